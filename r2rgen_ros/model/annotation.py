@@ -1,0 +1,239 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a person says of a demonstration: objects, skills and the support plane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.model.errors import R2RGenError, check_array, check_finite, require
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class SupportPlane:
+    """The plane that objects stand on, in the base frame: normal . p = offset.
+
+    Attributes:
+        normal: (3,) unit vector, pointing up, away from the surface.
+        offset: Distance of the plane from the origin along the normal, metres.
+        outline: (M, 3) corners of the convex area that objects may stand on, metres.
+        residual: Root mean square distance of the measured points from the plane, metres; NaN
+            where the plane was assumed rather than fitted.
+
+    """
+
+    normal: NDArray[np.float64]
+    offset: float
+    outline: NDArray[np.float64]
+    residual: float = float('nan')
+
+    def __post_init__(self) -> None:
+        """Check and normalise the normal."""
+        normal = check_finite('support normal', check_array('support normal', self.normal, (3,)))
+        length = float(np.linalg.norm(normal))
+        require(length > 1e-6, 'the support normal is zero', 'a direction that points up')
+        outline = check_array('support outline', self.outline, (None, 3))
+        require(len(outline) >= 3, f'the support outline has {len(outline)} corners', '3 or more')
+        object.__setattr__(self, 'normal', normal / length)
+        object.__setattr__(self, 'offset', float(self.offset) / length)
+        object.__setattr__(self, 'outline', check_finite('support outline', outline))
+
+    @property
+    def axes(self) -> NDArray[np.float64]:
+        """(2, 3) in-plane x and y: x is the base frame's x laid onto the plane."""
+        seed = np.array([1.0, 0.0, 0.0]) if abs(self.normal[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
+        x = seed - self.normal * (seed @ self.normal)
+        x /= np.linalg.norm(x)
+        return np.stack([x, np.cross(self.normal, x)])
+
+    def height(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Signed distances (...) of points (..., 3) above the plane, metres."""
+        return np.asarray(points, dtype=np.float64) @ self.normal - self.offset
+
+    def to_plane(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """In-plane coordinates (..., 2) of points (..., 3), metres."""
+        return np.asarray(points, dtype=np.float64) @ self.axes.T
+
+
+@dataclass(frozen=True)
+class Grasp:
+    """An object in hand from one frame to another, both included."""
+
+    arm: str
+    first: int
+    last: int
+
+    def __post_init__(self) -> None:
+        """Check the order."""
+        require(
+            0 <= self.first <= self.last,
+            f'a grasp runs from frame {self.first} to {self.last}',
+            'first <= last, from 0',
+        )
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """How an object is pointed at in one frame; exactly one of the ways is set.
+
+    Attributes:
+        frame: Camera frame that the prompt refers to.
+        mask: Path of a binary image, relative to the annotation, of the camera's size.
+        box: (u0, v0, u1, v1) pixels.
+        pixel: (u, v) of a clicked pixel.
+        point: (x, y, z) of a clicked point, base frame, metres.
+        region: ((x, y, z), ...) of two corners of a box in the base frame, metres.
+
+    """
+
+    frame: int = 0
+    mask: str | None = None
+    box: tuple[float, float, float, float] | None = None
+    pixel: tuple[float, float] | None = None
+    point: tuple[float, float, float] | None = None
+    region: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
+
+    def __post_init__(self) -> None:
+        """Check that exactly one way is set."""
+        ways = (self.mask, self.box, self.pixel, self.point, self.region)
+        require(
+            sum(way is not None for way in ways) == 1,
+            'an object prompt does not say one thing',
+            'exactly one of mask, box, pixel, point, region',
+        )
+
+
+@dataclass(frozen=True)
+class ObjectNote:
+    """One object: its name, how it is found, and when it is in a hand."""
+
+    name: str
+    prompt: Prompt
+    grasps: tuple[Grasp, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the name and that grasps follow one another."""
+        require(bool(self.name.strip()), 'an object has an empty name')
+        for before, after in pairwise(self.grasps):
+            require(
+                after.first > before.last,
+                f'grasps of "{self.name}" overlap at frame {after.first}',
+                'one hand at a time, in order of time',
+            )
+
+
+@dataclass(frozen=True)
+class Skill:
+    """A contact-rich part of the demonstration.
+
+    Attributes:
+        name: What happens, for people.
+        first: First frame.
+        last: Last frame, included.
+        targets: Names of the objects it is about.
+        in_hand: Names of the objects carried into it.
+        arm: Name of the arm.
+
+    """
+
+    name: str
+    first: int
+    last: int
+    targets: tuple[str, ...]
+    in_hand: tuple[str, ...] = ()
+    arm: str = 'arm'
+
+    def __post_init__(self) -> None:
+        """Check frames and that no object is both target and in hand."""
+        require(
+            0 <= self.first <= self.last,
+            f'skill "{self.name}" runs from frame {self.first} to {self.last}',
+            'first <= last, from 0',
+        )
+        both = sorted(set(self.targets) & set(self.in_hand))
+        require(not both, f'skill "{self.name}" has {both} both as target and in hand')
+
+    @property
+    def group(self) -> frozenset[str]:
+        """Targets and in-hand objects together: O_i of arXiv 2510.08547."""
+        return frozenset(self.targets) | frozenset(self.in_hand)
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """Objects, skills and support plane of one demonstration.
+
+    Attributes:
+        objects: The objects that may move.
+        skills: In order of time; skills of one arm do not overlap.
+        support: The support plane; None to fit it.
+        frames: Number of camera frames that the annotation was made for.
+        notes: What the proposal wants a person to check.
+
+    """
+
+    objects: tuple[ObjectNote, ...]
+    skills: tuple[Skill, ...]
+    support: SupportPlane | None = None
+    frames: int | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Check names, order and overlap."""
+        names = [note.name for note in self.objects]
+        double = sorted({name for name in names if names.count(name) > 1})
+        require(not double, f'objects {double} are named twice', 'one name each')
+        for skill in self.skills:
+            unknown = sorted(skill.group - set(names))
+            if unknown:
+                raise R2RGenError(
+                    f'skill "{skill.name}" names unknown objects {unknown}', f'some of {names}'
+                )
+        for before, after in pairwise(self.skills):
+            require(
+                after.first >= before.first,
+                f'skill "{after.name}" starts before "{before.name}", which is listed earlier',
+                'skills in order of time',
+            )
+        self._check_arms()
+        self._check_length()
+
+    def _check_arms(self) -> None:
+        for arm in {skill.arm for skill in self.skills}:
+            own = [skill for skill in self.skills if skill.arm == arm]
+            for before, after in pairwise(own):
+                require(
+                    after.first > before.last,
+                    f'skills "{before.name}" and "{after.name}" of arm "{arm}" share frames',
+                    f'"{after.name}" to start after frame {before.last}',
+                )
+
+    def _check_length(self) -> None:
+        if self.frames is None:
+            return
+        for skill in self.skills:
+            require(
+                skill.last < self.frames,
+                f'skill "{skill.name}" ends at frame {skill.last}',
+                f'less than the {self.frames} frames of the demonstration',
+            )
+
+    def index(self, name: str) -> int:
+        """Return the place of an object by name.
+
+        Raises:
+            R2RGenError: No such object.
+
+        """
+        for place, note in enumerate(self.objects):
+            if note.name == name:
+                return place
+        names = [note.name for note in self.objects]
+        raise R2RGenError(f'there is no object "{name}"', f'one of {names}')
