@@ -84,7 +84,7 @@ install_lock() {
   say "installing $(grep -c '==' "$lock") locked packages (the first time: some 700 MB of downloads)"
   "${pip[@]}" install --quiet "$pip_version"
   "${pip[@]}" install --quiet --progress-bar off -r "$lock"
-  "${pip[@]}" install --quiet --no-deps --no-build-isolation --editable .
+  PYTHONWARNINGS=ignore "${pip[@]}" install --quiet --no-deps --no-build-isolation --editable .
 }
 
 check_system() {
