@@ -1,0 +1,439 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Forward and inverse kinematics of a robot given by its URDF; no meshes are needed.
+
+Joint columns are always in the order of the names that the caller passes, usually those of
+`sensor_msgs/JointState`, so that a recorded message can be used as it is.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pinocchio as pin
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.errors import R2RGenError, check_array, check_finite, require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+
+POSITION_TOLERANCE_M = 5e-4
+ROTATION_TOLERANCE_RAD = float(np.deg2rad(0.2))
+"""A target is met when the end effector is this close to it."""
+
+_SAME = 1e-9  # a seed this close to its target (m, rad) is the solution, bit for bit
+_CONVERGED = 1e-7
+_ITERATIONS = 40
+_HOMOTOPY_STEPS = 20
+_SNAP_RAD = 0.02
+_NULL_SPACE_GAIN = 0.5
+
+
+@dataclass(frozen=True)
+class IkPath:
+    """Joint positions along a path of the end effector.
+
+    Attributes:
+        positions: (M, J) rad or m; rows after the first failed one are the seeds.
+        position_error_m: (M,) distance from the target; NaN after the first failed frame.
+        rotation_error_rad: (M,) angle from the target; NaN after the first failed frame.
+        first_failed: First frame that misses its target or jumps; -1 where every frame is met.
+
+    """
+
+    positions: Floats
+    position_error_m: Floats
+    rotation_error_rad: Floats
+    first_failed: int = -1
+
+
+@dataclass(frozen=True)
+class _Mimic:
+    """A joint that follows another: q = multiplier * q_master + offset."""
+
+    master: str
+    multiplier: float
+    offset: float
+
+
+class Robot:
+    """Kinematics of one end effector, from a URDF.
+
+    Attributes:
+        base_frame: Name of the link that poses are expressed in.
+        end_effector: Name of the link whose pose is asked for.
+        joint_names: Movable joints in the order of the URDF's tree, mimic joints included.
+
+    """
+
+    def __init__(
+        self, model: Any, mimics: dict[str, _Mimic], base_frame: str, end_effector: str
+    ) -> None:
+        self.base_frame = base_frame
+        self.end_effector = end_effector
+        self.joint_names: tuple[str, ...] = tuple(model.names)[1:]
+        self._model = model
+        self._data = model.createData()
+        self._mimics = mimics
+        self._links = {
+            frame.name: i
+            for i, frame in enumerate(model.frames)
+            if frame.type == pin.FrameType.BODY
+        }
+        self._base = self._frame(base_frame)
+        self._ee = self._frame(end_effector)
+        above, below = self._supports(self._base), self._supports(self._ee)
+        require(
+            set(above) <= set(below),
+            f'"{base_frame}" is not above "{end_effector}" in the robot description',
+            'a base frame that carries the end effector',
+        )
+        self._chain = tuple(name for name in below if name not in above)
+
+    @classmethod
+    def from_urdf(cls, text: str, base_frame: str, end_effector: str) -> Robot:
+        """Build the kinematics from the text of a URDF.
+
+        Args:
+            text: The URDF, as on the topic /robot_description.
+            base_frame: Link that poses are expressed in.
+            end_effector: Link whose pose is asked for, below the base frame.
+
+        Returns:
+            The robot.
+
+        Raises:
+            R2RGenError: The text is no URDF, or one of the links does not exist.
+
+        """
+        try:
+            mimics = _read_mimics(ET.fromstring(text))
+            model = pin.buildModelFromXML(text)
+        except (ET.ParseError, ValueError, RuntimeError) as error:
+            reason = ' '.join(str(error).split())[:200]
+            raise R2RGenError(f'the robot description cannot be read: {reason}', 'a URDF') from None
+        return cls(model, mimics, base_frame, end_effector)
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """Movable joints between the base frame and the end effector, in order."""
+        return self._chain
+
+    def limits(self, names: Sequence[str]) -> Floats:
+        """Lower and upper position limits (J, 2) of joints by name, rad or m."""
+        out = np.full((len(names), 2), [-np.inf, np.inf])
+        for row, name in enumerate(names):
+            joint = self._joint(name)
+            if joint.nq == 1:
+                out[row, 0] = self._model.lowerPositionLimit[joint.idx_q]
+                out[row, 1] = self._model.upperPositionLimit[joint.idx_q]
+        return out
+
+    def velocity_limits(self, names: Sequence[str]) -> Floats:
+        """Velocity limits (J,) of joints by name, rad/s or m/s; infinite where not given."""
+        limit = np.array(
+            [self._model.velocityLimit[self._joint(name).idx_v] for name in names], dtype=np.float64
+        )
+        return np.where(limit > 0.0, limit, np.inf)
+
+    def forward(self, names: Sequence[str], positions: ArrayLike) -> Floats:
+        """Poses of the end effector in the base frame.
+
+        Args:
+            names: J joint names; joints of other devices are ignored.
+            positions: (N, J) rad or m.
+
+        Returns:
+            ee2base (N, 4, 4).
+
+        Raises:
+            R2RGenError: A joint of the chain is missing, or shapes do not agree.
+
+        """
+        edge = (self.base_frame, self.end_effector)
+        return self.link_poses(names, positions, [edge])[edge]
+
+    def link_poses(
+        self, names: Sequence[str], positions: ArrayLike, edges: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], Floats]:
+        """Poses of links in other links, such as the edges of TF.
+
+        Args:
+            names: J joint names; joints of other devices are ignored.
+            positions: (N, J) rad or m.
+            edges: Pairs of link names (parent, child).
+
+        Returns:
+            child2parent (N, 4, 4) per pair.
+
+        Raises:
+            R2RGenError: A link is unknown, a joint between two links is missing, or shapes do not
+                agree.
+
+        """
+        values = self._check(names, positions)
+        frames = {link: self._frame(link) for edge in edges for link in edge}
+        known = self._known(names)
+        for parent, child in edges:
+            between = set(self._supports(frames[parent])) ^ set(self._supports(frames[child]))
+            self._require_joints(between - known, names)
+        out2world = self._world_poses(names, values, sorted(set(frames.values())))
+        return {
+            (parent, child): se3.inverse(out2world[frames[parent]]) @ out2world[frames[child]]
+            for parent, child in edges
+        }
+
+    def solve_path(
+        self,
+        names: Sequence[str],
+        targets: ArrayLike,
+        seeds: ArrayLike,
+        *,
+        max_step: ArrayLike = 0.5,
+    ) -> IkPath:
+        """Joint positions that bring the end effector along a path.
+
+        Damped least squares (Sugihara 2011, damping that shrinks with the error), with the rest of
+        the freedom pulling towards the seeds. Every frame starts from its own seed plus the
+        correction found for the frame before, so a path that the seeds already follow comes back
+        bit for bit. Joints off the chain, such as fingers, keep their seeds.
+
+        Args:
+            names: J joint names; those of the chain must be among them.
+            targets: ee2base (M, 4, 4).
+            seeds: (M, J) joint positions of the source at these frames.
+            max_step: Largest change of a joint from frame to frame, rad or m, a number or (J,);
+                a seed's own larger step is allowed too.
+
+        Returns:
+            The positions, the errors left, and the first frame that fails: its target is missed by
+            more than 0.5 mm or 0.2 degrees within the joint limits, or a joint jumps.
+
+        Raises:
+            R2RGenError: A joint of the chain is missing, or shapes do not agree.
+
+        """
+        seeds = self._check(names, seeds)
+        targets = check_array('IK targets', targets, (len(seeds), 4, 4))
+        require(se3.is_transform(targets), 'an IK target is not a rigid transform')
+        self._require_joints(set(self._chain) - set(names), names)
+        solver = _Solver(self, names, seeds, np.asarray(max_step, dtype=np.float64))
+        return solver.follow(targets)
+
+    def _frame(self, link: str) -> int:
+        if link not in self._links:
+            have = ', '.join(self._links)
+            raise R2RGenError(f'the robot description has no link "{link}"', f'one of {have}')
+        return self._links[link]
+
+    def _joint(self, name: str) -> Any:
+        if name not in self.joint_names:
+            have = ', '.join(self.joint_names)
+            raise R2RGenError(f'the robot description has no joint "{name}"', f'one of {have}')
+        return self._model.joints[self._model.getJointId(name)]
+
+    def _supports(self, frame: int) -> tuple[str, ...]:
+        """Names of the movable joints between the root and a frame."""
+        joint = self._model.frames[frame].parentJoint
+        return tuple(self._model.names[j] for j in self._model.supports[joint] if j > 0)
+
+    def _known(self, names: Sequence[str]) -> set[str]:
+        follow = {name for name, mimic in self._mimics.items() if mimic.master in names}
+        return set(names) | follow
+
+    def _require_joints(self, missing: Iterable[str], names: Sequence[str]) -> None:
+        lack = sorted(missing)
+        require(
+            not lack,
+            f'the positions of joints {lack} are missing',
+            f'them among {list(names)}',
+            'record the joint_states that the robot_description speaks of',
+        )
+
+    def _check(self, names: Sequence[str], positions: ArrayLike) -> Floats:
+        double = sorted({name for name in names if list(names).count(name) > 1})
+        require(not double, f'joints {double} are named twice', 'one column per joint')
+        value = check_array('joint positions', positions, (None, len(names)))
+        return check_finite('joint positions', value)
+
+    def _configurations(self, names: Sequence[str], values: Floats) -> Floats:
+        """Pinocchio's configurations (N, nq) of joint positions (N, J); the rest is neutral."""
+        out = np.tile(pin.neutral(self._model), (len(values), 1))
+        columns = {name: values[:, i] for i, name in enumerate(names)}
+        for name, mimic in self._mimics.items():
+            if name not in columns and mimic.master in columns:
+                columns[name] = mimic.multiplier * columns[mimic.master] + mimic.offset
+        for name, column in columns.items():
+            if name not in self.joint_names:
+                continue
+            joint = self._joint(name)
+            if joint.nq == 1:
+                out[:, joint.idx_q] = column
+            else:  # a continuous joint is a point on the unit circle
+                out[:, joint.idx_q] = np.cos(column)
+                out[:, joint.idx_q + 1] = np.sin(column)
+        return out
+
+    def _world_poses(
+        self, names: Sequence[str], values: Floats, frames: Sequence[int]
+    ) -> dict[int, Floats]:
+        out = {frame: np.empty((len(values), 4, 4)) for frame in frames}
+        model, data = self._model, self._data
+        for row, q in enumerate(self._configurations(names, values)):
+            pin.forwardKinematics(model, data, q)
+            for frame in frames:
+                out[frame][row] = pin.updateFramePlacement(model, data, frame).homogeneous
+        return out
+
+
+class _Solver:
+    """One inverse kinematics problem along a path."""
+
+    def __init__(self, robot: Robot, names: Sequence[str], seeds: Floats, step: Floats) -> None:
+        self._robot = robot
+        self._model, self._data = robot._model, robot._data
+        self._frame = robot._ee
+        self._seeds = seeds
+        self._columns = np.array([list(names).index(name) for name in robot.chain], dtype=np.intp)
+        joints = [robot._joint(name) for name in robot.chain]
+        self._velocity = np.array([joint.idx_v for joint in joints], dtype=np.intp)
+        self._simple = all(joint.nq == 1 for joint in joints)
+        self._entries = np.array([joint.idx_q for joint in joints], dtype=np.intp)
+        self._angular = np.array([joint.nq == 2 for joint in joints])
+        self._configurations = robot._configurations(names, seeds)
+        self._step = np.broadcast_to(step, (len(names),))[self._columns]
+        limits = robot.limits(robot.chain)
+        own = seeds[:, self._columns]
+        # A recorded position just outside a nominal limit was reached, so it is allowed.
+        self._low = np.minimum(limits[:, 0], own.min(axis=0, initial=np.inf))
+        self._high = np.maximum(limits[:, 1], own.max(axis=0, initial=-np.inf))
+        self._eye = np.eye(6)
+
+    def follow(self, targets: Floats) -> IkPath:
+        """Solve frame after frame until the end or the first failure."""
+        count = len(targets)
+        positions = self._seeds.copy()
+        errors = np.full((count, 2), np.nan)
+        correction = np.zeros(len(self._columns))
+        last: Floats | None = None
+        for index in range(count):
+            seed = self._seeds[index, self._columns]
+            target = self._in_world(index, targets[index])
+            if last is None:
+                found, errors[index] = self._reach_first(index, seed, target)
+            else:
+                found, errors[index] = self._reach(index, seed, seed + correction, target)
+            positions[index, self._columns] = found
+            if self._missed(errors[index]) or self._jumped(index, last, found):
+                return IkPath(positions, errors[:, 0], errors[:, 1], index)
+            correction, last = found - seed, found
+        return IkPath(positions, errors[:, 0], errors[:, 1])
+
+    @staticmethod
+    def _missed(error: Floats) -> bool:
+        return bool(error[0] > POSITION_TOLERANCE_M or error[1] > ROTATION_TOLERANCE_RAD)
+
+    def _jumped(self, index: int, last: Floats | None, found: Floats) -> bool:
+        if last is None:
+            return False
+        own = np.abs(self._seeds[index] - self._seeds[index - 1])[self._columns]
+        return bool((np.abs(found - last) > np.maximum(self._step, own + 1e-9)).any())
+
+    def _in_world(self, index: int, target: Floats) -> Any:
+        """Target as a pose in the root frame; joints above the base frame stand at the seeds."""
+        pin.forwardKinematics(self._model, self._data, self._configurations[index])
+        base = pin.updateFramePlacement(self._model, self._data, self._robot._base)
+        return base * pin.SE3(target)
+
+    def _pose(self, index: int, values: Floats) -> Any:
+        q = self._configurations[index]
+        if self._simple:
+            q[self._entries] = values
+        else:
+            plain = ~self._angular
+            q[self._entries[plain]] = values[plain]
+            q[self._entries[self._angular]] = np.cos(values[self._angular])
+            q[self._entries[self._angular] + 1] = np.sin(values[self._angular])
+        # Placements of the joints and the Jacobian come from one pass.
+        pin.computeJointJacobians(self._model, self._data, q)
+        return pin.updateFramePlacement(self._model, self._data, self._frame)
+
+    def _reach_first(self, index: int, seed: Floats, target: Any) -> tuple[Floats, Floats]:
+        """Reach the first target, by way of poses in between where it is far from the seed."""
+        found, error = self._reach(index, seed, seed, target)
+        if not self._missed(error):
+            return found, error
+        start = self._pose(index, seed).copy()
+        found = seed
+        for part in np.linspace(0.0, 1.0, _HOMOTOPY_STEPS + 1)[1:]:
+            between = pin.SE3.Interpolate(start, target, float(part))
+            found, error = self._reach(index, seed, found, between)
+        return found, error
+
+    def _reach(self, index: int, seed: Floats, start: Floats, target: Any) -> tuple[Floats, Floats]:
+        """Reach one target from a start; return the positions and the errors (m, rad)."""
+        offset = float(np.abs(start - seed).max(initial=0.0))
+        if offset < _SNAP_RAD:
+            error = pin.log6(self._pose(index, seed).actInv(target)).vector
+            if float(np.abs(error).max()) < _SAME:
+                return seed, _split(error)
+        values = np.clip(start, self._low, self._high)
+        best, least, best_error = values, np.inf, np.full(2, np.inf)
+        for _ in range(_ITERATIONS):
+            error = pin.log6(self._pose(index, values).actInv(target)).vector
+            size = float(np.abs(error).max())
+            if size < least:
+                best, least, best_error = values, size, _split(error)
+            if size < _CONVERGED:
+                break
+            values = self._advance(values, seed, error)
+        return best, best_error
+
+    def _advance(self, values: Floats, seed: Floats, error: Floats) -> Floats:
+        """One damped step that stays within the limits."""
+        jacobian = pin.getFrameJacobian(
+            self._model, self._data, self._frame, pin.ReferenceFrame.LOCAL
+        )[:, self._velocity]
+        damping = 1e-8 + 0.01 * float(error @ error)
+        step = self._damped(jacobian, error, seed - values, damping)
+        after = values + step
+        stuck = (after < self._low) | (after > self._high)
+        if stuck.any():  # the others take over what a joint at its limit cannot do
+            free = np.where(stuck, 0.0, 1.0)
+            held = np.clip(after, self._low, self._high) - values
+            rest = error - jacobian @ (held * stuck)
+            step = self._damped(jacobian * free, rest, (seed - values) * free, damping)
+            after = values + step * free + held * stuck
+        return np.asarray(np.clip(after, self._low, self._high))
+
+    def _damped(self, jacobian: Floats, error: Floats, pull: Floats, damping: float) -> Floats:
+        """Damped least squares, with a pull towards the seed in the null space."""
+        pull = _NULL_SPACE_GAIN * pull
+        gram = jacobian @ jacobian.T + damping * self._eye
+        answer = np.linalg.solve(gram, error - jacobian @ pull)
+        return np.asarray(jacobian.T @ answer + pull)
+
+
+def _split(error: Floats) -> Floats:
+    return np.array([np.linalg.norm(error[:3]), np.linalg.norm(error[3:])])
+
+
+def _read_mimics(root: ET.Element) -> dict[str, _Mimic]:
+    out = {}
+    for joint in root.iter('joint'):
+        mimic = joint.find('mimic')
+        if mimic is not None:
+            out[joint.get('name', '')] = _Mimic(
+                mimic.get('joint', ''),
+                float(mimic.get('multiplier', '1')),
+                float(mimic.get('offset', '0')),
+            )
+    return out
