@@ -40,7 +40,6 @@ ROOMS = (
 LIBRARY_ROOM = {
     'rosbags': 'bags',
     'pinocchio': 'robots',
-    'example_robot_data': 'simulate',
     'mujoco': 'simulate',
     'trimesh': 'simulate',
     'zarr': 'exchange',
@@ -127,9 +126,7 @@ def test_every_source_file_names_its_licence():
     first = '# Copyright 2026 The r2rgen_ros authors\n# SPDX-License-Identifier: Apache-2.0\n'
     folders = ('r2rgen_ros', 'test', 'benchmarks', 'launch', 'scripts')
     files = [path for folder in folders for path in (REPOSITORY / folder).rglob('*.py')]
-    without = [
-        path.name for path in files if not path.read_text(encoding='utf-8').startswith(first)
-    ]
+    texts = {path.name: path.read_text(encoding='utf-8') for path in files}
     assert texts
     assert [name for name, text in texts.items() if not text.startswith(first)] == []
 
