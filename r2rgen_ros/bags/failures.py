@@ -1,0 +1,80 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong with files, said in one line."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from r2rgen_ros.model.errors import R2RGenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+RECOVER = 'record it again, or recover it with "ros2 bag reindex" or "mcap recover"'
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever a broken bag raises into one line that names it.
+
+    A damaged file may raise anything from inside the parsers (struct, zstd, YAML, SQLite, text
+    decoding), so everything but an interrupt is caught here, and nowhere else.
+
+    Raises:
+        R2RGenError: The bag cannot be read.
+
+    """
+    try:
+        yield
+    except R2RGenError:
+        raise
+    except FileNotFoundError as err:
+        raise R2RGenError(
+            f'a file of the bag {path} is missing ({_first_line(err)})',
+            'a rosbag2 folder, a .mcap or .db3 file, or a ROS 1 .bag',
+            'check the path',
+        ) from err
+    except PermissionError as err:
+        raise R2RGenError(
+            f'{path} may not be read ({_first_line(err)})', '', 'change its permissions'
+        ) from err
+    except Exception as err:
+        raise R2RGenError(
+            f'{path} cannot be read as a bag ({_first_line(err)})',
+            'a complete rosbag2 or ROS 1 bag',
+            RECOVER,
+        ) from err
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses into one line.
+
+    Raises:
+        R2RGenError: The disk is full, the folder may not be written to, or the like.
+
+    """
+    try:
+        yield
+    except OSError as err:
+        if err.errno in NO_SPACE:
+            raise R2RGenError(
+                f'the disk is full: {path} could not be written and was removed',
+                'room for one more bag',
+                'free some space and run the same command with --resume',
+            ) from err
+        raise R2RGenError(
+            f'{path} cannot be written ({_first_line(err)})',
+            'a folder that may be written to',
+            'choose another output folder, or change its permissions',
+        ) from err
+
+
+def _first_line(err: BaseException) -> str:
+    text = str(err).strip().splitlines()
+    return text[0].rstrip('.') if text else type(err).__name__
