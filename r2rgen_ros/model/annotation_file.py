@@ -1,0 +1,209 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""annotation.yaml: small, made for editing by hand, checked line by line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+from r2rgen_ros.model.annotation import (
+    Annotation,
+    Grasp,
+    ObjectNote,
+    Prompt,
+    Skill,
+    SupportPlane,
+)
+from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.yaml_file import YamlSection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FORMAT = 'r2rgen/annotation/1'
+FILE_NAME = 'annotation.yaml'
+_MANY = 10_000_000
+_FAR = 100.0
+
+_HEADER = """\
+# What a person says of this demonstration. Edit it freely; errors name the line.
+# Frames count from 0, first and last are both included. Lengths are metres, in the base frame.
+"""
+
+
+def read_annotation(path: Path) -> Annotation:
+    """Read and check an annotation.
+
+    Raises:
+        R2RGenError: Naming the file and the line.
+
+    """
+    return parse_annotation(YamlSection.read(path))
+
+
+def parse_annotation(root: YamlSection) -> Annotation:
+    """Check and convert the contents of an annotation file.
+
+    Raises:
+        R2RGenError: Naming the file and the line.
+
+    """
+    root.keys(['format', 'objects'], ['skills', 'support', 'frames', 'notes'])
+    if root['format'].data != FORMAT:
+        raise root['format'].error(f'format is {root["format"].data!r}', f'"{FORMAT}"')
+    objects = tuple(_object(part) for part in root['objects'].items())
+    skills = tuple(_skill(part, [note.name for note in objects]) for part in root['skills'].items())
+    support = _support(root['support']) if 'support' in root else None
+    frames = root['frames'].whole(2, _MANY) if 'frames' in root else None
+    return _checked(
+        root['skills'],
+        lambda: Annotation(objects, skills, support, frames, root['notes'].words()),
+    )
+
+
+def _checked(section: YamlSection, build: Callable[[], Any]) -> Any:
+    """Build a noun and let its own check name the line."""
+    try:
+        return build()
+    except R2RGenError as error:
+        raise section.error(error.found, error.expected, error.fix) from None
+
+
+def _object(part: YamlSection) -> ObjectNote:
+    part.keys(['name', 'prompt'], ['grasps'])
+    prompt = part['prompt']
+    prompt.keys([], ['frame', 'mask', 'box', 'pixel', 'point', 'region'])
+    values: dict[str, Any] = {}
+    if 'frame' in prompt:
+        values['frame'] = prompt['frame'].whole(0, _MANY)
+    if 'mask' in prompt:
+        values['mask'] = prompt['mask'].text()
+    if 'box' in prompt:
+        values['box'] = prompt['box'].numbers(4, 0, 1e5, 'pixels')
+    if 'pixel' in prompt:
+        values['pixel'] = prompt['pixel'].numbers(2, 0, 1e5, 'pixels')
+    if 'point' in prompt:
+        values['point'] = prompt['point'].numbers(3, -_FAR, _FAR, 'm')
+    if 'region' in prompt:
+        corners = prompt['region'].items()
+        if len(corners) != 2:
+            raise prompt['region'].error(f'region has {len(corners)} corners', '2')
+        values['region'] = tuple(corner.numbers(3, -_FAR, _FAR, 'm') for corner in corners)
+    return _checked(
+        part,
+        lambda: ObjectNote(
+            part['name'].text(),
+            _checked(prompt, lambda: Prompt(**values)),
+            tuple(_grasp(item) for item in part['grasps'].items()),
+        ),
+    )
+
+
+def _grasp(part: YamlSection) -> Grasp:
+    part.keys(['first', 'last'], ['arm'])
+    arm = part['arm'].text() if 'arm' in part else 'arm'
+    first, last = part['first'].whole(0, _MANY), part['last'].whole(0, _MANY)
+    return _checked(part, lambda: Grasp(arm, first, last))
+
+
+def _skill(part: YamlSection, names: list[str]) -> Skill:
+    part.keys(['name', 'first', 'last', 'targets'], ['in_hand', 'arm'])
+    for key in ('targets', 'in_hand'):
+        for item in part[key].items():
+            if item.text() not in names:
+                raise item.error(f'unknown object "{item.data}"', f'one of {names}')
+    return _checked(
+        part,
+        lambda: Skill(
+            part['name'].text(),
+            part['first'].whole(0, _MANY),
+            part['last'].whole(0, _MANY),
+            part['targets'].words(),
+            part['in_hand'].words(),
+            part['arm'].text() if 'arm' in part else 'arm',
+        ),
+    )
+
+
+def _support(part: YamlSection) -> SupportPlane:
+    part.keys(['normal', 'offset', 'outline'], ['residual'])
+    outline = [corner.numbers(3, -_FAR, _FAR, 'm') for corner in part['outline'].items()]
+    residual = part['residual'].number(0, 1, 'm') if 'residual' in part else float('nan')
+    return _checked(
+        part,
+        lambda: SupportPlane(
+            np.array(part['normal'].numbers(3, -1e3, 1e3)),
+            part['offset'].number(-_FAR, _FAR, 'm'),
+            np.array(outline).reshape(-1, 3),
+            residual,
+        ),
+    )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes mappings in the given order, short lists on one line."""
+
+
+def _represent_list(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
+    flat = all(isinstance(item, int | float | str) for item in data)
+    return dumper.represent_sequence('tag:yaml.org,2002:seq', data, flow_style=flat)
+
+
+_Dumper.add_representer(list, _represent_list)
+
+
+def _rounded(values: Any) -> Any:
+    """Numbers as a person would write them: to a hundredth of a millimetre."""
+    return np.round(np.asarray(values, dtype=np.float64), 6).tolist()
+
+
+def dump_annotation(annotation: Annotation) -> str:
+    """Return the text of an annotation file; `parse_annotation` reads it back the same."""
+    data: dict[str, Any] = {'format': FORMAT}
+    if annotation.frames is not None:
+        data['frames'] = annotation.frames
+    if annotation.notes:
+        data['notes'] = list(annotation.notes)
+    data['objects'] = [_object_data(note) for note in annotation.objects]
+    data['skills'] = [
+        {
+            'name': skill.name,
+            'arm': skill.arm,
+            'first': skill.first,
+            'last': skill.last,
+            'targets': list(skill.targets),
+            'in_hand': list(skill.in_hand),
+        }
+        for skill in annotation.skills
+    ]
+    if annotation.support is not None:
+        support = annotation.support
+        data['support'] = {
+            'normal': _rounded(support.normal),
+            'offset': _rounded(support.offset),
+            'outline': _rounded(support.outline),
+        }
+        if np.isfinite(support.residual):
+            data['support']['residual'] = _rounded(support.residual)
+    body = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return _HEADER + body
+
+
+def _object_data(note: ObjectNote) -> dict[str, Any]:
+    prompt: dict[str, Any] = {}
+    if note.prompt.frame:
+        prompt['frame'] = note.prompt.frame
+    for way in ('mask', 'box', 'pixel', 'point', 'region'):
+        value = getattr(note.prompt, way)
+        if value is not None:
+            prompt[way] = value if isinstance(value, str) else _rounded(value)
+    out: dict[str, Any] = {'name': note.name, 'prompt': prompt}
+    if note.grasps:
+        out['grasps'] = [
+            {'arm': grasp.arm, 'first': grasp.first, 'last': grasp.last} for grasp in note.grasps
+        ]
+    return out

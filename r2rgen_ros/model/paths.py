@@ -1,0 +1,112 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writing files so that a reader finds either all of one or nothing, and only where allowed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from r2rgen_ros.model.errors import R2RGenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return the path of a name below a folder, or raise if it leads out of it.
+
+    Args:
+        folder: The folder that must not be left.
+        name: A relative path from a file or a person.
+
+    Raises:
+        R2RGenError: The name is absolute, or leads out of the folder, also through links.
+
+    """
+    path = folder / name
+    root = folder.resolve()
+    if Path(name).is_absolute() or not path.resolve().is_relative_to(root):
+        raise R2RGenError(f'"{name}" leads out of {folder}', 'a path below that folder')
+    return path
+
+
+def require_new(path: Path) -> Path:
+    """Return a path that does not exist yet.
+
+    Raises:
+        R2RGenError: Something is there; nothing is ever overwritten.
+
+    """
+    if path.exists() or path.is_symlink():
+        raise R2RGenError(
+            f'{path} exists already', 'a new name', 'choose another output or move it away'
+        )
+    return path
+
+
+@contextlib.contextmanager
+def os_errors(doing: str) -> Iterator[None]:
+    """Turn errors of the operating system into one clear line.
+
+    Args:
+        doing: What is being done, to begin the message: 'cannot write /x'.
+
+    Raises:
+        R2RGenError: Instead of any OSError.
+
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise R2RGenError(
+                f'{doing}: the disk is full', '', 'free some space and run again'
+            ) from None
+        raise R2RGenError(f'{doing}: {error.strerror or error}') from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder last through a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(path: Path, data: bytes, *, replace: bool = False) -> None:
+    """Write a whole file under a temporary name, sync it and rename it.
+
+    Args:
+        path: Where the file goes; its folder is made if need be.
+        data: The contents.
+        replace: Whether a file that is there may be replaced.
+
+    Raises:
+        R2RGenError: Something is there already, or the disk says no; nothing is left behind.
+
+    """
+    if not replace:
+        require_new(path)
+    temporary = path.with_name(f'.{path.name}.tmp-{os.getpid()}')
+    with os_errors(f'cannot write {path}'):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open('wb') as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            sync_folder(path.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_text(path: Path, text: str, *, replace: bool = False) -> None:
+    """Write a whole text file; see `write_bytes`."""
+    write_bytes(path, text.encode(), replace=replace)
