@@ -127,6 +127,11 @@ class Robot:
         """Movable joints between the base frame and the end effector, in order."""
         return self._chain
 
+    @property
+    def links(self) -> tuple[str, ...]:
+        """Names of all links."""
+        return tuple(self._links)
+
     def limits(self, names: Sequence[str]) -> Floats:
         """Lower and upper position limits (J, 2) of joints by name, rad or m."""
         out = np.full((len(names), 2), [-np.inf, np.inf])
