@@ -1,0 +1,371 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The table, the room, the robot, the camera and the objects as one MuJoCo model.
+
+The base frame, MuJoCo's world frame and `panda_link0` are one: origin in the robot's foot, x
+forward, z up; the table top is z = 0.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.camera import PinholeCamera
+from r2rgen_ros.model.errors import require
+from r2rgen_ros.simulate import panda
+from r2rgen_ros.simulate.mujoco_library import load_mujoco
+from r2rgen_ros.simulate.objects import Box, Cylinder, Piece, Rod
+from r2rgen_ros.simulate.shapes import Mesh
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.simulate.objects import Colour, Solid, Thing
+
+    Floats = NDArray[np.float64]
+
+TIME_STEP = 0.002
+CAMERA_NAME = 'camera'
+CAMERA = PinholeCamera(640, 480, 600.0, 600.0, 319.5, 239.5)
+TABLE_MIDDLE = (0.36, 0.0)
+TABLE_HALF = (0.60, 0.72)
+_TABLE_THICKNESS = 0.04
+_FLOOR = -0.75
+_THING_GROUP = 2
+_FRICTION = (0.8, 0.01, 1e-4)
+
+
+def look_at(eye: Sequence[float], target: Sequence[float]) -> Floats:
+    """Pose camera2base (4, 4) of an optical frame at `eye` that looks at `target`, metres."""
+    forward = np.asarray(target, dtype=np.float64) - np.asarray(eye, dtype=np.float64)
+    forward /= np.linalg.norm(forward)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    return se3.compose(np.stack([right, np.cross(forward, right), forward], axis=1), eye)
+
+
+# Across the table from the robot and a little to its left, at the height of a tripod.
+CAMERA2BASE = look_at((1.42, 0.35, 0.86), (0.36, -0.01, 0.17))
+CAMERA2BASE.flags.writeable = False
+
+
+@dataclass(frozen=True)
+class State:
+    """All that moves, at one instant.
+
+    Attributes:
+        time: Seconds since the start.
+        qpos: MuJoCo's positions, robot first.
+        qvel: MuJoCo's velocities, robot first.
+        effort: (9,) torques and forces of the robot's joints, N m or N.
+
+    """
+
+    time: float
+    qpos: Floats
+    qvel: Floats
+    effort: Floats
+
+    @property
+    def joints(self) -> Floats:
+        """(9,) positions of the robot's joints, rad or m."""
+        return self.qpos[: len(panda.JOINTS)]
+
+    @property
+    def velocities(self) -> Floats:
+        """(9,) velocities of the robot's joints, rad/s or m/s."""
+        return self.qvel[: len(panda.JOINTS)]
+
+
+class World:
+    """The simulated room.
+
+    Args:
+        things: The objects, named differently.
+
+    Attributes:
+        things: The objects by name, in order.
+        model: The MuJoCo model.
+        data: Its state.
+
+    """
+
+    def __init__(self, things: Sequence[Thing]) -> None:
+        self._mujoco = load_mujoco()
+        self.things = {thing.name: thing for thing in things}
+        require(len(self.things) == len(things), 'two objects have one name')
+        spec = self._mujoco.MjSpec()
+        _set_options(self._mujoco, spec)
+        _add_room(self._mujoco, spec)
+        _add_camera(self._mujoco, spec)
+        panda.add_panda(spec)  # before the objects: its joints come first in qpos
+        for number, thing in enumerate(things):
+            _add_thing(self._mujoco, spec, thing, (-0.5 + 0.3 * number, 3.0, _FLOOR))
+        self.model: Any = spec.compile()
+        self.data: Any = self._mujoco.MjData(self.model)
+        self._joints = {
+            name: self.model.joint(f'{name}_free').qposadr[0] for name in self.things
+        }
+        self.reset({})
+
+    def reset(self, poses: Mapping[str, Floats]) -> None:
+        """Put the robot into its home pose, gripper open, and objects where they are told.
+
+        Args:
+            poses: object2base (4, 4) by name; objects left out stand on the floor, out of view.
+
+        """
+        self._mujoco.mj_resetData(self.model, self.data)
+        self.data.qpos[: len(panda.HOME)] = panda.HOME
+        self.data.qpos[len(panda.HOME) : len(panda.JOINTS)] = 0.5 * panda.OPEN_WIDTH
+        for name, pose in poses.items():
+            start = self._joints[name]
+            place, (x, y, z, w) = se3.to_quaternion(pose)
+            self.data.qpos[start : start + 3] = place
+            self.data.qpos[start + 3 : start + 7] = (w, x, y, z)
+        self.command(panda.HOME, np.zeros(len(panda.HOME)), panda.OPEN_WIDTH)
+        self._mujoco.mj_forward(self.model, self.data)
+
+    def command(self, joints: Floats, velocities: Floats, width: float) -> None:
+        """Set the servos' goals.
+
+        Args:
+            joints: (7,) positions, rad.
+            velocities: (7,) velocities at these positions, rad/s.
+            width: Distance between the fingers, metres.
+
+        """
+        # The servo's damping brakes the wanted motion too: lead it by as much as it would lag.
+        self.data.ctrl[:7] = joints + panda.DAMPING / panda.STIFFNESS * velocities
+        self.data.ctrl[7] = width
+
+    def step(self) -> None:
+        """Advance by one time step."""
+        self._mujoco.mj_step(self.model, self.data)
+
+    def state(self) -> State:
+        """Return a copy of all that moves."""
+        count = len(panda.JOINTS)
+        return State(
+            float(self.data.time),
+            self.data.qpos.copy(),
+            self.data.qvel.copy(),
+            self.data.qfrc_actuator[:count].copy(),
+        )
+
+    def restore(self, state: State) -> None:
+        """Put everything back to a state, for rendering."""
+        self.data.qpos[:] = state.qpos
+        self.data.qvel[:] = state.qvel
+        self._mujoco.mj_forward(self.model, self.data)
+
+    def poses(self, qpos: Floats) -> dict[str, Floats]:
+        """Return object2base (..., 4, 4) by name from positions (..., nq)."""
+        out = {}
+        for name, start in self._joints.items():
+            quaternion = qpos[..., start + 3 : start + 7][..., [1, 2, 3, 0]]
+            out[name] = se3.from_quaternion(qpos[..., start : start + 3], quaternion)
+        return out
+
+    def pose(self, name: str) -> Floats:
+        """Return where an object is now, object2base (4, 4)."""
+        return self.poses(self.data.qpos)[name]
+
+    def speed(self, name: str) -> float:
+        """Return how fast an object's origin moves now, m/s."""
+        start = int(self.model.joint(f'{name}_free').dofadr[0])
+        return float(np.linalg.norm(self.data.qvel[start : start + 3]))
+
+    def touching(self) -> set[frozenset[str]]:
+        """Return pairs of names of bodies that touch now."""
+        pairs = set()
+        for contact in self.data.contact:
+            bodies = [self.model.geom(g).bodyid[0] for g in (contact.geom1, contact.geom2)]
+            pairs.add(frozenset(self.model.body(body).name for body in bodies))
+        return pairs
+
+
+def _set_options(mujoco: Any, spec: Any) -> None:
+    option = spec.option
+    option.timestep = TIME_STEP
+    option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    option.impratio = 10.0
+    # Without it a held object creeps out of the fingers.
+    option.noslip_iterations = 3
+    # Several contact points between two hulls; newer releases do so without being asked.
+    option.enableflags |= int(getattr(mujoco.mjtEnableBit, 'mjENBL_MULTICCD', 0))
+    spec.compiler.degree = False
+    spec.compiler.balanceinertia = True
+    # Depth precision follows from the clipping planes, which are in units of the extent.
+    spec.stat.extent = 1.0
+    spec.stat.center = [0.4, 0.0, 0.2]
+    spec.visual.map.znear = 0.1
+    spec.visual.map.zfar = 10.0
+    spec.visual.global_.offwidth = CAMERA.width
+    spec.visual.global_.offheight = CAMERA.height
+    spec.visual.quality.offsamples = 4
+    spec.visual.quality.shadowsize = 2048
+    spec.visual.headlight.ambient = [0.30, 0.30, 0.31]
+    spec.visual.headlight.diffuse = [0.16, 0.16, 0.16]
+    spec.visual.headlight.specular = [0.0, 0.0, 0.0]
+
+
+def _add_room(mujoco: Any, spec: Any) -> None:
+    world, kind = spec.worldbody, mujoco.mjtGeom
+    _add_texture(mujoco, spec, 'wood', _wood(512, 512), 0.10)
+    _add_texture(mujoco, spec, 'tiles', _tiles(256), 0.05, repeat=(5.0, 5.0))
+    spec.add_material(name='wall', rgba=[0.78, 0.80, 0.81, 1.0])
+    spec.add_material(name='legs', rgba=[0.25, 0.26, 0.28, 1.0])
+    x, y = TABLE_MIDDLE
+    half = 0.5 * _TABLE_THICKNESS
+    world.add_geom(
+        name='table', type=kind.mjGEOM_BOX, size=[*TABLE_HALF, half], pos=[x, y, -half],
+        material='wood', friction=_FRICTION, condim=4,
+    )
+    for dx in (-1.0, 1.0):
+        for dy in (-1.0, 1.0):
+            place = [x + dx * (TABLE_HALF[0] - 0.05), y + dy * (TABLE_HALF[1] - 0.05)]
+            world.add_geom(
+                type=kind.mjGEOM_BOX, size=[0.025, 0.025, -0.5 * _FLOOR - half],
+                pos=[*place, 0.5 * _FLOOR - half], material='legs', contype=0, conaffinity=0,
+            )
+    world.add_geom(
+        name='floor', type=kind.mjGEOM_PLANE, size=[4.0, 4.0, 0.1], pos=[0.0, 0.0, _FLOOR],
+        material='tiles',
+    )
+    world.add_geom(
+        name='wall', type=kind.mjGEOM_BOX, size=[0.05, 4.0, 2.0], pos=[-0.95, 0.0, _FLOOR + 2.0],
+        material='wall', contype=0, conaffinity=0,
+    )
+    world.add_light(
+        pos=[0.9, -0.9, 2.2], dir=[-0.32, 0.55, -1.4], castshadow=True,
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, diffuse=[0.48, 0.47, 0.45],
+        specular=[0.25, 0.25, 0.25],
+    )
+    world.add_light(
+        pos=[1.5, 1.2, 2.0], dir=[-0.7, -0.6, -1.0], castshadow=False,
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, diffuse=[0.22, 0.22, 0.23],
+        specular=[0.05, 0.05, 0.05],
+    )
+
+
+def _add_camera(mujoco: Any, spec: Any) -> None:
+    # MuJoCo's cameras look along -z with y up; optical frames along z with y down.
+    turned = CAMERA2BASE @ np.diag([1.0, -1.0, -1.0, 1.0])
+    place, (x, y, z, w) = se3.to_quaternion(turned)
+    fovy = 2.0 * np.degrees(np.arctan2(0.5 * CAMERA.height, CAMERA.fy))
+    spec.worldbody.add_camera(
+        name=CAMERA_NAME, pos=place, quat=[w, x, y, z], fovy=float(fovy),
+        mode=mujoco.mjtCamLight.mjCAMLIGHT_FIXED,
+    )
+
+
+def _add_thing(mujoco: Any, spec: Any, thing: Thing, parked: tuple[float, float, float]) -> None:
+    body = spec.worldbody.add_body(name=thing.name, pos=parked)
+    body.add_freejoint(name=f'{thing.name}_free')
+    x, y, z = thing.size
+    body.explicitinertial = True
+    body.mass = thing.mass
+    body.ipos = [0.0, 0.0, 0.42 * z]
+    body.inertia = thing.mass / 12.0 * np.array([y * y + z * z, x * x + z * z, x * x + y * y])
+    for number, (look, colour) in enumerate(thing.looks):
+        geometry = _geometry(mujoco, spec, f'{thing.name}_look_{number}', look)
+        body.add_geom(
+            **geometry, material=_paint(spec, colour), contype=0, conaffinity=0, mass=0.0,
+            group=_THING_GROUP,
+        )
+    for number, solid in enumerate(thing.solids):
+        geometry = _geometry(mujoco, spec, f'{thing.name}_solid_{number}', solid)
+        body.add_geom(
+            **geometry, condim=4, friction=_FRICTION, mass=0.0, group=panda.SOLID_GROUP
+        )
+
+
+def _paint(spec: Any, colour: Colour) -> str:
+    name = 'paint_' + '_'.join(f'{round(255 * c)}' for c in colour)
+    if spec.material(name) is None:
+        spec.add_material(name=name, rgba=[*colour, 1.0], specular=0.25, shininess=0.3)
+    return name
+
+
+def _geometry(mujoco: Any, spec: Any, name: str, shape: Mesh | Solid) -> dict[str, Any]:
+    """Return what `add_geom` needs for a shape."""
+    kind = mujoco.mjtGeom
+    if isinstance(shape, Mesh):
+        panda.add_mesh(spec, name, shape)
+        return {'type': kind.mjGEOM_MESH, 'meshname': name}
+    if isinstance(shape, Piece):
+        spec.add_mesh(name=name, uservert=shape.vertices.astype(np.float32).ravel())
+        return {'type': kind.mjGEOM_MESH, 'meshname': name}
+    if isinstance(shape, Box):
+        return {'type': kind.mjGEOM_BOX, 'pos': shape.middle, 'size': shape.half}
+    if isinstance(shape, Rod):
+        return {
+            'type': kind.mjGEOM_CAPSULE,
+            'fromto': [*shape.start, *shape.end],
+            'size': [shape.radius, 0.0, 0.0],
+        }
+    assert isinstance(shape, Cylinder)
+    half = 0.5 * (shape.top - shape.bottom)
+    return {
+        'type': kind.mjGEOM_CYLINDER,
+        'pos': [0.0, 0.0, shape.bottom + half],
+        'size': [shape.radius, half, 0.0],
+    }
+
+
+def _add_texture(
+    mujoco: Any,
+    spec: Any,
+    name: str,
+    image: NDArray[np.uint8],
+    gloss: float,
+    repeat: Iterable[float] = (1.0, 1.0),
+) -> None:
+    # As a file in memory, because releases differ in how they take raw bytes.
+    png = io.BytesIO()
+    Image.fromarray(image).save(png, 'png')
+    spec.assets[f'{name}.png'] = png.getvalue()
+    spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, file=f'{name}.png')
+    material = spec.add_material(
+        name=name, specular=gloss, shininess=0.1, texrepeat=list(repeat), texuniform=False
+    )
+    material.textures[int(mujoco.mjtTextureRole.mjTEXROLE_RGB)] = name
+
+
+def _wood(width: int, height: int) -> NDArray[np.uint8]:
+    """Draw planks with a grain."""
+    rng = np.random.default_rng(20)
+    u = np.linspace(0.0, 1.0, width)
+    v = np.linspace(0.0, 1.0, height)[:, None]
+    plank = np.minimum((v * 6.0).astype(np.int64), 5)
+    shade = rng.uniform(-0.07, 0.07, 6)[plank]
+    phase, bend = rng.uniform(0.0, 6.28, (2, 6))
+    wave = 0.012 * np.sin(5.0 * u + bend[plank]) + 0.006 * np.sin(17.0 * u + 2.0 * bend[plank])
+    grain = np.sin(2.0 * np.pi * 55.0 * (v + wave) + phase[plank])
+    fine = rng.normal(0.0, 1.0, (height, 1)) * 0.012 + rng.normal(0.0, 0.008, (height, width))
+    light = 1.0 + shade + 0.035 * grain + fine
+    seam = np.abs(v * 6.0 - np.round(v * 6.0)) < 0.012
+    light = np.where(seam, 0.72 * light, light)
+    colour = np.array([0.74, 0.57, 0.40]) * light[..., None]
+    return np.asarray(np.clip(255.0 * colour, 0, 255).astype(np.uint8))
+
+
+def _tiles(size: int) -> NDArray[np.uint8]:
+    """Draw grey tiles with dark joints."""
+    edge = np.arange(size) < 4
+    joint = edge[:, None] | edge[None, :]
+    rng = np.random.default_rng(21)
+    grey = 0.55 + rng.normal(0.0, 0.012, (size, size))
+    grey = np.where(joint, 0.42, grey)
+    colour = np.array([0.98, 0.99, 1.0]) * grey[..., None]
+    return np.asarray(np.clip(255.0 * colour, 0, 255).astype(np.uint8))
