@@ -333,6 +333,19 @@ def _saved(pixels: NDArray[Any], kind: str) -> bytes:
     return out.getvalue()
 
 
+def compressed_size(message: Any) -> tuple[int, int]:
+    """Width and height in pixels of a CompressedImage, from its header."""
+    data = bytes(message.data)
+    try:
+        start = data.find(PNG) if COMPRESSED_DEPTH in str(message.format) else 0
+        with Pillow.open(io.BytesIO(data[max(0, start) :])) as picture:
+            return picture.size
+    except Exception as err:
+        raise R2RGenError(
+            f'a compressed image cannot be decoded ({err})', 'a JPEG or PNG', 'record it again'
+        ) from err
+
+
 def decode_colour(message: Any, coding: ImageCoding | None = None) -> NDArray[np.uint8]:
     """Turn a colour or grey image into (H, W, 3) uint8 red, green, blue.
 

@@ -124,8 +124,7 @@ class BagReader:
         self._inherited: list[AnyReader] = []
 
     def __enter__(self) -> BagReader:
-        with reading(self.path):
-            self._describe(self._opened())
+        self._opened()
         return self
 
     def __exit__(
@@ -240,7 +239,7 @@ class BagReader:
     def _chosen(self, topics: Iterable[str] | None) -> list[Connection]:
         connections = self._opened().connections
         if topics is None:
-            return list(connections)
+            return connections
         names = {self.topic(name).name for name in topics}
         return [item for item in connections if item.topic in names]
 
@@ -284,6 +283,7 @@ class BagReader:
             store = _default_store(source)
             opened = AnyReader([source], default_typestore=store)
             opened.open()
+            self._describe(opened)
         self._any, self._process = opened, os.getpid()
         return opened
 

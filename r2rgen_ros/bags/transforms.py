@@ -79,7 +79,8 @@ class _Track(TimeVaryingTransform):  # type: ignore[misc]
             still: Poses = np.broadcast_to(self.samples.poses[-1], (len(query_time), 4, 4))
             return still
         at = fractional_index(self.samples.stamps, query_time)
-        return se3.interpolate(self.samples.poses, at)
+        poses: Poses = se3.interpolate(self.samples.poses, at)
+        return poses
 
     def check_transforms(self) -> _Track:
         """Nothing to do: samples are checked when they come in."""
@@ -87,10 +88,10 @@ class _Track(TimeVaryingTransform):  # type: ignore[misc]
 
 
 def fractional_index(stamps: Stamps, at: ArrayLike) -> NDArray[np.float64]:
-    """Where instants lie among rising stamps: 2.25 is a quarter of the way from the third on.
+    """Where instants lie among stamps that do not fall: 2.25 is a quarter on from the third.
 
     Args:
-        stamps: (N,) int64 nanoseconds, rising, N >= 1.
+        stamps: (N,) int64 nanoseconds, N >= 1.
         at: (Q,) int64 nanoseconds.
 
     Returns:
@@ -101,9 +102,10 @@ def fractional_index(stamps: Stamps, at: ArrayLike) -> NDArray[np.float64]:
     if len(stamps) == 1:
         return np.zeros(len(at))
     low = np.clip(np.searchsorted(stamps, at, side='right') - 1, 0, len(stamps) - 2)
-    # Differences of int64 are exact; only they become floats.
-    share = (at - stamps[low]) / (stamps[low + 1] - stamps[low])
-    return np.clip(low + np.clip(share, 0.0, 1.0), 0.0, len(stamps) - 1)
+    # Differences of int64 are exact; only they become floats. A repeated stamp counts as passed.
+    span = stamps[low + 1] - stamps[low]
+    share = np.where(span > 0, (at - stamps[low]) / np.maximum(span, 1), 1.0)
+    return np.asarray(low + np.clip(share, 0.0, 1.0))
 
 
 class TransformBuffer:
