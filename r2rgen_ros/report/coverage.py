@@ -1,0 +1,171 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How well the sampled moves fill the ranges they were drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.patches import Rectangle
+
+from r2rgen_ros.report import style
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.model.episode import PlanarMove
+
+CELLS = 4
+_BINS = 18
+_TICK_CM = 0.6
+
+
+@dataclass(frozen=True)
+class SkillMoves:
+    """The moves of one freely moved skill.
+
+    Attributes:
+        name: Name of the skill.
+        low: Lower ends of the range: x and y in metres, yaw in radians.
+        high: Upper ends.
+        accepted: (N, 3) moves that gave an episode.
+        rejected: (M, 3) moves that did not.
+        spread: Reach of the perturbations beyond the range: x and y in metres, yaw in radians.
+
+    """
+
+    name: str
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    accepted: NDArray[np.float64]
+    rejected: NDArray[np.float64]
+    spread: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+
+    @property
+    def cells_reached(self) -> int:
+        """How many of the CELLS x CELLS parts of the x-y range hold an accepted move."""
+        width = self.high[:2] - self.low[:2]
+        if not len(self.accepted):
+            return 0
+        share = (self.accepted[:, :2] - self.low[:2]) / np.where(width > 0.0, width, 1.0)
+        cells = np.clip(np.floor(share * CELLS), 0, CELLS - 1).astype(int)
+        return len({tuple(cell) for cell in cells.tolist()})
+
+    @property
+    def cells(self) -> int:
+        """How many parts there are; a range without width has one."""
+        return int(np.prod(np.where(self.high[:2] > self.low[:2], CELLS, 1)))
+
+
+def as_rows(moves: Sequence[PlanarMove]) -> NDArray[np.float64]:
+    """Moves as rows (N, 3) of x, y in metres and yaw in radians."""
+    return np.array([[move.x, move.y, move.yaw] for move in moves]).reshape(-1, 3)
+
+
+def draw_coverage(skills: Sequence[SkillMoves], path: Path) -> Path:
+    """Draw, per skill, accepted and rejected moves over the range, and their yaw.
+
+    Args:
+        skills: One entry per freely moved skill.
+        path: PNG to write.
+
+    Returns:
+        The path.
+
+    """
+    size = (9.5, 0.7 + 3.3 * max(len(skills), 1))
+    return style.picture(path, size, lambda figure: _draw(figure, skills))
+
+
+def _draw(figure: Figure, skills: Sequence[SkillMoves]) -> None:
+    axes = figure.subplots(
+        max(len(skills), 1), 2, squeeze=False, gridspec_kw={'width_ratios': [1.0, 1.3]}
+    )
+    if not skills:
+        for ax in axes[0]:
+            style.bare(ax)
+        axes[0, 0].set_title('No skill was moved freely')
+    for row, skill in zip(axes, skills, strict=False):
+        _draw_plane(row[0], skill)
+        _draw_yaw(row[1], skill)
+    for row in axes[:-1]:
+        row[0].set_xlabel('')
+        row[1].set_xlabel('')
+    keys = [
+        style.mark('accepted', 'o', style.ACCEPTED, style.ACCEPTED),
+        style.mark('rejected', 'x', style.REJECTED),
+        style.stroke('range asked for', style.INK, 1.0),
+        style.dashes('with perturbations', style.FAINT),
+    ]
+    style.legend(figure, keys)
+
+
+def _draw_plane(axes: Axes, skill: SkillMoves) -> None:
+    """Draw the moves over their range, x up the page and y to the left, as in all plans."""
+    low, high = 100.0 * skill.low[1::-1], 100.0 * skill.high[1::-1]
+    spread = 100.0 * skill.spread[1::-1]
+    style.plan(
+        axes, f'{style.pretty(skill.name)}: {skill.cells_reached} of {skill.cells} cells reached'
+    )
+    axes.grid(visible=False)
+    axes.add_patch(
+        Rectangle(tuple(low), *(high - low), facecolor=style.TABLE, edgecolor=style.INK, lw=1.0)
+    )
+    axes.add_patch(
+        Rectangle(
+            tuple(low - spread), *(high - low + 2.0 * spread), facecolor='none',
+            edgecolor=style.FAINT, lw=0.8, linestyle=(0, (4, 3)),
+        )
+    )  # fmt: skip
+    for share in np.arange(1, CELLS) / CELLS:
+        across, up = low + share * (high - low)
+        axes.plot([across, across], [low[1], high[1]], color=style.HAIRLINE, lw=0.6, zorder=1)
+        axes.plot([low[0], high[0]], [up, up], color=style.HAIRLINE, lw=0.6, zorder=1)
+    rejected, accepted = 100.0 * skill.rejected[:, 1::-1], 100.0 * skill.accepted[:, 1::-1]
+    axes.scatter(
+        rejected[:, 0], rejected[:, 1], s=14, marker='x', color=style.REJECTED, lw=0.8, alpha=0.6
+    )
+    axes.scatter(accepted[:, 0], accepted[:, 1], s=12, color=style.ACCEPTED, lw=0, zorder=3)
+    tips = accepted + _tick(high - low) * _directions(skill.accepted[:, 2])
+    for start, tip in zip(accepted, tips, strict=True):
+        axes.plot(*np.stack([start, tip]).T, color=style.ACCEPTED, lw=1.0, zorder=3)
+    axes.set_xlabel('move along y [cm]; ticks show the yaw')
+    axes.set_ylabel('move along x [cm]')
+
+
+def _tick(width: NDArray[np.float64]) -> float:
+    """Length of the yaw ticks, centimetres: small against the range."""
+    return max(0.05 * float(width.max(initial=0.0)), 0.1 * _TICK_CM)
+
+
+def _directions(yaw: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where a turned x axis points to, as (y, x)."""
+    return np.stack([np.sin(yaw), np.cos(yaw)], axis=1)
+
+
+def _draw_yaw(axes: Axes, skill: SkillMoves) -> None:
+    yaw = [np.rad2deg(moves[:, 2]) for moves in (skill.accepted, skill.rejected)]
+    low, high = np.rad2deg([skill.low[2], skill.high[2]])
+    every = np.concatenate([*yaw, [low, high]])
+    first, last = float(every.min()) - 1.0, float(every.max()) + 1.0
+    axes.hist(
+        yaw,
+        bins=list(np.linspace(first, last, _BINS + 1)),
+        stacked=True,
+        color=[style.ACCEPTED, style.REJECTED],
+        rwidth=0.88,
+    )
+    axes.axvspan(low, high, color=style.TABLE, zorder=0)
+    for end in (low, high):
+        axes.axvline(end, color=style.INK, linewidth=1.0)
+    axes.set_title('Yaw')
+    axes.set_xlabel('yaw [°]')
+    axes.set_ylabel('attempts')
+    style.whole_numbers(axes.yaxis)

@@ -1,0 +1,83 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where objects started and where they went, seen from above."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.generate.assemble import object_changes
+from r2rgen_ros.report import plans, style
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.model.scene import Scene
+
+_MOST = 300
+"""More footprints than this are only darker, not clearer."""
+
+
+def draw_placements(scene: Scene, transforms: Sequence[NDArray[np.float64]], path: Path) -> Path:
+    """Draw footprints of all objects at the beginning and at the end of every episode.
+
+    Args:
+        scene: The source.
+        transforms: Per accepted episode (S, 4, 4) world transforms of the skills.
+        path: PNG to write.
+
+    Returns:
+        The path.
+
+    """
+    return style.picture(
+        path, plans.page_size(scene.support, 2), lambda figure: _draw(figure, scene, transforms)
+    )
+
+
+def _draw(figure: Figure, scene: Scene, transforms: Sequence[NDArray[np.float64]]) -> None:
+    axes = figure.subplots(1, 2, sharex=True, sharey=True)
+    shown = transforms[:: max(1, len(transforms) // _MOST)]
+    changes = [object_changes(scene, item) for item in shown]
+    ends = ((0, 'Where objects start'), (len(scene.demo) - 1, 'Where they end up'))
+    for ax, (frame, title) in zip(axes, ends, strict=True):
+        style.plan(ax, title, shared=True)
+        plans.draw_support(ax, scene.support)
+        for place in range(len(scene.objects)):
+            _draw_object(ax, scene, place, frame, [change[place, frame] for change in changes])
+    axes[1].set_ylabel('')
+    keys: list[Artist] = [
+        style.swatch(style.pretty(item.name), style.object_colour(place))
+        for place, item in enumerate(scene.objects)
+    ]
+    keys += [
+        style.stroke('as recorded', style.FAINT),
+        style.swatch(f'generated ({len(transforms)})', style.FAINT, 0.3),
+        style.stroke('edge of the support', style.INK, 1.0),
+    ]
+    style.legend(figure, keys)
+
+
+def _draw_object(
+    axes: Axes, scene: Scene, place: int, frame: int, changes: list[NDArray[np.float64]]
+) -> None:
+    """Draw the recorded footprint as a line, and the generated ones as areas and centres."""
+    item, colour = scene.objects[place], style.object_colour(place)
+    recorded = plans.footprint(scene.support, item, np.eye(4), frame)
+    strong = float(np.clip(4.0 / max(len(changes), 1), 0.05, 0.3))
+    for change in changes:
+        outline = plans.footprint(scene.support, item, change, frame)
+        plans.draw_footprint(axes, outline, colour, filled=True, strong=strong)
+    if changes:
+        centres = np.stack([change @ item.object2base[frame] for change in changes])[:, :3, 3]
+        flat = plans.on_page(scene.support, centres)
+        axes.scatter(flat[:, 0], flat[:, 1], s=9, color=colour, linewidths=0, zorder=4)
+    plans.draw_footprint(axes, recorded, colour, filled=False)
