@@ -12,7 +12,7 @@ number. `support` asks for that many pixels with nearer points instead of one: w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
@@ -55,7 +55,9 @@ _compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
 @_compiled
-def _project(points, image_from_frame, height, width, pixel, depth):  # type: ignore[no-untyped-def]
+def _project(
+    points: Any, image_from_frame: Any, height: int, width: int, pixel: Any, depth: Any
+) -> None:
     """Find the pixel, -1 if none, and the depth of every point; free of branches, for SIMD."""
     m = image_from_frame
     m00, m01, m02, m03 = m[0, 0], m[0, 1], m[0, 2], m[0, 3]
@@ -78,7 +80,7 @@ def _project(points, image_from_frame, height, width, pixel, depth):  # type: ig
 
 
 @_compiled
-def _keep_nearest(pixel, depth, first, zbuf, owner):  # type: ignore[no-untyped-def]
+def _keep_nearest(pixel: Any, depth: Any, first: int, zbuf: Any, owner: Any) -> None:
     """Keep the nearest point of each pixel; ties go to the lower index."""
     for i in range(pixel.shape[0]):
         at = pixel[i]
@@ -88,7 +90,7 @@ def _keep_nearest(pixel, depth, first, zbuf, owner):  # type: ignore[no-untyped-
 
 
 @_compiled
-def _nearest_in_patch(zbuf, radius, rows, out):  # type: ignore[no-untyped-def]
+def _nearest_in_patch(zbuf: Any, radius: int, rows: Any, out: Any) -> None:
     """Minimum over a square patch of an image, along rows and then along columns."""
     height, width = zbuf.shape
     for v in range(height):
@@ -112,7 +114,7 @@ def _nearest_in_patch(zbuf, radius, rows, out):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _nearer_pixels(zbuf, height, width, radius, at, limit):  # type: ignore[no-untyped-def]
+def _nearer_pixels(zbuf: Any, height: int, width: int, radius: int, at: int, limit: float) -> int:
     """Count the pixels of a patch whose nearest point is nearer than a limit."""
     v, u = at // width, at % width
     count = 0
@@ -124,7 +126,18 @@ def _nearer_pixels(zbuf, height, width, radius, at, limit):  # type: ignore[no-u
 
 
 @_compiled
-def _visible(zbuf, nearest, height, width, radius, delta, support, pixel, depth, out):  # type: ignore[no-untyped-def]
+def _visible(
+    zbuf: Any,
+    nearest: Any,
+    height: int,
+    width: int,
+    radius: int,
+    delta: float,
+    support: int,
+    pixel: Any,
+    depth: Any,
+    out: Any,
+) -> None:
     """Mark the points that nothing hides."""
     for i in range(pixel.shape[0]):
         at = pixel[i]
@@ -139,7 +152,17 @@ def _visible(zbuf, nearest, height, width, radius, delta, support, pixel, depth,
 
 
 @_compiled
-def _hide_pixels(zbuf, owner, nearest, height, width, radius, delta, support, out):  # type: ignore[no-untyped-def]
+def _hide_pixels(
+    zbuf: Any,
+    owner: Any,
+    nearest: Any,
+    height: int,
+    width: int,
+    radius: int,
+    delta: float,
+    support: int,
+    out: Any,
+) -> None:
     """Per pixel, the owner if nothing hides it, -1 for nothing there, -2 for hidden."""
     for at in range(height * width):
         if owner[at] < 0:

@@ -1,0 +1,213 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scene + Variation -> Episode or Rejection: paths, time base, object poses, joints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.generate.feasibility import PlaneCheck
+from r2rgen_ros.generate.motion import (
+    Limits,
+    MovedPath,
+    episode_stamps,
+    source_times,
+    step_limits,
+)
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.episode import Episode, Reason, Rejection, Variation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.generate.config import GenerateConfig
+    from r2rgen_ros.geometry.camera import PinholeCamera
+    from r2rgen_ros.model.scene import Scene
+    from r2rgen_ros.robots.kinematics import Robot
+
+
+def object_changes(scene: Scene, transforms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """World transform of each object at each source frame, where it is not in a hand.
+
+    Before it is touched an object has the transform of its first skill, afterwards that of the
+    last skill of its groups that has begun; an object of no group stays.
+
+    Args:
+        scene: The parsed demonstration.
+        transforms: (S, 4, 4) per skill.
+
+    Returns:
+        (K, T, 4, 4).
+
+    """
+    out = np.tile(np.eye(4), (len(scene.objects), len(scene.demo), 1, 1))
+    for place, item in enumerate(scene.objects):
+        first = True
+        for skill, transform in zip(scene.annotation.skills, transforms, strict=True):
+            if item.name in skill.group:
+                out[place, 0 if first else skill.first :] = transform
+                first = False
+    return out
+
+
+@dataclass(frozen=True)
+class Assembler:
+    """Turns variations of one scene into episodes.
+
+    Attributes:
+        scene: The parsed demonstration.
+        config: Limits and checks.
+        plane: The checks on the support plane.
+        limits: Largest step per arm.
+        robot: Kinematics of the arm; None where the source has no URDF or joints.
+
+    """
+
+    scene: Scene
+    config: GenerateConfig
+    plane: PlaneCheck
+    limits: tuple[Limits, ...]
+    robot: Robot | None
+
+    @classmethod
+    def create(cls, scene: Scene, config: GenerateConfig, robot: Robot | None = None) -> Assembler:
+        """Measure the source once."""
+        period = scene.demo.period_ns * 1e-9
+        limits = tuple(step_limits(arm.ee2base, period, config.motion) for arm in scene.demo.arms)
+        return cls(scene, config, PlaneCheck.create(scene, config.feasibility), limits, robot)
+
+    def assemble(self, variation: Variation) -> Episode | Rejection:
+        """Return the episode of a variation, or why there is none."""
+        changes = object_changes(self.scene, variation.transforms)
+        failed = self.plane.check(variation, changes) or self._out_of_view(variation, changes)
+        if failed is not None:
+            return failed
+        paths = [self._path(variation, arm) for arm in range(len(self.scene.demo.arms))]
+        times = source_times(paths, self.limits, len(self.scene.demo))
+        moved = [path.at(times) for path in paths]
+        joints = self._joints(variation, times, moved)
+        if isinstance(joints, Rejection):
+            return joints
+        demo = self.scene.demo
+        nearest = np.ceil(times - 0.5).astype(np.int64)
+        return Episode(
+            variation=variation,
+            stamps=episode_stamps(demo.stamps, times),
+            source=times,
+            ee2base={arm.name: poses for arm, poses in zip(demo.arms, moved, strict=True)},
+            gripper={arm.name: arm.gripper[nearest] for arm in demo.arms},
+            object2base=self._objects(variation, changes, times, moved),
+            skill=self._skills(times),
+            joints=joints,
+        )
+
+    def _path(self, variation: Variation, arm: int) -> MovedPath:
+        track = self.scene.demo.arms[arm]
+        skills = [
+            (skill, variation.base2base @ transform)
+            for skill, transform in zip(
+                self.scene.annotation.skills, variation.transforms, strict=True
+            )
+            if skill.arm == track.name
+        ]
+        # The arm starts from its own rest pose, which goes with the base.
+        return MovedPath.create(track.ee2base, self.scene.support.normal, skills, np.eye(4))
+
+    def _objects(
+        self,
+        variation: Variation,
+        changes: NDArray[np.float64],
+        times: NDArray[np.float64],
+        moved: list[NDArray[np.float64]],
+    ) -> NDArray[np.float64]:
+        """Poses (K, M, 4, 4): rigid with the hand that holds, else with the skill's transform."""
+        nearest = np.ceil(times - 0.5).astype(np.int64)
+        floor = np.floor(times).astype(np.int64)
+        hands = [
+            poses @ se3.inverse(se3.interpolate(arm.ee2base, times))
+            for poses, arm in zip(moved, self.scene.demo.arms, strict=True)
+        ]
+        out = np.empty((len(self.scene.objects), len(times), 4, 4))
+        for place, item in enumerate(self.scene.objects):
+            change = variation.base2base @ changes[place, floor]
+            held = item.held[nearest]
+            for arm, hand in enumerate(hands):
+                change[held == arm] = hand[held == arm]
+            out[place] = change @ se3.interpolate(item.object2base, times)
+        return out
+
+    def _skills(self, times: NDArray[np.float64]) -> NDArray[np.int16]:
+        out = np.full(len(times), -1, dtype=np.int16)
+        for index, skill in enumerate(self.scene.annotation.skills):
+            out[(times >= skill.first) & (times <= skill.last)] = index
+        return out
+
+    def _joints(
+        self, variation: Variation, times: NDArray[np.float64], moved: list[NDArray[np.float64]]
+    ) -> NDArray[np.float64] | Rejection | None:
+        """Joint positions (M, J) that reach the path, or the first frame that they do not."""
+        demo = self.scene.demo
+        if self.robot is None or demo.joints is None or len(moved) != 1:
+            return None
+        low = np.floor(times).astype(np.int64)
+        high = np.minimum(low + 1, len(demo) - 1)
+        share = (times - low)[:, None]
+        recorded = demo.joints.positions
+        seeds = recorded[low] + share * (recorded[high] - recorded[low])
+        path = self.robot.solve_path(demo.joints.names, moved[0], seeds)
+        if path.first_failed < 0:
+            return np.asarray(path.positions)
+        frame = round(float(times[path.first_failed]))
+        miss = float(path.position_error_m[path.first_failed])
+        return Rejection(
+            variation.index,
+            Reason.UNREACHABLE,
+            f'the arm misses the path by {1e3 * miss:.0f} mm',
+            frame,
+            miss,
+            variation,
+            variation.moves,
+        )
+
+    def _out_of_view(self, variation: Variation, changes: NDArray[np.float64]) -> Rejection | None:
+        """Objects must begin where the camera sees them."""
+        demo = self.scene.demo
+        least = self.config.feasibility.min_visible_share
+        if demo.sensor is None or least <= 0.0 or self.config.camera.mode == 'off':
+            return None
+        camera = demo.sensor.camera
+        base2camera = se3.inverse(demo.sensor.camera2base[0])
+        for place, item in enumerate(self.scene.objects):
+            own = base2camera @ item.object2base[0]
+            new = base2camera @ variation.base2base @ changes[place, 0] @ item.object2base[0]
+            share, recorded = (
+                _share_inside(camera.project(se3.apply(pose, item.cloud.points)), camera)
+                for pose in (new, own)
+            )
+            if share < min(least, recorded) - 1e-9:
+                return Rejection(
+                    variation.index,
+                    Reason.OUT_OF_VIEW,
+                    f'only {100 * share:.0f} % of "{item.name}" would be inside the image',
+                    0,
+                    least - share,
+                    variation,
+                    variation.moves,
+                )
+        return None
+
+
+def _share_inside(pixels: NDArray[np.float64], camera: PinholeCamera) -> float:
+    """Share of projected points (N, 3) inside the image of a PinholeCamera."""
+    width, height = camera.width, camera.height
+    with np.errstate(invalid='ignore'):
+        inside = (
+            (pixels[:, 0] >= -0.5)
+            & (pixels[:, 1] >= -0.5)
+            & (pixels[:, 0] < width - 0.5)
+            & (pixels[:, 1] < height - 0.5)
+        )
+    return float(inside.mean())

@@ -1,0 +1,302 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scene + Episode -> the frames that the source's camera would have recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import njit
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.cloud import Cloud
+from r2rgen_ros.geometry.zbuffer import ZBufferRule
+from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN, Scene
+from r2rgen_ros.model.sensed import SensedFrame
+from r2rgen_ros.parse.clusters import spacing
+from r2rgen_ros.sense.cloud_camera import CloudCamera, coarse_camera
+from r2rgen_ros.sense.depth_camera import DepthCamera, Image, Layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Protocol
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.generate.config import GenerateConfig
+    from r2rgen_ros.model.episode import Episode
+
+    class Composer(Protocol):
+        """Makes the frames of an episode, one at a time."""
+
+        def frames(self, episode: Episode) -> Iterator[SensedFrame]:
+            """Yield the frames of an episode in order."""
+
+
+def make_composer(scene: Scene, config: GenerateConfig) -> Composer:
+    """Return what composes the frames of a scene's episodes.
+
+    Raises:
+        R2RGenError: The camera step is on but the source has no camera.
+
+    """
+    mode = config.camera.mode
+    if mode == 'on' and scene.demo.sensor is None:
+        raise R2RGenError(
+            f'the camera step is on but "{scene.demo.name}" has no camera_info',
+            '',
+            'set camera mode to auto or off',
+        )
+    if scene.demo.has_images:
+        return ImageComposer(scene, config) if mode != 'off' else PixelComposer(scene, config)
+    if mode != 'off' and scene.demo.sensor is not None:
+        return SparseComposer(scene, config)
+    return PointComposer(scene, config)
+
+
+class _Moves:
+    """The transform of every label in every frame of an episode."""
+
+    def __init__(self, scene: Scene, episode: Episode) -> None:
+        self.source = episode.source_frames
+        self.environment = episode.variation.base2base
+        times = episode.source
+        self.hands = np.stack(
+            [
+                episode.ee2base[arm.name] @ se3.inverse(se3.interpolate(arm.ee2base, times))
+                for arm in scene.demo.arms
+            ]
+        )
+        shape = (len(scene.objects), len(episode), 4, 4)
+        recorded = np.array([item.object2base[self.source] for item in scene.objects])
+        self.objects = episode.object2base @ se3.inverse(recorded.reshape(shape))
+
+    def table(self, frame: int) -> NDArray[np.float64]:
+        """Transforms (2 + K, 4, 4) by label of one episode frame, with the first arm's hand."""
+        return np.concatenate(
+            [self.environment[None], self.hands[:1, frame], self.objects[:, frame]]
+        )
+
+
+@njit(cache=True, nogil=True, error_model='numpy')  # type: ignore[untyped-decorator]
+def _move_points(points: Any, labels: Any, table: Any, out: Any) -> None:
+    """Map every point (N, 3) by the transform of its label."""
+    for i in range(points.shape[0]):
+        m = table[labels[i]]
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        for k in range(3):
+            out[i, k] = np.float32(m[k, 0] * x + m[k, 1] * y + m[k, 2] * z + m[k, 3])
+
+
+class PointComposer:
+    """Clouds without the camera step: every recorded point moves with what it belongs to."""
+
+    def __init__(self, scene: Scene, config: GenerateConfig) -> None:
+        self._scene = scene
+        self._labelled = config.output.labelled_points
+        self._clouds: dict[int, Cloud] = {}
+
+    def _cloud(self, frame: int) -> Cloud:
+        """The recorded cloud of a frame; the source is read once and kept."""
+        if frame not in self._clouds:
+            cloud = self._scene.demo.frames[frame].cloud
+            assert cloud is not None
+            self._clouds[frame] = cloud
+        return self._clouds[frame]
+
+    def frames(self, episode: Episode) -> Iterator[SensedFrame]:
+        """Yield the frames of an episode in order."""
+        moves = _Moves(self._scene, episode)
+        for frame, source in enumerate(moves.source.tolist()):
+            cloud, labels = self._cloud(source), self._scene.labels[source]
+            points = np.empty_like(cloud.points)
+            _move_points(cloud.points, labels, moves.table(frame), points)
+            moved = Cloud(points, cloud.colours)
+            if self._labelled:
+                yield SensedFrame(cloud=moved, labelled=moved, labels=labels)
+            else:
+                yield SensedFrame(cloud=moved)
+
+
+class SparseComposer:
+    """Clouds with the camera step: complete objects, seen by the camera, thinned as the source."""
+
+    def __init__(self, scene: Scene, config: GenerateConfig) -> None:
+        sensor = scene.demo.sensor
+        assert sensor is not None
+        self._scene = scene
+        self._labelled = config.output.labelled_points
+        self._source = [self._split(frame) for frame in range(len(scene.demo))]
+        base2camera = se3.inverse(sensor.camera2base[0])
+        first = scene.demo.frames[0].cloud
+        assert first is not None
+        camera, radius = sensor.camera, config.camera.radius_px
+        if radius == 0:
+            points = se3.apply(base2camera, first.points)
+            camera, radius = coarse_camera(points, _gap(first), camera)
+        self._camera = CloudCamera(camera, ZBufferRule(radius, config.camera.delta_m, 1))
+        self._base2camera = se3.inverse(sensor.camera2base)
+
+    def _split(self, frame: int) -> tuple[Cloud, int]:
+        """The robot's points of a source frame, and how many points the frame has."""
+        cloud = self._scene.demo.frames[frame].cloud
+        assert cloud is not None
+        return cloud.select(self._scene.labels[frame] == ROBOT), len(cloud)
+
+    def frames(self, episode: Episode) -> Iterator[SensedFrame]:
+        """Yield the frames of an episode in order."""
+        moves = _Moves(self._scene, episode)
+        for frame, source in enumerate(moves.source.tolist()):
+            robot, count = self._source[source]
+            poses = [moves.environment, moves.hands[0, frame], *episode.object2base[:, frame]]
+            base2camera = self._base2camera[source]
+            clouds = [self._scene.environment, robot, *(x.cloud for x in self._scene.objects)]
+            names = [ENVIRONMENT, ROBOT, *range(FIRST_OBJECT, FIRST_OBJECT + len(clouds) - 2)]
+            layers = [
+                Layer(cloud, base2camera @ pose, name)
+                for cloud, pose, name in zip(clouds, poses, names, strict=True)
+            ]
+            seen, labels, origin = self._camera.see(layers, count)
+            points = np.empty_like(seen.points)
+            _move_points(seen.points, origin, np.stack(poses), points)
+            moved = Cloud(points, seen.colours)
+            if self._labelled:
+                yield SensedFrame(cloud=moved, labelled=moved, labels=labels)
+            else:
+                yield SensedFrame(cloud=moved)
+
+
+def _gap(cloud: Cloud) -> float:
+    """Distance between neighbouring points of a thinned cloud, metres."""
+    return spacing(cloud.points.astype(np.float64))
+
+
+class ImageComposer:
+    """Depth and colour images with the camera step."""
+
+    def __init__(self, scene: Scene, config: GenerateConfig) -> None:
+        sensor = scene.demo.sensor
+        assert sensor is not None
+        self._scene = scene
+        self._config = config
+        radius = config.camera.radius_px or 1
+        rule = ZBufferRule(radius, config.camera.delta_m, config.camera.support_px)
+        self._camera = DepthCamera(sensor.camera, rule)
+        self._base2camera = se3.inverse(sensor.camera2base[0])
+        rays = sensor.camera.rays().reshape(-1, 3).astype(np.float32)
+        self._rays = rays
+        self._robot = [self._robot_cloud(frame) for frame in range(len(scene.demo))]
+
+    def _robot_cloud(self, frame: int) -> Cloud:
+        """The robot's pixels of a source frame, camera optical frame."""
+        data = self._scene.demo.frames[frame]
+        assert data.depth is not None
+        index = np.flatnonzero(self._scene.labels[frame].reshape(-1) == ROBOT)
+        points = self._rays[index] * data.depth.reshape(-1)[index, None]
+        if data.colour is None:
+            return Cloud.from_arrays(points)
+        return Cloud(points, data.colour.reshape(-1, 3)[index])
+
+    def frames(self, episode: Episode) -> Iterator[SensedFrame]:
+        """Yield the frames of an episode in order."""
+        scene = self._scene
+        assert scene.demo.sensor is not None
+        moves = _Moves(scene, episode)
+        still = np.array_equal(moves.environment, np.eye(4))
+        environment = Layer(scene.environment, self._base2camera @ moves.environment, ENVIRONMENT)
+        self._camera.set_environment(
+            environment,
+            moved=not still,
+            fill=self._config.camera.fill,
+            plane=_plane_in_camera(scene, self._base2camera @ moves.environment),
+        )
+        camera2base = scene.demo.sensor.camera2base[0]
+        for frame, source in enumerate(moves.source.tolist()):
+            layers = [
+                Layer(
+                    item.cloud, self._base2camera @ episode.object2base[k, frame], FIRST_OBJECT + k
+                )
+                for k, item in enumerate(scene.objects)
+            ]
+            hand = self._base2camera @ moves.hands[0, frame] @ camera2base
+            layers.append(Layer(self._robot[source], hand, ROBOT))
+            image = self._camera.render(layers)
+            yield _sensed(scene, image, self._rays, camera2base, self._config)
+
+
+class PixelComposer:
+    """Images without the camera step: every recorded pixel moves with what it belongs to.
+
+    Without crop, patch and fill there remains the plain projection into the image, in which the
+    nearest point of a pixel wins; under the identity it gives back the source.
+    """
+
+    def __init__(self, scene: Scene, config: GenerateConfig) -> None:
+        sensor = scene.demo.sensor
+        assert sensor is not None
+        self._scene = scene
+        self._config = config
+        self._camera = DepthCamera(sensor.camera, ZBufferRule(0, config.camera.delta_m, 1))
+        self._rays = sensor.camera.rays().reshape(-1, 3).astype(np.float32)
+
+    def frames(self, episode: Episode) -> Iterator[SensedFrame]:
+        """Yield the frames of an episode in order."""
+        sensor = self._scene.demo.sensor
+        assert sensor is not None
+        moves = _Moves(self._scene, episode)
+        for frame, source in enumerate(moves.source.tolist()):
+            camera2base = sensor.camera2base[source]
+            base2camera = se3.inverse(camera2base)
+            table = moves.table(frame)
+            layers = [
+                Layer(cloud, base2camera @ table[name] @ camera2base, name)
+                for name, cloud in self._parts(source)
+            ]
+            self._camera.set_environment(
+                layers[0], moved=False, fill='none', plane=(np.array([0.0, 0.0, 1.0]), 0.0)
+            )
+            image = self._camera.render(layers[1:])
+            yield _sensed(self._scene, image, self._rays, camera2base, self._config)
+
+    def _parts(self, source: int) -> list[tuple[int, Cloud]]:
+        data = self._scene.demo.frames[source]
+        assert data.depth is not None
+        labels = self._scene.labels[source].reshape(-1)
+        out = []
+        for name in range(FIRST_OBJECT + len(self._scene.objects)):
+            index = np.flatnonzero(labels == name)
+            points = self._rays[index] * data.depth.reshape(-1)[index, None]
+            colours = None if data.colour is None else data.colour.reshape(-1, 3)[index]
+            out.append((name, Cloud.from_arrays(points, colours)))
+        return out
+
+
+def _plane_in_camera(
+    scene: Scene, base2camera: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Normal and offset of the support plane in the camera optical frame."""
+    normal = base2camera[:3, :3] @ scene.support.normal
+    return normal, float(scene.support.offset + normal @ base2camera[:3, 3])
+
+
+def _sensed(
+    scene: Scene,
+    image: Image,
+    rays: NDArray[np.float32],
+    camera2base: NDArray[np.float64],
+    config: GenerateConfig,
+) -> SensedFrame:
+    """An image with its labelled cloud, thinned evenly over the image."""
+    colour = image.colour if scene.demo.frames[0].colour is not None else None
+    if not config.output.labelled_points:
+        return SensedFrame(depth=image.depth, colour=colour)
+    labels = image.label.reshape(-1)
+    index = np.flatnonzero(labels != UNSEEN)
+    count = config.output.labelled_count
+    if 0 < count < len(index):
+        index = index[(np.arange(count, dtype=np.int64) * len(index)) // count]
+    points = rays[index] * image.depth.reshape(-1)[index, None]
+    cloud = Cloud(points, image.colour.reshape(-1, 3)[index]).transformed(camera2base)
+    return SensedFrame(image.depth, colour, labelled=cloud, labels=labels[index])

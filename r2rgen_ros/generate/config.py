@@ -1,0 +1,382 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the user asks of a generation: config/generate.yaml, checked."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from r2rgen_ros.model.episode import PlanarMove
+from r2rgen_ros.model.errors import check_range, require
+from r2rgen_ros.model.yaml_file import YamlSection
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMAT = 'r2rgen/generate/1'
+MODES = ('ranges', 'grid', 'given')
+FILLS = ('none', 'shrink', 'expand')
+CAMERA_MODES = ('auto', 'on', 'off')
+_LIMIT_M = 5.0
+
+
+@dataclass(frozen=True)
+class MoveRange:
+    """Bounds of a move in the support plane: metres and degrees."""
+
+    x_m: tuple[float, float] = (-0.1, 0.1)
+    y_m: tuple[float, float] = (-0.1, 0.1)
+    yaw_deg: tuple[float, float] = (-45.0, 45.0)
+
+    def __post_init__(self) -> None:
+        """Check order and bounds."""
+        for name, limit in (('x_m', _LIMIT_M), ('y_m', _LIMIT_M), ('yaw_deg', 180.0)):
+            low, high = getattr(self, name)
+            check_range(f'the lower end of {name}', low, -limit, limit)
+            check_range(f'the upper end of {name}', high, -limit, limit)
+            require(low <= high, f'{name} runs from {low} down to {high}', 'low <= high')
+
+
+STILL = MoveRange((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """How group transforms are chosen.
+
+    Attributes:
+        mode: ranges (uniform), grid (cell centres in turn) or given (a list, in turn).
+        ranges: Bounds for every sampled skill.
+        skills: Bounds for single skills, by name.
+        grid: Number of cells along x, y and yaw.
+        given: Per configuration, moves by the name of the skill; skills left out stay.
+        base: Bounds of the move of the robot's base together with its camera.
+
+    """
+
+    mode: str = 'ranges'
+    ranges: MoveRange = field(default_factory=MoveRange)
+    skills: dict[str, MoveRange] = field(default_factory=dict)
+    grid: tuple[int, int, int] = (3, 3, 3)
+    given: tuple[dict[str, PlanarMove], ...] = ()
+    base: MoveRange = STILL
+
+    def __post_init__(self) -> None:
+        """Check the mode and its data."""
+        require(self.mode in MODES, f'sampling mode is "{self.mode}"', f'one of {list(MODES)}')
+        require(
+            self.mode != 'given' or bool(self.given),
+            'sampling mode is "given" but no moves are given',
+            'at least one entry under "given"',
+        )
+        require(min(self.grid) >= 1, f'the grid is {self.grid}', 'at least one cell each way')
+
+
+@dataclass(frozen=True)
+class PerturbationConfig:
+    """Small perturbations around each configuration (paper: 3, 1.5 cm, 20 degrees).
+
+    Attributes:
+        count: Attempts per configuration; 1 takes the configuration as it is.
+        translation_m: Largest move along x and y.
+        yaw_deg: Largest turn.
+
+    """
+
+    count: int = 3
+    translation_m: float = 0.015
+    yaw_deg: float = 20.0
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_range('perturbation count', self.count, 1, 1000)
+        check_range('perturbation translation_m', self.translation_m, 0.0, 1.0, 'm')
+        check_range('perturbation yaw_deg', self.yaw_deg, 0.0, 180.0, 'degrees')
+
+
+@dataclass(frozen=True)
+class MotionConfig:
+    """Limits of the motion between skills; the source's own largest step is always allowed.
+
+    Attributes:
+        max_speed_m_s: Speed of the end effector.
+        max_turn_deg_s: Rate at which it turns.
+
+    """
+
+    max_speed_m_s: float = 0.3
+    max_turn_deg_s: float = 90.0
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_range('max_speed_m_s', self.max_speed_m_s, 1e-3, 10.0, 'm/s')
+        check_range('max_turn_deg_s', self.max_turn_deg_s, 0.1, 3600.0, 'degrees/s')
+
+
+@dataclass(frozen=True)
+class FeasibilityConfig:
+    """What is rejected.
+
+    Attributes:
+        clearance_m: Least gap between the footprints of objects moved differently.
+        support_margin_m: How far inside the outline of the support a footprint must stay.
+        min_visible_share: Share of an object's points that must lie inside the first image.
+        attempts_per_episode: Attempts that may be spent per wanted episode.
+
+    """
+
+    clearance_m: float = 0.005
+    support_margin_m: float = 0.0
+    min_visible_share: float = 0.7
+    attempts_per_episode: int = 20
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_range('clearance_m', self.clearance_m, 0.0, 1.0, 'm')
+        check_range('support_margin_m', self.support_margin_m, -1.0, 1.0, 'm')
+        check_range('min_visible_share', self.min_visible_share, 0.0, 1.0)
+        check_range('attempts_per_episode', self.attempts_per_episode, 1, 100_000)
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """The camera step: crop, patch-wise z-buffer, fill.
+
+    Attributes:
+        mode: auto (on where the camera is known), on or off.
+        radius_px: Half width of the z-buffer patch; 0 lets it follow the spacing of the points.
+        delta_m: Depth difference from which a nearer point hides a farther one.
+        support_px: Pixels of the patch that must hold nearer points; 1 is the paper's rule.
+        fill: What to do with the border that a moved environment leaves empty.
+
+    """
+
+    mode: str = 'auto'
+    radius_px: int = 0
+    delta_m: float = 0.01
+    support_px: int = 5
+    fill: str = 'shrink'
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        require(
+            self.mode in CAMERA_MODES, f'camera mode is "{self.mode}"', f'one of {CAMERA_MODES}'
+        )
+        require(self.fill in FILLS, f'fill is "{self.fill}"', f'one of {FILLS}')
+        check_range('radius_px', self.radius_px, 0, 64, 'pixels')
+        check_range('delta_m', self.delta_m, 0.0, 1.0, 'm')
+        check_range('support_px', self.support_px, 1, 9, 'pixels')
+
+
+@dataclass(frozen=True)
+class OutputConfig:
+    """What is written.
+
+    Attributes:
+        compression: none or zstd, inside the MCAP file.
+        labelled_points: Whether the labelled cloud is written beside the source's topics.
+        labelled_count: Points of the labelled cloud; 0 keeps every point.
+
+    """
+
+    compression: str = 'none'
+    labelled_points: bool = True
+    labelled_count: int = 8192
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        require(
+            self.compression in {'none', 'zstd'},
+            f'compression is "{self.compression}"',
+            'none or zstd',
+        )
+        check_range('labelled_count', self.labelled_count, 0, 10_000_000)
+
+
+@dataclass(frozen=True)
+class GenerateConfig:
+    """All of config/generate.yaml."""
+
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    feasibility: FeasibilityConfig = field(default_factory=FeasibilityConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return plain data, for dataset.yaml; `parse_config` reads it back the same."""
+        data: dict[str, Any] = {'format': FORMAT, **_plain(asdict(self))}
+        data['sampling']['given'] = [
+            {
+                name: {'x_m': move.x, 'y_m': move.y, 'yaw_deg': _degrees(move.yaw)}
+                for name, move in moves.items()
+            }
+            for moves in self.sampling.given
+        ]
+        return data
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(part) for part in value]
+    return value
+
+
+def _degrees(radians: float) -> float:
+    # Rounded far below anything measurable, so that 30 degrees are written as 30.
+    return round(radians * 57.29577951308232, 9)
+
+
+def _radians(degrees: float) -> float:
+    return degrees * 0.017453292519943295
+
+
+def read_config(path: Path) -> GenerateConfig:
+    """Read a configuration file; what it leaves out keeps its default.
+
+    Raises:
+        R2RGenError: Naming the file and the line.
+
+    """
+    return parse_config(YamlSection.read(path))
+
+
+def parse_config(root: YamlSection) -> GenerateConfig:
+    """Check and convert the contents of a configuration file.
+
+    Raises:
+        R2RGenError: Naming the file and the line.
+
+    """
+    parts = {
+        'sampling': _sampling,
+        'perturbation': _perturbation,
+        'motion': _motion,
+        'feasibility': _feasibility,
+        'camera': _camera,
+        'output': _output,
+    }
+    root.keys(['format'], list(parts))
+    if root['format'].data != FORMAT:
+        raise root['format'].error(f'format is {root["format"].data!r}', f'"{FORMAT}"')
+    return GenerateConfig(**{key: read(root[key]) for key, read in parts.items() if key in root})
+
+
+def _move_range(part: YamlSection, default: MoveRange) -> MoveRange:
+    part.keys([], ['x_m', 'y_m', 'yaw_deg'])
+    values: dict[str, tuple[float, float]] = {}
+    for key, limit, unit in (
+        ('x_m', _LIMIT_M, 'm'),
+        ('y_m', _LIMIT_M, 'm'),
+        ('yaw_deg', 180.0, ''),
+    ):
+        if key in part:
+            low, high = part[key].numbers(2, -limit, limit, unit)
+            if low > high:
+                raise part[key].error(f'{key} runs from {low} down to {high}', 'low <= high')
+            values[key] = (low, high)
+    return replace(default, **values)
+
+
+def _given(part: YamlSection) -> dict[str, PlanarMove]:
+    out = {}
+    for name in part.keys([], list(part.data) if isinstance(part.data, dict) else []):
+        move = part[name]
+        move.keys([], ['x_m', 'y_m', 'yaw_deg'])
+        x, y, yaw = (
+            move[key].number(-limit, limit) if key in move else 0.0
+            for key, limit in (('x_m', _LIMIT_M), ('y_m', _LIMIT_M), ('yaw_deg', 180.0))
+        )
+        out[name] = PlanarMove(x, y, _radians(yaw))
+    return out
+
+
+def _sampling(part: YamlSection) -> SamplingConfig:
+    part.keys([], ['mode', 'ranges', 'skills', 'grid', 'given', 'base'])
+    values: dict[str, Any] = {}
+    if 'mode' in part:
+        values['mode'] = part['mode'].choice(MODES)
+    ranges = _move_range(part['ranges'], MoveRange()) if 'ranges' in part else MoveRange()
+    if 'skills' in part:
+        names = part['skills'].keys([], list(part['skills'].data or {}))
+        values['skills'] = {name: _move_range(part['skills'][name], ranges) for name in names}
+    if 'grid' in part:
+        cells = part['grid'].items()
+        if len(cells) != 3:
+            raise part['grid'].error(f'the grid has {len(cells)} entries', '3: x, y, yaw')
+        values['grid'] = tuple(cell.whole(1, 1000) for cell in cells)
+    if 'given' in part:
+        values['given'] = tuple(_given(item) for item in part['given'].items())
+    if 'base' in part:
+        values['base'] = _move_range(part['base'], STILL)
+    if values.get('mode') == 'given' and not values.get('given'):
+        raise part['mode'].error('mode is "given" but nothing is given', 'a list under "given"')
+    return SamplingConfig(ranges=ranges, **values)
+
+
+def _perturbation(part: YamlSection) -> PerturbationConfig:
+    part.keys([], ['count', 'translation_m', 'yaw_deg'])
+    values: dict[str, Any] = {}
+    if 'count' in part:
+        values['count'] = part['count'].whole(1, 1000)
+    if 'translation_m' in part:
+        values['translation_m'] = part['translation_m'].number(0, 1, 'm')
+    if 'yaw_deg' in part:
+        values['yaw_deg'] = part['yaw_deg'].number(0, 180, 'degrees')
+    return PerturbationConfig(**values)
+
+
+def _motion(part: YamlSection) -> MotionConfig:
+    part.keys([], ['max_speed_m_s', 'max_turn_deg_s'])
+    values: dict[str, Any] = {}
+    if 'max_speed_m_s' in part:
+        values['max_speed_m_s'] = part['max_speed_m_s'].number(1e-3, 10, 'm/s')
+    if 'max_turn_deg_s' in part:
+        values['max_turn_deg_s'] = part['max_turn_deg_s'].number(0.1, 3600, 'degrees/s')
+    return MotionConfig(**values)
+
+
+def _feasibility(part: YamlSection) -> FeasibilityConfig:
+    part.keys([], ['clearance_m', 'support_margin_m', 'min_visible_share', 'attempts_per_episode'])
+    values: dict[str, Any] = {}
+    if 'clearance_m' in part:
+        values['clearance_m'] = part['clearance_m'].number(0, 1, 'm')
+    if 'support_margin_m' in part:
+        values['support_margin_m'] = part['support_margin_m'].number(-1, 1, 'm')
+    if 'min_visible_share' in part:
+        values['min_visible_share'] = part['min_visible_share'].number(0, 1)
+    if 'attempts_per_episode' in part:
+        values['attempts_per_episode'] = part['attempts_per_episode'].whole(1, 100_000)
+    return FeasibilityConfig(**values)
+
+
+def _camera(part: YamlSection) -> CameraConfig:
+    part.keys([], ['mode', 'radius_px', 'delta_m', 'support_px', 'fill'])
+    values: dict[str, Any] = {}
+    if 'mode' in part:
+        values['mode'] = part['mode'].choice(CAMERA_MODES)
+    if 'radius_px' in part:
+        values['radius_px'] = part['radius_px'].whole(0, 64)
+    if 'delta_m' in part:
+        values['delta_m'] = part['delta_m'].number(0, 1, 'm')
+    if 'support_px' in part:
+        values['support_px'] = part['support_px'].whole(1, 9)
+    if 'fill' in part:
+        values['fill'] = part['fill'].choice(FILLS)
+    return CameraConfig(**values)
+
+
+def _output(part: YamlSection) -> OutputConfig:
+    part.keys([], ['compression', 'labelled_points', 'labelled_count'])
+    values: dict[str, Any] = {}
+    if 'compression' in part:
+        values['compression'] = part['compression'].choice(('none', 'zstd'))
+    if 'labelled_points' in part:
+        values['labelled_points'] = part['labelled_points'].flag()
+    if 'labelled_count' in part:
+        values['labelled_count'] = part['labelled_count'].whole(0, 10_000_000)
+    return OutputConfig(**values)

@@ -1,0 +1,222 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a configuration, a seed and an index to a Variation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.generate.groups import GroupStep, backtrack
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.episode import PlanarMove, Reason, Rejection, Variation
+from r2rgen_ros.model.errors import R2RGenError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.generate.config import GenerateConfig, MoveRange
+    from r2rgen_ros.model.annotation import SupportPlane
+    from r2rgen_ros.model.scene import Scene
+
+_CONFIGURATION, _PERTURBATION = 0, 1
+_SAME = 1e-9
+
+
+def move_transform(
+    support: SupportPlane, centre: NDArray[np.float64], move: PlanarMove
+) -> NDArray[np.float64]:
+    """Turn about a point around the support normal, then translate in the plane.
+
+    Args:
+        support: The support plane; gives the normal and the in-plane axes.
+        centre: (3,) point that the turn leaves in place, base frame, metres.
+        move: The move.
+
+    Returns:
+        (4, 4) to be multiplied from the left; exactly the identity for an identity move.
+
+    """
+    if move.is_identity:
+        return np.eye(4)
+    shift = np.array([move.x, move.y]) @ support.axes
+    return se3.about_point(se3.rotation_about(support.normal, move.yaw), centre, shift)
+
+
+def skill_centre(scene: Scene, index: int) -> NDArray[np.float64]:
+    """Point that a skill's group turns about, base frame (3,), metres.
+
+    For a pick it is the object's own centroid before it is lifted; for a skill that brings
+    something in hand, the mean of the centres that the group has when the skill ends.
+    """
+    skill = scene.annotation.skills[index]
+    frame = skill.last if skill.in_hand else skill.first
+    places = [scene.annotation.index(name) for name in sorted(skill.group)]
+    if not places:
+        arm = next(arm for arm in scene.demo.arms if arm.name == skill.arm)
+        return np.array(arm.ee2base[frame, :3, 3])
+    return np.mean([scene.objects[place].object2base[frame, :3, 3] for place in places], axis=0)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Makes the Variation of any index, on any machine, in any order.
+
+    Attributes:
+        scene: The parsed demonstration.
+        config: Ranges, grid or given moves.
+        seed: Seed of the dataset.
+        steps: What backtracking decided, last skill first.
+        centres: (S, 3) points that the skills turn about.
+
+    """
+
+    scene: Scene
+    config: GenerateConfig
+    seed: int
+    steps: tuple[GroupStep, ...]
+    centres: NDArray[np.float64]
+
+    @classmethod
+    def create(cls, scene: Scene, config: GenerateConfig, seed: int) -> Sampler:
+        """Work out groups and centres once.
+
+        Raises:
+            R2RGenError: There are no skills, or the configuration names unknown ones.
+
+        """
+        skills = scene.annotation.skills
+        if not skills:
+            raise R2RGenError(
+                'the annotation has no skills', 'at least one', 'run "r2rgen annotate" first'
+            )
+        names = [skill.name for skill in skills]
+        asked = set(config.sampling.skills).union(*config.sampling.given, ())
+        unknown = sorted(asked - set(names))
+        if unknown:
+            raise R2RGenError(
+                f'the configuration names unknown skills {unknown}', f'some of {names}'
+            )
+        steps = backtrack(skills)
+        inheriting = {names[step.skill] for step in steps if not step.samples}
+        wrong = sorted(asked & inheriting)
+        if wrong:
+            free = [names[step.skill] for step in steps if step.samples]
+            raise R2RGenError(
+                f'the configuration moves {wrong}, which inherit from later skills',
+                f'moves for some of {sorted(free)}',
+            )
+        centres = np.array([skill_centre(scene, i) for i in range(len(skills))])
+        return cls(scene, config, seed, steps, centres)
+
+    @property
+    def free_skills(self) -> tuple[int, ...]:
+        """Indices of the skills that are sampled, in order of time."""
+        return tuple(sorted(step.skill for step in self.steps if step.samples))
+
+    def variation(self, index: int) -> Variation | Rejection:
+        """Return the Variation of an attempt, or why it is inconsistent."""
+        count = self.config.perturbation.count
+        moves, base = self._configuration(index // count)
+        if count > 1:
+            moves = self._perturbed(index, moves)
+        return self.from_moves(index, moves, base)
+
+    def from_moves(
+        self, index: int, moves: dict[int, PlanarMove], base: PlanarMove | None = None
+    ) -> Variation | Rejection:
+        """Resolve moves of the free skills into a transform per skill.
+
+        Args:
+            index: Number of the attempt.
+            moves: Move per free skill; those left out stay.
+            base: Move of the robot's base.
+
+        """
+        base = base or PlanarMove()
+        support, skills = self.scene.support, self.scene.annotation.skills
+        own = tuple(
+            moves.get(step.skill, PlanarMove()) if step.samples else None
+            for step in reversed(self.steps)
+        )
+        transforms = np.tile(np.eye(4), (len(skills), 1, 1))
+        for step in self.steps:
+            move = own[step.skill]
+            if move is not None:
+                transforms[step.skill] = move_transform(support, self.centres[step.skill], move)
+                continue
+            assert step.inherits is not None
+            transforms[step.skill] = transforms[step.inherits]
+            for other in step.conflict:
+                gap = float(np.abs(transforms[other] - transforms[step.inherits]).max())
+                if gap > _SAME:
+                    return Rejection(
+                        index,
+                        Reason.INCONSISTENT,
+                        f'"{skills[step.skill].name}" would inherit from both '
+                        f'"{skills[step.inherits].name}" and "{skills[other].name}"',
+                        skills[step.skill].first,
+                        gap,
+                        moves=own,
+                    )
+        # The base frame goes with the base: what stays in the world moves the other way.
+        base2base = se3.inverse(move_transform(support, np.zeros(3), base))
+        if base.is_identity:
+            base2base = np.eye(4)
+        return Variation(index, self.seed, own, transforms, base, base2base)
+
+    def _generator(self, index: int, purpose: int) -> np.random.Generator:
+        sequence = np.random.SeedSequence([self.seed, index], spawn_key=(purpose,))
+        return np.random.default_rng(sequence)
+
+    def _configuration(self, number: int) -> tuple[dict[int, PlanarMove], PlanarMove]:
+        sampling = self.config.sampling
+        rng = self._generator(number, _CONFIGURATION)
+        base = _uniform(rng, sampling.base)
+        names = [skill.name for skill in self.scene.annotation.skills]
+        if sampling.mode == 'given':
+            chosen = sampling.given[number % len(sampling.given)]
+            return {names.index(name): move for name, move in chosen.items()}, base
+        free = self.free_skills
+        bounds = {i: sampling.skills.get(names[i], sampling.ranges) for i in free}
+        if sampling.mode == 'grid':
+            return self._grid_moves(number, bounds), base
+        return {i: _uniform(rng, bounds[i]) for i in free}, base
+
+    def _grid_moves(self, number: int, bounds: dict[int, MoveRange]) -> dict[int, PlanarMove]:
+        """Every combination of cells in turn; the first free skill varies fastest."""
+        moves = {}
+        for i, bound in bounds.items():
+            cells = []
+            for size in self.config.sampling.grid:
+                number, cell = divmod(number, size)
+                cells.append((cell + 0.5) / size)
+            moves[i] = _at(bound, cells[0], cells[1], cells[2])
+        return moves
+
+    def _perturbed(self, index: int, moves: dict[int, PlanarMove]) -> dict[int, PlanarMove]:
+        small = self.config.perturbation
+        rng = self._generator(index, _PERTURBATION)
+        reach = np.array([small.translation_m, small.translation_m, np.deg2rad(small.yaw_deg)])
+        out = {}
+        for i in sorted(moves):
+            dx, dy, dyaw = rng.uniform(-reach, reach)
+            move = moves[i]
+            out[i] = PlanarMove(move.x + dx, move.y + dy, move.yaw + dyaw)
+        return out
+
+
+def _at(bound: MoveRange, x: float, y: float, yaw: float) -> PlanarMove:
+    """Return the move at shares 0 to 1 of a range."""
+    return PlanarMove(
+        bound.x_m[0] + x * (bound.x_m[1] - bound.x_m[0]),
+        bound.y_m[0] + y * (bound.y_m[1] - bound.y_m[0]),
+        np.deg2rad(bound.yaw_deg[0] + yaw * (bound.yaw_deg[1] - bound.yaw_deg[0])),
+    )
+
+
+def _uniform(rng: np.random.Generator, bound: MoveRange) -> PlanarMove:
+    x, y, yaw = rng.random(3)
+    return _at(bound, x, y, yaw)

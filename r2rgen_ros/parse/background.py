@@ -1,0 +1,142 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a still depth camera sees when nobody is in the way.
+
+Whatever moves stands in front of the background, so the background of a pixel is the farthest
+depth that it reports more than by chance. No empty capture is needed for what is uncovered at
+some time; what stays covered is the business of `complete_behind`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.ndimage import binary_dilation, distance_transform_edt
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.errors import R2RGenError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.model.annotation import SupportPlane
+    from r2rgen_ros.model.demo import Demo
+
+_MOST_FRAMES = 60
+_ROWS = 64
+_SAME_M = 0.01
+_CHANCE = 0.04
+
+
+@dataclass(frozen=True)
+class Background:
+    """Depth and colour of the scene without robot and moving objects.
+
+    Attributes:
+        depth: (H, W) float32 metres, NaN where never seen.
+        colour: (H, W, 3) uint8.
+
+    """
+
+    depth: NDArray[np.float32]
+    colour: NDArray[np.uint8]
+
+
+def find_background(demo: Demo) -> Background:
+    """Find the background from the frames of a camera that stands still.
+
+    Raises:
+        R2RGenError: The camera moves.
+
+    """
+    if demo.sensor is None or not demo.sensor.is_static:
+        raise R2RGenError(
+            f'the camera of "{demo.name}" moves',
+            'a camera that stands still',
+            'use an external one',
+        )
+    chosen = np.unique(np.linspace(0, len(demo) - 1, min(_MOST_FRAMES, len(demo))).astype(int))
+    frames = [demo.frames[int(index)] for index in chosen]
+    depths = np.stack([frame.depth for frame in frames if frame.depth is not None])
+    colours = [
+        np.full((*depths.shape[1:], 3), 128, np.uint8) if frame.colour is None else frame.colour
+        for frame in frames
+    ]
+    depth = np.empty(depths.shape[1:], dtype=np.float32)
+    colour = np.empty((*depths.shape[1:], 3), dtype=np.uint8)
+    for row in range(0, depth.shape[0], _ROWS):
+        rows = slice(row, row + _ROWS)
+        depth[rows], colour[rows] = _farthest(depths[:, rows], np.stack([c[rows] for c in colours]))
+    return Background(depth, colour)
+
+
+def _farthest(
+    depths: NDArray[np.float32], colours: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Farthest repeated depth (R, W) and the mean colour there, of (F, R, W) and (F, R, W, 3)."""
+    count = len(depths)
+    valid = np.isfinite(depths)
+    filled = np.where(valid, depths, -np.inf)
+    # A single far reading may be a flying pixel: the farthest few must agree.
+    rank = min(max(1, round(_CHANCE * count)), count - 1)
+    ordered = -np.partition(-filled, rank, axis=0)
+    far = ordered[rank]
+    lone = ~np.isfinite(far)
+    far[lone] = filled.max(axis=0)[lone]
+    near = np.abs(filled - far) < _SAME_M
+    hits = near.sum(axis=0)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        # Differences from the farthest keep float32 exact where nothing varies.
+        offset = np.where(near, filled - far, 0.0).sum(axis=0) / hits
+        shade = np.where(near[..., None], colours, 0).sum(axis=0) / hits[..., None]
+    depth = np.where(hits > 0, far + offset, np.nan)
+    return depth.astype(np.float32), np.nan_to_num(shade + 0.5).astype(np.uint8)
+
+
+def complete_behind(
+    demo: Demo, background: Background, covered: NDArray[np.bool_], support: SupportPlane
+) -> Background:
+    """Replace what objects cover in every frame by the support plane behind them.
+
+    Args:
+        demo: The demonstration; its camera stands still.
+        background: May show objects that never moved.
+        covered: (H, W) pixels where it does.
+        support: The support plane.
+
+    Returns:
+        The background with the plane's depth and the colour of the nearest uncovered pixel where
+        the line of sight meets the plane within its outline, NaN elsewhere.
+
+    """
+    assert demo.sensor is not None
+    # Object edges leave mixed pixels around the mask.
+    hidden = binary_dilation(covered, iterations=2)
+    base2camera = se3.inverse(demo.sensor.camera2base[0])
+    normal = base2camera[:3, :3] @ support.normal
+    offset = support.offset + support.normal @ base2camera[:3, :3].T @ base2camera[:3, 3]
+    rays = demo.sensor.camera.rays()
+    with np.errstate(divide='ignore', invalid='ignore'):
+        plane = offset / (rays @ normal)
+    plane[~(plane > 0.0)] = np.nan
+    points = se3.apply(demo.sensor.camera2base[0], (rays * plane[..., None]).reshape(-1, 3))
+    outline = support.to_plane(support.outline)
+    from_plane = hidden & _within(support.to_plane(points), outline).reshape(hidden.shape)
+    depth, colour = background.depth.copy(), background.colour.copy()
+    depth[hidden & ~from_plane] = np.nan
+    # Where the rim of the mask was plain background, its own reading is better.
+    rim = hidden & ~covered & (np.abs(background.depth - plane) < _SAME_M / 2)
+    depth[from_plane & ~rim] = plane[from_plane & ~rim]
+    source = distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    colour[hidden] = background.colour[source[0][hidden], source[1][hidden]]
+    return Background(depth, colour)
+
+
+def _within(points: NDArray[np.float64], corners: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which points (N, 2) lie in the convex polygon of counter-clockwise corners (M, 2)."""
+    edges = np.roll(corners, -1, axis=0) - corners
+    normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1)
+    limits = (corners * normals).sum(axis=1)
+    return np.asarray((points @ normals.T <= limits + 1e-9).all(axis=1))

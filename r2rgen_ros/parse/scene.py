@@ -1,0 +1,321 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Demo + Annotation -> Scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.cloud import Cloud, voxel_downsample
+from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.scene import FIRST_OBJECT, Scene, SceneObject
+from r2rgen_ros.parse.background import Background, complete_behind, find_background
+from r2rgen_ros.parse.clusters import spacing
+from r2rgen_ros.parse.labels import ObjectMatcher, label_cloud, label_image
+from r2rgen_ros.parse.prompts import Candidates, find_candidates, select
+from r2rgen_ros.parse.robot import robot_of, robot_points
+from r2rgen_ros.parse.snapshot import Snapshot
+from r2rgen_ros.parse.support import assumed_support, fit_support
+from r2rgen_ros.parse.tracking import held_by, track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.model.annotation import Annotation, ObjectNote, SupportPlane
+    from r2rgen_ros.model.demo import Demo
+    from r2rgen_ros.robots.kinematics import Robot
+
+_MARGIN_M = 0.15
+_OBJECT_TOLERANCE_M = 0.008
+_FRONT_M = 0.004
+_VOXEL_M = 0.001
+_FUSED_FRAMES = 12
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What is known of a demonstration before anything is said of its objects.
+
+    Attributes:
+        demo: The demonstration.
+        robot: Its kinematics, where it has a URDF.
+        support: The support plane, fitted or assumed.
+        background: What a still depth camera sees behind everything; None for clouds.
+
+    """
+
+    demo: Demo
+    robot: Robot | None
+    support: SupportPlane
+    background: Background | None
+
+    def candidates(self, frame: int) -> Candidates:
+        """Cluster what stands on the support in a frame."""
+        outline = None
+        if np.isfinite(self.support.residual):
+            outline = self.support.to_plane(self.support.outline)
+        points = robot_points(self.demo, self.robot, frame)
+        snapshot = Snapshot.take(self.demo, frame)
+        return find_candidates(frame, snapshot, self.support, points, outline)
+
+
+def survey(demo: Demo, support: SupportPlane | None = None) -> Ground:
+    """Find the support plane and the background.
+
+    Args:
+        demo: The demonstration.
+        support: A support plane that a person has given; None to fit one.
+
+    Returns:
+        What later steps start from.
+
+    """
+    robot = robot_of(demo)
+    if demo.has_images:
+        background: Background | None = find_background(demo)
+        assert demo.sensor is not None
+        assert background is not None
+        points = demo.sensor.camera.unproject(background.depth).reshape(-1, 3)
+        points = points[np.isfinite(points[:, 2])]
+        points = se3.apply(demo.sensor.camera2base[0], points)
+    else:
+        background = None
+        points = Snapshot.take(demo, 0).points
+    if support is None:
+        support = fit_support(points)
+    if support is None and background is not None:
+        raise R2RGenError(
+            f'no support plane is to be seen in "{demo.name}"',
+            'a table or floor that fills 15 % of the image',
+            'give the plane in annotation.yaml under "support"',
+        )
+    if support is None:
+        reach = np.concatenate([points, *(arm.ee2base[:, :3, 3] for arm in demo.arms)])
+        support = assumed_support(points, reach, _MARGIN_M)
+    return Ground(demo, robot, support, background)
+
+
+def parse_scene(
+    demo: Demo,
+    annotation: Annotation,
+    folder: Path,
+    progress: Callable[[int], None] | None = None,
+) -> Scene:
+    """Turn a demonstration and what a person said of it into a Scene.
+
+    Args:
+        demo: The demonstration.
+        annotation: Objects, skills and perhaps the support plane.
+        folder: Folder that mask paths are relative to.
+        progress: Called with the number of frames done.
+
+    Returns:
+        The scene.
+
+    Raises:
+        R2RGenError: The annotation does not fit the demonstration, or a prompt selects nothing.
+
+    """
+    _check_fit(demo, annotation)
+    return build_scene(survey(demo, annotation.support), annotation, folder, progress)
+
+
+def build_scene(
+    ground: Ground,
+    annotation: Annotation,
+    folder: Path,
+    progress: Callable[[int], None] | None = None,
+) -> Scene:
+    """Do what `parse_scene` does, from a survey made before."""
+    demo = ground.demo
+    found: dict[int, Candidates] = {}
+    seeds = []
+    for note in annotation.objects:
+        frame = note.prompt.frame
+        if frame not in found:
+            found[frame] = ground.candidates(frame)
+        seeds.append(select(demo, note, found[frame], folder))
+    first = [found[note.prompt.frame].snapshot for note in annotation.objects]
+    tracks = [
+        _track(demo, note, snapshot.points[chosen])
+        for note, snapshot, chosen in zip(annotation.objects, first, seeds, strict=True)
+    ]
+    clouds = [
+        _local(snapshot, chosen, poses[note.prompt.frame])
+        for note, snapshot, chosen, poses in zip(
+            annotation.objects, first, seeds, tracks, strict=True
+        )
+    ]
+    held = [held_by(demo, note) for note in annotation.objects]
+    if ground.background is not None:
+        labels, environment = _label_images(
+            ground, annotation.objects, seeds, clouds, tracks, progress
+        )
+    else:
+        labels, environment = _label_clouds(ground, clouds, tracks, found, progress)
+    complete = [
+        _fuse(demo, FIRST_OBJECT + k, cloud, tracks[k], held[k], labels)
+        for k, cloud in enumerate(clouds)
+    ]
+    objects = tuple(
+        SceneObject(note.name, cloud, poses, hand)
+        for note, cloud, poses, hand in zip(annotation.objects, complete, tracks, held, strict=True)
+    )
+    return Scene(demo, annotation, ground.support, objects, environment, tuple(labels))
+
+
+def _check_fit(demo: Demo, annotation: Annotation) -> None:
+    if annotation.frames is not None and annotation.frames != len(demo):
+        raise R2RGenError(
+            f'the annotation is for {annotation.frames} frames, "{demo.name}" has {len(demo)}',
+            'the annotation of this demonstration',
+            'annotate it again',
+        )
+    names = [arm.name for arm in demo.arms]
+    for skill in annotation.skills:
+        if skill.arm not in names:
+            raise R2RGenError(f'skill "{skill.name}" names arm "{skill.arm}"', f'one of {names}')
+        if skill.last >= len(demo):
+            raise R2RGenError(
+                f'skill "{skill.name}" ends at frame {skill.last}', f'less than {len(demo)} frames'
+            )
+    for note in annotation.objects:
+        if note.prompt.frame >= len(demo):
+            raise R2RGenError(
+                f'the prompt of "{note.name}" is in frame {note.prompt.frame}',
+                f'less than {len(demo)} frames',
+            )
+
+
+def _track(demo: Demo, note: ObjectNote, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    start = se3.compose(np.eye(3), points.mean(axis=0))
+    return track(demo, start, note.prompt.frame, note.grasps)
+
+
+def _local(snapshot: Snapshot, chosen: NDArray[np.int64], pose: NDArray[np.float64]) -> Cloud:
+    points = se3.apply(se3.inverse(pose), snapshot.points[chosen])
+    return Cloud.from_arrays(points, snapshot.colours[chosen])
+
+
+def _label_images(
+    ground: Ground,
+    notes: tuple[ObjectNote, ...],
+    seeds: list[NDArray[np.int64]],
+    clouds: list[Cloud],
+    tracks: list[NDArray[np.float64]],
+    progress: Callable[[int], None] | None,
+) -> tuple[list[NDArray[np.uint8]], Cloud]:
+    """Label every image, with the environment behind the objects completed."""
+    demo = ground.demo
+    assert ground.background is not None
+    assert demo.sensor is not None
+    covered = _still_covered(ground, notes, seeds)
+    behind = complete_behind(demo, ground.background, covered, ground.support)
+    residual = ground.support.residual
+    front = max(_FRONT_M, 4.0 * residual) if np.isfinite(residual) else _FRONT_M
+    matcher = ObjectMatcher(clouds, _OBJECT_TOLERANCE_M)
+    labels = []
+    for frame in range(len(demo)):
+        data = demo.frames[frame]
+        snapshot = Snapshot.take(demo, frame)
+        assert data.depth is not None
+        in_front = np.isnan(behind.depth) | (data.depth < behind.depth - front)
+        places = np.flatnonzero(in_front.reshape(-1)[snapshot.index])
+        owner = np.full(len(snapshot.points), -1, dtype=np.int64)
+        owner[places] = matcher.match(snapshot.points[places], [poses[frame] for poses in tracks])
+        labels.append(label_image(snapshot, behind.depth, data.depth, owner, front))
+        if progress is not None:
+            progress(1)
+    known = np.isfinite(behind.depth)
+    points = demo.sensor.camera.unproject(behind.depth)[known]
+    environment = Cloud.from_arrays(
+        se3.apply(demo.sensor.camera2base[0], points), behind.colour[known]
+    )
+    return labels, environment
+
+
+def _still_covered(
+    ground: Ground, notes: tuple[ObjectNote, ...], seeds: list[NDArray[np.int64]]
+) -> NDArray[np.bool_]:
+    """Pixels (H, W) whose background is still an object, because it never moved away."""
+    assert ground.background is not None
+    out = np.zeros(ground.background.depth.shape, dtype=bool)
+    for note, chosen in zip(notes, seeds, strict=True):
+        snapshot = Snapshot.take(ground.demo, note.prompt.frame)
+        depth = ground.demo.frames[note.prompt.frame].depth
+        assert depth is not None
+        index = snapshot.index[chosen]
+        same = np.abs(ground.background.depth.reshape(-1)[index] - depth.reshape(-1)[index]) < 0.01
+        out.reshape(-1)[index[same]] = True
+    return out
+
+
+def _label_clouds(
+    ground: Ground,
+    clouds: list[Cloud],
+    tracks: list[NDArray[np.float64]],
+    found: dict[int, Candidates],
+    progress: Callable[[int], None] | None,
+) -> tuple[list[NDArray[np.uint8]], Cloud]:
+    """Label every cloud; what stood still in the first frame and is no object is environment."""
+    demo = ground.demo
+    start = found.get(0) or ground.candidates(0)
+    gap = spacing(start.snapshot.points)
+    tolerance = max(_OBJECT_TOLERANCE_M, 1.5 * gap)
+    matcher = ObjectMatcher(clouds, tolerance)
+    owner = matcher.match(start.snapshot.points, [poses[0] for poses in tracks])
+    rest = (owner < 0) & ~np.isin(start.label, sorted(start.robot))
+    still = rest & _stays(demo, start.snapshot.points, tolerance)
+    environment = Cloud.from_arrays(start.snapshot.points[still], start.snapshot.colours[still])
+    tree = cKDTree(environment.points) if len(environment) else None
+    labels = []
+    for frame in range(len(demo)):
+        snapshot = Snapshot.take(demo, frame)
+        owner = matcher.match(snapshot.points, [poses[frame] for poses in tracks])
+        near = np.zeros(len(snapshot.points), dtype=bool)
+        if tree is not None:
+            near = tree.query(snapshot.points, distance_upper_bound=tolerance)[0] <= tolerance
+        labels.append(label_cloud(owner, near))
+        if progress is not None:
+            progress(1)
+    return labels, environment
+
+
+def _stays(demo: Demo, points: NDArray[np.float64], tolerance: float) -> NDArray[np.bool_]:
+    """Which points (N, 3) of the first frame are still seen later in most frames."""
+    later = np.unique(np.linspace(0, len(demo) - 1, 9).astype(int))[1:]
+    hits = np.zeros(len(points))
+    for frame in later:
+        tree = cKDTree(Snapshot.take(demo, int(frame)).points)
+        hits += tree.query(points, distance_upper_bound=tolerance)[0] <= tolerance
+    return np.asarray(hits >= 0.6 * len(later))
+
+
+def _fuse(
+    demo: Demo,
+    label: int,
+    seed: Cloud,
+    poses: NDArray[np.float64],
+    held: NDArray[np.int8],
+    labels: list[NDArray[np.uint8]],
+) -> Cloud:
+    """Gather what the frames saw of an object, in its own frame.
+
+    Frames in which a hand holds it are left out: fingers within the tolerance would be fused too.
+    """
+    free = np.flatnonzero(held < 0)
+    free = free[np.unique(np.linspace(0, len(free) - 1, _FUSED_FRAMES).astype(int))]
+    parts = [seed]
+    for frame in free.tolist():
+        snapshot = Snapshot.take(demo, frame)
+        chosen = np.flatnonzero(labels[frame].reshape(-1)[snapshot.index] == label)
+        parts.append(_local(snapshot, chosen, poses[frame]))
+    return voxel_downsample(Cloud.concatenate(parts), _VOXEL_M)

@@ -1,0 +1,96 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Object poses over time: rigid with the hand that holds, still otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.errors import R2RGenError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.model.annotation import Grasp, ObjectNote
+    from r2rgen_ros.model.demo import Arm, Demo
+
+
+def closed_frames(arm: Arm) -> NDArray[np.bool_]:
+    """Which frames (T,) the gripper is closed in; all False where it never moves."""
+    values = arm.gripper
+    known = np.isfinite(values)
+    if not known.any():
+        return np.zeros(len(values), dtype=bool)
+    low, high = float(values[known].min()), float(values[known].max())
+    if high - low <= 0.02 * max(abs(low), abs(high), 1e-9):
+        return np.zeros(len(values), dtype=bool)
+    middle = (low + high) / 2.0
+    closed = values < middle if arm.closed_is_low else values > middle
+    return np.asarray(closed & known)
+
+
+def grasp_intervals(arm: Arm) -> list[tuple[int, int]]:
+    """Spans of frames in which a closed gripper neither closes nor opens, both ends included."""
+    closed = closed_frames(arm)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], closed, [False]]).astype(np.int8)))
+    speed = np.abs(np.diff(arm.gripper, append=arm.gripper[-1]))
+    span = float(np.nanmax(arm.gripper) - np.nanmin(arm.gripper)) if closed.any() else 0.0
+    out = []
+    for first, stop in zip(edges[::2], edges[1::2], strict=True):
+        begin, end = int(first), int(stop) - 1
+        while begin < end and speed[begin] > 0.05 * span:
+            begin += 1
+        while end > begin and speed[end - 1] > 0.05 * span:
+            end -= 1
+        out.append((begin, end))
+    return out
+
+
+def held_by(demo: Demo, note: ObjectNote) -> NDArray[np.int8]:
+    """Index (T,) of the arm that holds an object in each frame, -1 for none.
+
+    Raises:
+        R2RGenError: A grasp names an unknown arm or frames beyond the demonstration.
+
+    """
+    held = np.full(len(demo), -1, dtype=np.int8)
+    names = [arm.name for arm in demo.arms]
+    for grasp in note.grasps:
+        if grasp.arm not in names:
+            raise R2RGenError(f'"{note.name}" is held by "{grasp.arm}"', f'one of {names}')
+        if grasp.last >= len(demo):
+            raise R2RGenError(
+                f'"{note.name}" is held until frame {grasp.last}', f'less than {len(demo)} frames'
+            )
+        held[grasp.first : grasp.last + 1] = names.index(grasp.arm)
+    return held
+
+
+def track(
+    demo: Demo, start: NDArray[np.float64], frame: int, grasps: tuple[Grasp, ...]
+) -> NDArray[np.float64]:
+    """Poses of an object in every frame.
+
+    Args:
+        demo: The demonstration; gives the arms' paths.
+        start: (4, 4) object2base in one frame.
+        frame: That frame; the object must not be in a hand before it.
+        grasps: When it is held and by which arm.
+
+    Returns:
+        (T, 4, 4) object2base.
+
+    """
+    poses = np.tile(start, (len(demo), 1, 1))
+    arms = {arm.name: arm for arm in demo.arms}
+    for grasp in grasps:
+        if grasp.first < frame:
+            continue
+        path = arms[grasp.arm].ee2base
+        in_hand = se3.inverse(path[grasp.first]) @ poses[grasp.first]
+        poses[grasp.first : grasp.last + 1] = path[grasp.first : grasp.last + 1] @ in_hand
+        poses[grasp.last + 1 :] = poses[grasp.last]
+    return poses

@@ -1,0 +1,171 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The virtual depth camera: layers of points in, depth, colour and label images out.
+
+P_adjusted = unproject(fill(zbuffer(crop(project(P))))), arXiv 2510.08547, section III-C.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
+from r2rgen_ros.model.scene import UNSEEN
+from r2rgen_ros.sense.border import extend, unseen_border, window_without
+from r2rgen_ros.sense.gaps import close_gaps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.geometry.camera import PinholeCamera
+    from r2rgen_ros.geometry.cloud import Cloud
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Points that move together.
+
+    Attributes:
+        cloud: The points, in any frame.
+        frame2camera: (4, 4) that frame to the camera optical frame.
+        label: Label of its points, see `model.scene`.
+
+    """
+
+    cloud: Cloud
+    frame2camera: NDArray[np.float64]
+    label: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """What the camera sees.
+
+    Attributes:
+        depth: (H, W) float32 metres, NaN where nothing is seen.
+        colour: (H, W, 3) uint8, black where nothing is seen.
+        label: (H, W) uint8, UNSEEN where nothing is seen.
+
+    """
+
+    depth: NDArray[np.float32]
+    colour: NDArray[np.uint8]
+    label: NDArray[np.uint8]
+
+
+class DepthCamera:
+    """Renders frames of one camera before one environment.
+
+    Args:
+        camera: Intrinsics.
+        rule: When a point hides another.
+
+    """
+
+    def __init__(self, camera: PinholeCamera, rule: ZBufferRule) -> None:
+        self._zbuffer = ZBuffer(camera, rule)
+        self._camera = camera
+        self._rule = rule
+        self._colours = np.zeros((0, 3), dtype=np.uint8)
+        self._labels = np.zeros(0, dtype=np.uint8)
+        self._still = self._zbuffer.snapshot()
+        self._may_fill = False
+        self._window = (0, 0, camera.width, camera.height)
+
+    def set_environment(
+        self,
+        layer: Layer,
+        *,
+        moved: bool,
+        fill: str,
+        plane: tuple[NDArray[np.float64], float],
+    ) -> None:
+        """Project the environment once; frames are drawn in front of it.
+
+        Args:
+            layer: The environment.
+            moved: Whether it moved before the camera, which leaves an empty border.
+            fill: What to do with that border: none, shrink or expand.
+            plane: Unit normal (3,) and offset of the support plane, camera optical frame.
+
+        """
+        self._zbuffer.clear()
+        self._zbuffer.add(layer.cloud.points, layer.frame2camera)
+        self._colours, self._labels = (
+            layer.cloud.colours,
+            np.full(len(layer.cloud), layer.label, dtype=np.uint8),
+        )
+        self._may_fill = moved
+        self._window = (0, 0, self._camera.width, self._camera.height)
+        if moved and fill != 'none':
+            self._fill_border(fill, plane, layer.label)
+        self._still = self._zbuffer.snapshot()
+
+    @property
+    def window(self) -> tuple[int, int, int, int]:
+        """The part of the image (u0, v0, u1, v1) that is kept."""
+        return self._window
+
+    def render(self, layers: Sequence[Layer]) -> Image:
+        """Draw what moves in front of the environment.
+
+        Args:
+            layers: Objects and robot.
+
+        Returns:
+            The image; a pixel shows the nearest point that nothing hides.
+
+        """
+        self._zbuffer.restore(self._still)
+        for layer in layers:
+            self._zbuffer.add(layer.cloud.points, layer.frame2camera)
+        owner, zbuf = self._zbuffer.image()
+        still = len(self._labels)
+        colours = np.concatenate([self._colours, *(layer.cloud.colours for layer in layers)])
+        labels = np.concatenate(
+            [self._labels, *(np.full(len(x.cloud), x.label, dtype=np.uint8) for x in layers)]
+        )
+        usable = np.full(len(labels), True)
+        usable[:still] = self._may_fill
+        depth = np.empty(owner.shape, dtype=np.float32)
+        source = np.empty(owner.shape, dtype=np.int32)
+        close_gaps(owner, zbuf, usable, self._rule.delta, depth, source)
+        return self._cropped(depth, source, colours, labels)
+
+    def _cropped(
+        self,
+        depth: NDArray[np.float32],
+        source: NDArray[np.int32],
+        colours: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+    ) -> Image:
+        u0, v0, u1, v1 = self._window
+        if (u0, v0, u1, v1) != (0, 0, self._camera.width, self._camera.height):
+            outside = np.ones(depth.shape, dtype=bool)
+            outside[v0:v1, u0:u1] = False
+            depth[outside] = np.nan
+            source[outside] = -1
+        # One entry more for "nothing": index -1 picks it.
+        palette = np.concatenate([colours, np.zeros((1, 3), dtype=np.uint8)])
+        names = np.concatenate([labels, np.array([UNSEEN], dtype=np.uint8)])
+        return Image(depth, palette[source], names[source])
+
+    def _fill_border(self, fill: str, plane: tuple[NDArray[np.float64], float], label: int) -> None:
+        owner, zbuf = self._zbuffer.image()
+        unseen = unseen_border(owner != -1)
+        if fill == 'shrink':
+            self._window = window_without(unseen)
+            return
+        depth = np.where(owner >= 0, zbuf, np.nan).astype(np.float32)
+        added, lender = extend(self._camera, depth, unseen, plane)
+        if not len(added):
+            return
+        points = (self._camera.rays()[unseen] * added[:, None]).astype(np.float32)
+        self._zbuffer.add(points, np.eye(4))
+        self._colours = np.concatenate([self._colours, self._colours[owner.reshape(-1)[lender]]])
+        self._labels = np.concatenate([self._labels, np.full(len(points), label, np.uint8)])

@@ -1,0 +1,65 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pixels that a coarser sampling leaves open inside a surface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+HIDDEN = -2
+"""Mark of a pixel whose own point is hidden; see `geometry.zbuffer.ZBuffer.image`."""
+
+
+@njit(cache=True, nogil=True, error_model='numpy')  # type: ignore[untyped-decorator]
+def close_gaps(owner: Any, zbuf: Any, moved: Any, delta: float, depth: Any, source: Any) -> None:
+    """Fill open pixels that near points surround, from those points.
+
+    A pixel is filled if at least five of its eight neighbours show points whose depths lie within
+    `delta` of the nearest of them, and at least one of those belongs to something that moved: the
+    holes of what did not move are the sensor's own.
+
+    Args:
+        owner: (H, W) int32 index of the point in each pixel, negative for none.
+        zbuf: (H, W) float32 depth of that point, metres.
+        moved: (N,) bool per point: whether it may be used to fill.
+        delta: Depth difference, metres.
+        depth: (H, W) float32, written: depth of each pixel, NaN where there is none.
+        source: (H, W) int32, written: the point that gives the pixel its colour, -1 for none.
+
+    """
+    height, width = owner.shape
+    limit = np.float32(delta)
+    for v in range(height):
+        for u in range(width):
+            if owner[v, u] >= 0:
+                depth[v, u] = zbuf[v, u]
+                source[v, u] = owner[v, u]
+                continue
+            depth[v, u] = np.nan
+            source[v, u] = -1
+            if u == 0 or v == 0 or u == width - 1 or v == height - 1:
+                continue
+            nearest = np.float32(np.inf)
+            for dv in range(-1, 2):
+                for du in range(-1, 2):
+                    if owner[v + dv, u + du] >= 0:
+                        nearest = min(nearest, zbuf[v + dv, u + du])
+            if nearest == np.inf:
+                continue
+            count, total, best, useful = 0, 0.0, -1, False
+            for dv in range(-1, 2):
+                for du in range(-1, 2):
+                    at = owner[v + dv, u + du]
+                    if at < 0 or zbuf[v + dv, u + du] > nearest + limit:
+                        continue
+                    count += 1
+                    total += zbuf[v + dv, u + du]
+                    useful = useful or moved[at]
+                    if best < 0 or zbuf[v + dv, u + du] == nearest:
+                        best = at
+            if count >= 5 and useful:
+                depth[v, u] = np.float32(total / count)
+                source[v, u] = best
