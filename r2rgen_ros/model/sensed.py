@@ -1,6 +1,6 @@
 # Copyright 2026 The r2rgen_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One frame of an episode as the source's camera would have reported it."""
+"""What the camera would have seen of an episode at one instant."""
 
 from __future__ import annotations
 
@@ -18,31 +18,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SensedFrame:
-    """Images or a cloud, as the source has them, and the same with labels.
+    """One generated frame, in the kinds that the source has.
 
     Attributes:
-        depth: (H, W) float32 metres, NaN where invalid; or None.
-        colour: (H, W, 3) uint8 RGB; or None.
-        cloud: Points in the base frame, as many as the source's frames have; or None.
-        labelled: Points in the base frame that `labels` speaks of; or None.
-        labels: (N,) uint8 label of each labelled point, see `model.scene`; or None.
+        depth: (H, W) float32 metres along the optical axis, NaN where invalid; or None.
+        colour: (H, W, 3) uint8 aligned to the depth; or None.
+        cloud: Points in the base frame; None where the source is depth images.
+        mask: (H, W) where the cloud's points lie in an organised cloud; or None.
+        labelled: Points in the base frame that a person may look at, with a label each; or None.
+        labels: (N,) uint8 labels of `labelled` (see `r2rgen_ros.model.scene`).
 
     """
 
     depth: NDArray[np.float32] | None = None
     colour: NDArray[np.uint8] | None = None
     cloud: Cloud | None = None
+    mask: NDArray[np.bool_] | None = None
     labelled: Cloud | None = None
     labels: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
-        """Check that there is something, and one label per labelled point."""
+        """Check that there is something, and that what belongs together fits."""
         require(
             self.depth is not None or self.cloud is not None,
             'a sensed frame holds neither depth nor a cloud',
         )
-        if self.labelled is not None:
-            have = -1 if self.labels is None else len(self.labels)
+        if self.depth is not None and self.colour is not None:
             require(
-                have == len(self.labelled), f'{have} labels', f'{len(self.labelled)}, one a point'
+                self.depth.shape == self.colour.shape[:2],
+                f'sensed depth is {self.depth.shape} but colour is {self.colour.shape[:2]} pixels',
             )
+        have = None if self.labels is None else len(self.labels)
+        want = None if self.labelled is None else len(self.labelled)
+        require(have == want, f'there are {have} labels for {want} labelled points')
