@@ -22,7 +22,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from r2rgen_ros import __version__
-from r2rgen_ros.bags import messages
+from r2rgen_ros.bags import keys, messages
 from r2rgen_ros.bags.clouds import STANDARD, encode_cloud
 from r2rgen_ros.bags.writer import LATCHED_TF, RELIABLE, SENSOR, TF, BagWriter
 from r2rgen_ros.exchange import demogen_published as published
@@ -164,17 +164,17 @@ def hand_poses(state: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _provenance(recorded: DemoGenEpisode, zarr_path: Path, rate_hz: float) -> dict[str, str]:
     return {
-        'r2rgen.version': __version__,
+        keys.VERSION: __version__,
         'r2rgen.kind': 'imported',
         'r2rgen.source': zarr_path.name,
         'r2rgen.source_format': 'demogen',
         'r2rgen.source_episode': str(recorded.episode),
-        'r2rgen.base_frame': BASE_FRAME,
-        'r2rgen.end_effector_frame': HAND_FRAME,
+        keys.BASE_FRAME: BASE_FRAME,
+        keys.END_EFFECTOR: HAND_FRAME,
         'r2rgen.assumed_rate_hz': f'{rate_hz:g}',
         'r2rgen.assumed_orientation': 'fixed-axis x, y, z angles, hand aligned with base at zero',
-        'r2rgen.gripper_open': '-1',
-        'r2rgen.gripper_closed': '1',
+        keys.GRIPPER_OPEN: '-1',
+        keys.GRIPPER_CLOSED: '1',
     }
 
 

@@ -14,6 +14,7 @@ import yaml
 from PIL import Image
 
 from r2rgen_ros.bags.clouds import decode_cloud
+from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.bags.reader import BagReader
 from r2rgen_ros.exchange import demogen_published as published
 from r2rgen_ros.exchange.demogen import hand_poses, import_demogen
@@ -120,7 +121,7 @@ def test_provenance_names_frames_source_and_assumptions(recording: Path, tmp_pat
     import_demogen(recording, tmp_path / 'out', episode=1)
     _, provenance = _decoded(tmp_path / 'out')
     assert provenance['r2rgen.base_frame'] == 'panda_link0'
-    assert provenance['r2rgen.end_effector_frame'] == 'panda_hand'
+    assert provenance['r2rgen.end_effector'] == 'panda_hand'
     assert provenance['r2rgen.source'] == 'flower.zarr'
     assert provenance['r2rgen.source_episode'] == '1'
     assert 'fixed-axis' in provenance['r2rgen.assumed_orientation']
@@ -253,6 +254,12 @@ def test_real_episodes_keep_every_frame(data_dir: Path, tmp_path: Path, task: st
     found, _ = _decoded(tmp_path / task)
     assert result.episodes == 3
     assert len(found['/camera/depth/color/points']) == len(recorded) == result.frames
+    demo = load_demo(tmp_path / task)
+    assert (len(demo), demo.base_frame) == (len(recorded), 'panda_link0')
+    assert demo.sensor is not None
+    assert demo.sensor.camera == published.CAMERA
+    np.testing.assert_allclose(demo.arms[0].ee2base[:, :3, 3], recorded.state[:, :3], atol=1e-9)
+    np.testing.assert_array_equal(demo.arms[0].gripper, recorded.state[:, 6])
     last = decode_cloud(found['/camera/depth/color/points'][-1])[0]
     np.testing.assert_array_equal(last.points, recorded.clouds[-1, :, :3])
     assert len(result.masks) == (2 if task == 'flower' else 1)
