@@ -40,7 +40,7 @@ TURN_SPEED = 1.6
 SHORTEST = 1.0
 HOVER_M = 0.09
 _PEAK = 1.875  # of the least-jerk profile's speed, over its mean
-_DROP_M = 0.0015
+_DROP_M = 0.0007
 _CLOSING = 0.12
 _SLACK_M = 0.02
 

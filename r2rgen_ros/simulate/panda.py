@@ -184,7 +184,9 @@ class _Builder:
                 'condim': 4 if finger else 3,
                 'friction': [1.3, 0.02, 1e-4] if finger else [0.6, 0.005, 1e-4],
                 'priority': 1 if finger else 0,
-                'solref': [0.006, 1.0] if finger else [0.02, 1.0],
+                # As stiff as the time step of the world allows.
+                'solref': [0.001, 1.0] if finger else [0.02, 1.0],
+                'solimp': [0.97, 0.995, 0.0005, 0.5, 2.0] if finger else [0.9, 0.95, 0.001, 0.5, 2.0],
             }
             size = solid.find('geometry/box')
             if size is not None:

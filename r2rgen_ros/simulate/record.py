@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
 START_NS = 1_750_000_000_000_000_000
 """Header stamp of the first instant; fixed, so that the same seed gives the same bytes."""
-JOINTS_EVERY = 5
-TF_EVERY = 10
-CAMERA_EVERY = 50
-CAMERA_DELAY = 2
+JOINTS_EVERY = 20
+TF_EVERY = 40
+CAMERA_EVERY = 200
+CAMERA_DELAY = 8
 """In time steps: joints at 100 Hz, TF at 50 Hz, camera at 10 Hz and 4 ms out of step with them."""
 
 COLOUR = '/camera/color/image_raw'
