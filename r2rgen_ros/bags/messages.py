@@ -65,6 +65,15 @@ def serialize(message: Any) -> memoryview:
     return store().serialize_cdr(message, message.__msgtype__)
 
 
+def as_standard(message: Any, msgtype: str) -> Any:
+    """A message with the fields that ROS 2 has; ROS 1 spells those of CameraInfo in capitals."""
+    kind = message_class(msgtype)
+    names = [name for name, _ in store().get_msgdef(msgtype).fields]
+    return kind(
+        *(getattr(message, name if hasattr(message, name) else name.upper()) for name in names)
+    )
+
+
 def time(stamp_ns: int) -> Any:
     """builtin_interfaces/Time of int64 nanoseconds."""
     seconds, rest = divmod(int(stamp_ns), NS_PER_S)

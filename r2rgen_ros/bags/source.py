@@ -145,6 +145,17 @@ def _require_camera(streams: Streams, path: Path) -> None:
     )
 
 
+def measured_joints(recorded: Collected) -> list[tracks.JointTrack]:
+    """The joint tracks that tell where the robot was, rather than where it was told to go."""
+    return [
+        track
+        for track in recorded.joints
+        if track.positions.shape[1] == len(track.names) > 0
+        and len(track) >= 2
+        and not COMMAND.search(track.topic.name)
+    ]
+
+
 class _Matcher:
     """Brings everything onto the camera's frames."""
 
@@ -232,7 +243,7 @@ class _Matcher:
             if other is None:
                 nearest.append(np.zeros(0, dtype=np.int64))
                 continue
-            index = _nearest(other.stamps, main.stamps)
+            index = nearest_index(other.stamps, main.stamps)
             near = np.abs(other.stamps[index] - main.stamps) <= limit
             nearest.append(index)
             keep &= near
@@ -273,7 +284,7 @@ class _Matcher:
             span = self.buffer.time_range(base, main.frame_id)
             if span is not None:
                 spans.append((f'the transforms of "{main.frame_id}"', *span))
-        for track in self._measured():
+        for track in measured_joints(self.recorded):
             what = f'the joint states of {track.topic.name}'
             spans.append((what, int(track.stamps[0]), int(track.stamps[-1])))
         stamps = main.stamps
@@ -297,15 +308,6 @@ class _Matcher:
                 )
                 keep = fit
         return keep
-
-    def _measured(self) -> list[tracks.JointTrack]:
-        return [
-            track
-            for track in self.recorded.joints
-            if track.positions.shape[1] == len(track.names) > 0
-            and len(track) >= 2
-            and not COMMAND.search(track.topic.name)
-        ]
 
     def _camera(
         self, depth: tracks.ImageTrack | None, base: str, stamps: Stamps
@@ -341,7 +343,7 @@ class _Matcher:
     def _joints(self, stamps: Stamps) -> Joints | None:
         names: list[str] = []
         columns: list[NDArray[np.float64]] = []
-        for track in self._measured():
+        for track in measured_joints(self.recorded):
             at = fractional_index(track.stamps, stamps)
             values = interpolate_rows(track.positions, at)
             for column, name in enumerate(track.names):
@@ -373,7 +375,7 @@ class _Matcher:
                 if track.topic == topic and track.positions.shape[1]:
                     names = [n for n in track.names if GRIPPER.search(n)] or list(track.names)
                     return _mean(track, names, stamps), self._closed_is_low(*names)
-        for track in self._measured():
+        for track in measured_joints(self.recorded):
             names = [n for n in track.names if GRIPPER.search(n) and (arms == 1 or arm in n)]
             if names:
                 return _mean(track, names, stamps), self._closed_is_low(*names)
@@ -472,7 +474,8 @@ def _picked(track: Any, index: NDArray[np.int64]) -> Any:
     )
 
 
-def _nearest(stamps: Stamps, at: Stamps) -> NDArray[np.int64]:
+def nearest_index(stamps: Stamps, at: Stamps) -> NDArray[np.int64]:
+    """Which of rising stamps (N,) is nearest to each instant (Q,); the earlier of two."""
     after = np.clip(np.searchsorted(stamps, at), 1, max(len(stamps) - 1, 1))
     if len(stamps) == 1:
         return np.zeros(len(at), dtype=np.int64)

@@ -1,0 +1,362 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Write an episode as a bag with its source's topics, types, frames, rates and QoS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from r2rgen_ros import __version__
+from r2rgen_ros.bags import keys, messages, qos, templates
+from r2rgen_ros.bags.clouds import LABELLED, encode_cloud
+from r2rgen_ros.bags.corrections import ArmCorrection
+from r2rgen_ros.bags.images import encode_colour, encode_depth
+from r2rgen_ros.bags.replay import LinkPoses, Outgoing, Replay
+from r2rgen_ros.bags.source import nearest_index
+from r2rgen_ros.bags.timeline import Timeline
+from r2rgen_ros.bags.writer import BagWriter
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.cloud import Cloud
+from r2rgen_ros.model.errors import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from rosbags.interfaces import Qos
+
+    from r2rgen_ros.bags import tracks
+    from r2rgen_ros.bags.reader import Topic
+    from r2rgen_ros.bags.source import Source
+    from r2rgen_ros.bags.templates import Template
+    from r2rgen_ros.bags.writer import Compression
+    from r2rgen_ros.model.episode import Episode
+    from r2rgen_ros.model.sensed import SensedFrame
+
+DEFAULT_QOS = {
+    messages.IMAGE: qos.SENSOR,
+    messages.COMPRESSED_IMAGE: qos.SENSOR,
+    messages.CAMERA_INFO: qos.SENSOR,
+    messages.POINT_CLOUD: qos.SENSOR,
+    messages.TF: qos.TF,
+}
+CARRIED = (keys.GRIPPER_OPEN, keys.GRIPPER_CLOSED)
+"""What a reader needs to know of the source to read an episode alike."""
+
+
+@dataclass(frozen=True, eq=False)
+class _FrameTopic:
+    """A topic with one message per frame: its stamps and latencies by source frame."""
+
+    topic: Topic
+    offset: NDArray[np.int64]
+    latency: NDArray[np.int64]
+
+
+class EpisodeWriter:
+    """Writes episodes of one source.
+
+    Args:
+        source: The recording.
+        link_poses: Kinematics of the robot, so that joints and transforms of its links agree; None
+            where there is no URDF.
+        compression: 'zstd' compresses the bags.
+
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        link_poses: LinkPoses | None = None,
+        compression: Compression = 'none',
+    ) -> None:
+        self.source = source
+        self.left_out = source.left_out
+        self._replay = Replay(source, link_poses)
+        self._compression: Compression = compression
+        self._info = self._matched_info()
+        self._paths: dict[tuple[str, int], Template] = {}
+        written = {track.topic.name for track in self._replay.poses}
+        self.left_out += tuple(
+            f'{track.topic.name} (its frame "{track.frame_id}" moves, or is unknown)'
+            for track in source.recorded.poses
+            if track.topic.name not in written
+        )
+
+    def write(
+        self,
+        path: Path | str,
+        episode: Episode,
+        frames: Iterable[SensedFrame],
+        *,
+        custom_data: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write one bag, whole or not at all.
+
+        Args:
+            path: Folder to create.
+            episode: Stamps, paths, joints.
+            frames: What the camera sees, one per frame of the episode; taken one at a time.
+            custom_data: Provenance.
+
+        Raises:
+            R2RGenError: The path exists, the disk is full, or the frames do not fit the episode.
+
+        """
+        small = self._latched(episode) + self._paths_of(episode) + self._constant_info(episode)
+        small += self._replay.messages(episode)
+        small.sort(key=lambda item: item.log_ns)
+        provenance = self._provenance(custom_data or {})
+        with BagWriter(path, custom_data=provenance, compression=self._compression) as bag:
+            for name, msgtype, profiles in self._topics():
+                bag.add_topic(name, msgtype, profiles)
+            self._write_merged(bag, episode, frames, small)
+
+    def _write_merged(
+        self,
+        bag: BagWriter,
+        episode: Episode,
+        frames: Iterable[SensedFrame],
+        small: list[Outgoing],
+    ) -> None:
+        """Write everything in the order of log times, holding few frames at a time."""
+        camera = _CameraWriter(self.source, episode, self._info, self._replay)
+        waiting: list[tuple[int, int, str, Any]] = []
+        done = count = 0
+        labelled = False
+        for number, frame in enumerate(frames):
+            require(number < len(episode), f'more than {len(episode)} frames were sensed')
+            if frame.labelled is not None and not labelled:
+                bag.add_topic(keys.LABELLED_POINTS, messages.POINT_CLOUD, qos.RELIABLE)
+                labelled = True
+            for log_ns, topic, message in camera.messages(number, frame):
+                heappush(waiting, (log_ns, count, topic, message))
+                count += 1
+            # What comes later is stamped later, and logged no earlier than stamped.
+            until = int(episode.stamps[number])
+            done = _flush(bag, waiting, small, done, until)
+        have = camera.written
+        require(have == len(episode), f'{have} frames were sensed', f'{len(episode)}')
+        _flush(bag, waiting, small, done, None)
+
+    def _topics(self) -> list[tuple[str, str, tuple[Qos, ...]]]:
+        found = self.source.recorded
+        camera = (self.source.depth, self.source.colour, self.source.camera_info, self.source.cloud)
+        topics = [track.topic for track in camera if track is not None]
+        for group in (found.joints, found.numbers, self._replay.poses, found.transforms):
+            topics += [track.topic for track in group]
+        out = {topic.name: _described(topic) for topic in topics}
+        for latched in found.latched:
+            out[latched.topic.name] = _described(latched.topic, is_latched=True)
+        arms = self.source.arms
+        for arm in arms:
+            name = keys.path_topic(arm.name, len(arms))
+            out[name] = (name, messages.PATH, (qos.LATCHED,))
+        return list(out.values())
+
+    def _provenance(self, custom_data: Mapping[str, str]) -> dict[str, str]:
+        source = self.source
+        pairs = tuple((arm.name, arm.end_effector) for arm in source.arms)
+        own = {
+            keys.VERSION: __version__,
+            keys.BASE_FRAME: source.base_frame,
+            keys.END_EFFECTOR: keys.format_end_effectors(pairs),
+        }
+        own |= {key: source.custom_data[key] for key in CARRIED if key in source.custom_data}
+        return {**own, **custom_data}
+
+    def _latched(self, episode: Episode) -> list[Outgoing]:
+        # One shift for all, so that they stay before the first frame, and in order.
+        line = Timeline(self.source.stamps, episode.stamps, episode.source)
+        shift = int(episode.stamps[0] - line.source_ns[0])
+        return [
+            Outgoing(log_ns + shift, track.topic.name, raw)
+            for track in self.source.recorded.latched
+            for log_ns, raw in zip(track.log_ns, self._latched_raw(track), strict=True)
+        ]
+
+    def _latched_raw(self, track: tracks.LatchedTrack) -> list[bytes]:
+        kind = messages.TF if track.topic.type == 'tf/msg/tfMessage' else track.topic.type
+        return [
+            bytes(messages.serialize(messages.as_standard(message, kind)))
+            for message in track.messages
+        ]
+
+    def _paths_of(self, episode: Episode) -> list[Outgoing]:
+        arms = self.source.arms
+        base, start = self.source.base_frame, int(episode.stamps[0])
+        out = []
+        for arm in arms:
+            key = (base, len(episode))
+            if key not in self._paths:
+                self._paths[key] = templates.path_template(base, len(episode))
+            rows = np.concatenate(se3.to_quaternion(episode.ee2base[arm.name]), axis=1)
+            stamps = np.concatenate([episode.stamps[:1], episode.stamps])
+            fields = [*templates.clock(stamps[None]), rows[None]]
+            raw = self._paths[key].fill(fields)[0]
+            out.append(Outgoing(start, keys.path_topic(arm.name, len(arms)), raw))
+        return out
+
+    def _matched_info(self) -> _FrameTopic | None:
+        """camera_info beside each frame, where the source has it so."""
+        info, stamps = self.source.camera_info, self.source.stamps
+        if info is None or len(info) < len(stamps) // 2:
+            return None
+        index = nearest_index(info.stamps, stamps)
+        return _FrameTopic(info.topic, info.stamps[index] - stamps, info.latency[index])
+
+    def _constant_info(self, episode: Episode) -> list[Outgoing]:
+        """camera_info that was published more rarely than frames."""
+        info = self.source.camera_info
+        if info is None or self._info is not None:
+            return []
+        line = Timeline(self.source.stamps, episode.stamps, episode.source)
+        placed = line.place(info)
+        message = messages.as_standard(info.message, messages.CAMERA_INFO)
+        data = templates.header_template(message).fill(templates.clock(placed.stamps))
+        return [
+            Outgoing(log_ns, info.topic.name, raw)
+            for log_ns, raw in zip(placed.logs.tolist(), data, strict=True)
+        ]
+
+
+def _described(topic: Topic, *, is_latched: bool = False) -> tuple[str, str, tuple[Qos, ...]]:
+    kind = messages.TF if topic.type == 'tf/msg/tfMessage' else topic.type
+    default = DEFAULT_QOS.get(kind, qos.RELIABLE)
+    if is_latched:
+        default = qos.LATCHED_TF if kind == messages.TF else qos.LATCHED
+        # ROS 1 does not say of /tf_static that it is latched.
+        return topic.name, kind, topic.qos if topic.is_latched else (default,)
+    return topic.name, kind, topic.qos or (default,)
+
+
+def _flush(
+    bag: BagWriter,
+    waiting: list[tuple[int, int, str, Any]],
+    small: list[Outgoing],
+    done: int,
+    until: int | None,
+) -> int:
+    """Write what is due, frames and small messages by log time; return how many small ones are."""
+    while True:
+        next_small = small[done].log_ns if done < len(small) else None
+        next_frame = waiting[0][0] if waiting else None
+        due = min((log for log in (next_small, next_frame) if log is not None), default=None)
+        if due is None or (until is not None and due > until):
+            return done
+        if next_small == due:
+            bag.write(small[done].topic, due, small[done].data)
+            done += 1
+        else:
+            _, _, topic, message = heappop(waiting)
+            bag.write(topic, due, message)
+
+
+class _CameraWriter:
+    """Makes the camera's messages of one episode."""
+
+    def __init__(
+        self, source: Source, episode: Episode, info: _FrameTopic | None, replay: Replay
+    ) -> None:
+        self.source = source
+        self.written = 0
+        self._stamps = episode.stamps
+        self._nearest = np.clip(episode.source_frames, 0, len(source.stamps) - 1)
+        self._info = info
+        self._info_message: Any = (
+            None
+            if info is None or source.camera_info is None
+            else messages.as_standard(source.camera_info.message, messages.CAMERA_INFO)
+        )
+        self._base2cloud = self._cloud_poses(episode, replay)
+
+    def _cloud_poses(self, episode: Episode, replay: Replay) -> NDArray[np.float64] | None:
+        """base2cloud (M, 4, 4); a cloud frame on a moved arm moves with it."""
+        source = self.source
+        if source.cloud is None or source.cloud2base is None:
+            return None
+        poses = se3.interpolate(source.cloud2base, episode.source)
+        path = source.buffer.path(source.base_frame, source.cloud.frame_id)
+        edges = {(edge.parent, edge.child) for edge in path if not edge.is_static}
+        for arm in source.arms:
+            mover = replay.movers.get(arm.name)
+            if mover is not None and edges.intersection(mover.path):
+                moved, change = ArmCorrection(arm, episode).at(np.arange(float(len(episode))))
+                poses[moved] = change @ poses[moved]
+                break
+        return se3.inverse(poses)
+
+    def messages(self, number: int, frame: SensedFrame) -> list[tuple[int, str, Any]]:
+        """Log time, topic and message of all that one frame holds."""
+        self.written = number + 1
+        nearest = int(self._nearest[number])
+        out = []
+        if self.source.depth is not None:
+            out += self._images(number, nearest, frame)
+        if self.source.cloud is not None:
+            message = self._cloud(number, frame)
+            if message is not None:
+                out.append(self._stamped(self.source.cloud, number, nearest, message))
+        if self._info is not None and self._info_message is not None:
+            stamp = int(self._stamps[number] + self._info.offset[nearest])
+            self._info_message.header.stamp = messages.time(stamp)
+            raw = messages.serialize(self._info_message)
+            out.append((stamp + int(self._info.latency[nearest]), self._info.topic.name, raw))
+        if frame.labelled is not None and frame.labels is not None:
+            stamp = int(self._stamps[number])
+            labelled = encode_cloud(
+                frame.labelled, LABELLED, self.source.base_frame, stamp,
+                extra={'label': frame.labels},
+            )  # fmt: skip
+            out.append((stamp, keys.LABELLED_POINTS, labelled))
+        return out
+
+    def _images(self, number: int, nearest: int, frame: SensedFrame) -> list[tuple[int, str, Any]]:
+        depth, colour = self.source.depth, self.source.colour
+        assert depth is not None
+        require(frame.depth is not None, 'a frame was sensed without depth', 'as its source')
+        message = encode_depth(frame.depth, depth.coding, depth.frame_id, 0)  # type: ignore[arg-type]
+        out = [self._stamped(depth, number, nearest, message)]
+        if colour is not None:
+            require(frame.colour is not None, 'a frame was sensed without colour', 'as its source')
+            message = encode_colour(frame.colour, colour.coding, colour.frame_id, 0)  # type: ignore[arg-type]
+            out.append(self._stamped(colour, number, nearest, message))
+        return out
+
+    def _stamped(
+        self, track: tracks.Track, number: int, nearest: int, message: Any
+    ) -> tuple[int, str, Any]:
+        """A message with its stamp, and the log time it would have had in the source."""
+        own = int(track.stamps[nearest] - self.source.stamps[nearest])
+        stamp = int(self._stamps[number]) + own
+        message.header.stamp = messages.time(stamp)
+        return stamp + int(track.latency[nearest]), track.topic.name, message
+
+    def _cloud(self, number: int, frame: SensedFrame) -> Any:
+        track = self.source.cloud
+        assert track is not None
+        if frame.cloud is not None:
+            cloud = frame.cloud
+            if self._base2cloud is not None:
+                cloud = cloud.transformed(self._base2cloud[number])
+            return encode_cloud(cloud, track.layout, track.frame_id, 0, mask=frame.mask)
+        return self._cloud_of_depth(frame, track)
+
+    def _cloud_of_depth(self, frame: SensedFrame, track: tracks.CloudTrack) -> Any:
+        """The cloud that a camera driver makes of its depth image, in the same frame."""
+        camera, depth = self.source.camera, frame.depth
+        if camera is None or depth is None or track.frame_id != self.source.camera_frame:
+            return None
+        mask = np.isfinite(depth)
+        points = camera.unproject(depth)[mask]
+        cloud = Cloud.from_arrays(points, None if frame.colour is None else frame.colour[mask])
+        organised = (track.layout.height, track.layout.width) == depth.shape
+        return encode_cloud(
+            cloud, track.layout, track.frame_id, 0, mask=mask if organised else None
+        )

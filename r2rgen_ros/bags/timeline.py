@@ -1,0 +1,144 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""When an episode's messages come, and which instant of the source each of them replays.
+
+Between two frames that are as far apart as in the source, to the nanosecond, the source's own
+messages are taken and shifted. Where an episode takes more or less time than its source, messages
+are placed evenly at the stream's own rate. What comes before the first frame and after the last is
+kept and shifted, if the episode begins and ends where its source does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.bags.transforms import fractional_index
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.bags.tracks import Track
+
+    Floats = NDArray[np.float64]
+    Stamps = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """The K messages of a stream in an episode.
+
+    Attributes:
+        stamps: (K,) int64 nanoseconds in the episode, not falling.
+        source_ns: (K,) int64 nanoseconds in the source.
+        at: (K,) which of the source's messages each replays; fractional between two.
+        rate: (K,) how fast the source's time passes: 1 where messages are merely shifted.
+        frame: (K,) fractional frame of the episode, from 0 to its last.
+        latency: (K,) int64 nanoseconds from stamp to log time.
+
+    """
+
+    stamps: Stamps
+    source_ns: Stamps
+    at: Floats
+    rate: Floats
+    frame: Floats
+    latency: Stamps
+
+    def __len__(self) -> int:
+        """Return the number of messages."""
+        return len(self.stamps)
+
+    @property
+    def logs(self) -> Stamps:
+        """(K,) int64 log times, nanoseconds."""
+        return self.stamps + self.latency
+
+
+class Timeline:
+    """Maps the time of an episode to that of its source.
+
+    Args:
+        source: (T,) int64 stamps of the source's frames.
+        stamps: (M,) int64 stamps of the episode's frames.
+        frames: (M,) fractional source frame that each replays.
+
+    """
+
+    def __init__(self, source: Stamps, stamps: Stamps, frames: Floats) -> None:
+        low = np.clip(np.floor(frames).astype(np.int64), 0, len(source) - 1)
+        high = np.minimum(low + 1, len(source) - 1)
+        share = np.rint((frames - low) * (source[high] - source[low])).astype(np.int64)
+        self.stamps = stamps
+        self.source_ns: Stamps = source[low] + share
+        self.from_start = bool(self.source_ns[0] <= source[0])
+        self.to_end = bool(self.source_ns[-1] >= source[-1])
+
+    def place(self, track: Track) -> Placement:
+        """Place the messages of a stream."""
+        pieces = [self._shifted(track, *span) for span in self._runs(track)]
+        pieces += [self._even(track, interval) for interval in self._stretched()]
+        # A stable sort keeps the source's order among messages of one instant.
+        stamps, source_ns, index, rate = (
+            np.concatenate([piece[part] for piece in pieces]) for part in range(4)
+        )
+        order = np.argsort(stamps, kind='stable')
+        stamps, source_ns, index, rate = (x[order] for x in (stamps, source_ns, index, rate))
+        at = np.where(index >= 0, index, _at(track, source_ns))
+        latency = track.latency[np.floor(at).astype(np.int64)] if len(track) else index
+        frame = fractional_index(self.stamps, stamps)
+        return Placement(stamps, source_ns, at.astype(np.float64), rate, frame, latency)
+
+    def _is_shift(self) -> NDArray[np.bool_]:
+        return np.asarray(np.diff(self.stamps) == np.diff(self.source_ns))
+
+    def _stretched(self) -> NDArray[np.int64]:
+        return np.flatnonzero(~self._is_shift())
+
+    def _runs(self, track: Track) -> list[tuple[int, int, int]]:
+        """Spans of the source's messages (first, end) that are shifted, with the shift."""
+        borders = np.searchsorted(track.stamps, self.source_ns)
+        shifts = self.stamps - self.source_ns
+        runs: list[tuple[int, int, int]] = []
+        if self.from_start:
+            runs.append((0, int(borders[0]), int(shifts[0])))
+        runs += [
+            (int(borders[j]), int(borders[j + 1]), int(shifts[j]))
+            for j in np.flatnonzero(self._is_shift())
+        ]
+        last = len(track) if self.to_end else int(borders[-1])
+        runs.append((int(borders[-1]), last, int(shifts[-1])))
+        return _joined(runs)
+
+    @staticmethod
+    def _shifted(
+        track: Track, first: int, end: int, shift: int
+    ) -> tuple[Stamps, Stamps, Stamps, Floats]:
+        index = np.arange(first, end, dtype=np.int64)
+        source_ns = track.stamps[first:end]
+        return source_ns + shift, source_ns, index, np.ones(len(index))
+
+    def _even(self, track: Track, interval: int) -> tuple[Stamps, Stamps, Stamps, Floats]:
+        out, took = self.stamps[interval : interval + 2], self.source_ns[interval : interval + 2]
+        duration, played = int(out[1] - out[0]), int(took[1] - took[0])
+        count = round(duration / track.period_ns) if track.period_ns > 0.0 else 0
+        step = np.arange(count, dtype=np.int64)
+        stamps = out[0] + step * duration // max(count, 1)
+        source_ns = took[0] + step * played // max(count, 1)
+        return stamps, source_ns, np.full(count, -1, np.int64), np.full(count, played / duration)
+
+
+def _at(track: Track, source_ns: Stamps) -> Floats:
+    return fractional_index(track.stamps, source_ns) if len(track) else np.zeros(len(source_ns))
+
+
+def _joined(runs: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    out: list[tuple[int, int, int]] = []
+    for first, end, shift in runs:
+        if out and out[-1][1] == first and out[-1][2] == shift:
+            out[-1] = (out[-1][0], end, shift)
+        else:
+            out.append((first, end, shift))
+    return out
