@@ -1,0 +1,275 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a dataset: what was generated, what was not, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.bags.keys import path_topic
+from r2rgen_ros.bags.load import load_demo
+from r2rgen_ros.bags.reader import BagReader
+from r2rgen_ros.generate.assemble import Assembler
+from r2rgen_ros.generate.sampling import Sampler
+from r2rgen_ros.model.episode import Episode, Reason, Variation
+from r2rgen_ros.report.coverage import SkillMoves, as_rows, draw_coverage
+from r2rgen_ros.report.filmstrips import Strip, draw_filmstrip
+from r2rgen_ros.report.page import Page, Section, write_page
+from r2rgen_ros.report.paths import HandPath, draw_paths
+from r2rgen_ros.report.placements import draw_placements
+from r2rgen_ros.report.rejections import draw_rejections, summary
+from r2rgen_ros.report.style import pretty
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.generate.config import GenerateConfig
+    from r2rgen_ros.generate.dataset import Dataset, Entry
+    from r2rgen_ros.model.scene import Scene
+
+STRIPS = 4
+_MOST_PATHS = 120
+_MOST_EXAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report shows.
+
+    Attributes:
+        page: report.html.
+        pictures: The PNGs, in the order of the page.
+        accepted: Attempts that gave an episode.
+        reasons: Rejected attempts by reason.
+        verdict: The same in a sentence.
+
+    """
+
+    page: Path
+    pictures: tuple[Path, ...]
+    accepted: int
+    reasons: dict[Reason, int]
+    verdict: str
+
+
+def write_report(
+    dataset: Dataset,
+    scene: Scene,
+    config: GenerateConfig,
+    progress: Callable[[str], None] | None = None,
+) -> Report:
+    """Draw the pictures of a dataset and put them on a page in its folder.
+
+    Args:
+        dataset: The dataset; may hold no episode at all.
+        scene: What it was generated from.
+        config: How it was generated.
+        progress: Called with what is drawn next.
+
+    Returns:
+        Where it lies and what it says.
+
+    Raises:
+        R2RGenError: The manifest or an episode is damaged, or the disk says no.
+
+    """
+    return _Reporter(dataset, scene, config, progress or (lambda _: None)).write()
+
+
+class _Reporter:
+    def __init__(
+        self,
+        dataset: Dataset,
+        scene: Scene,
+        config: GenerateConfig,
+        progress: Callable[[str], None],
+    ) -> None:
+        self.dataset, self.scene, self.config, self.progress = dataset, scene, config, progress
+        self.folder = dataset.folder
+        self.sampler = Sampler.create(scene, config, int(dataset.info.get('seed', 0)))
+        self.assembler = Assembler.create(scene, config)
+        entries = list(dataset.entries())
+        self.accepted = [entry for entry in entries if entry.accepted]
+        self.rejected = [entry for entry in entries if not entry.accepted]
+        self.reasons = {
+            Reason(reason): count
+            for reason, count in Counter(entry.reason for entry in self.rejected).items()
+        }
+
+    def write(self) -> Report:
+        sections = self._sections()
+        verdict = summary(len(self.accepted), self.reasons)
+        page = Page(
+            title=f'{pretty(self.scene.demo.name)}: {len(self.accepted)} generated episodes',
+            verdict=verdict,
+            good=bool(self.accepted),
+            facts=self._facts(),
+            sections=tuple(sections),
+            examples=self._examples(),
+        )
+        path = write_page(page, self.folder)
+        pictures = tuple(section.picture for section in sections)
+        return Report(path, pictures, len(self.accepted), self.reasons, verdict)
+
+    def _facts(self) -> tuple[tuple[str, str], ...]:
+        frames = sum(entry.frames for entry in self.accepted)
+        return (
+            ('source', pretty(self.scene.demo.name)),
+            ('episodes', str(len(self.accepted))),
+            ('frames', f'{frames:,}'),
+            ('attempts', str(len(self.accepted) + len(self.rejected))),
+            ('objects', ', '.join(pretty(item.name) for item in self.scene.objects)),
+            ('seed', str(self.dataset.info.get('seed', '?'))),
+        )
+
+    def _examples(self) -> tuple[str, ...]:
+        """Return one example per reason first, then further ones."""
+        seen: set[str] = set()
+        first: list[str] = []
+        more: list[str] = []
+        for entry in self.rejected:
+            text = f'attempt {entry.index}: {entry.detail}'
+            (more if entry.reason in seen else first).append(text)
+            seen.add(entry.reason)
+        return tuple((first + more)[:_MOST_EXAMPLES])
+
+    def _sections(self) -> list[Section]:
+        sections = []
+        if self.accepted:
+            sections.append(self._filmstrip())
+        sections.append(self._placements())
+        sections.append(self._coverage())
+        if self.accepted:
+            sections.append(self._paths())
+        sections.append(self._rejections())
+        return sections
+
+    def _filmstrip(self) -> Section:
+        self.progress('filmstrip')
+        strips = []
+        for entry in _spread(self._present(), STRIPS):
+            episode = self._assembled(entry)
+            demo = load_demo(self.dataset.episode(entry.index))
+            fits = episode is not None and len(episode) == len(demo)
+            source = (
+                episode.source
+                if episode is not None and fits
+                else np.linspace(0, len(self.scene.demo) - 1, len(demo))
+            )
+            strips.append(Strip(f'episode {entry.index}', demo, source))
+        path = draw_filmstrip(
+            self.scene.annotation, self.scene.demo, strips, self.folder / 'filmstrip.png'
+        )
+        text = 'The recording and some episodes at the same moments, as the camera sees them.'
+        return Section('Recorded and generated', text, path)
+
+    def _placements(self) -> Section:
+        self.progress('placements')
+        transforms = [
+            variation.transforms for entry in self.accepted if (variation := self._variation(entry))
+        ]
+        path = draw_placements(self.scene, transforms, self.folder / 'placements.png')
+        text = 'Outlines are where objects stood in the recording, areas where they stand now.'
+        return Section('Where objects start and go', text, path)
+
+    def _coverage(self) -> Section:
+        self.progress('coverage')
+        names = [skill.name for skill in self.scene.annotation.skills]
+        small = self.config.perturbation
+        reach = [small.translation_m, small.translation_m, np.deg2rad(small.yaw_deg)]
+        spread = np.array(reach if small.count > 1 else [0.0, 0.0, 0.0])
+        skills = []
+        for place in self.sampler.free_skills:
+            low, high = self._range(names[place])
+            skills.append(
+                SkillMoves(
+                    names[place],
+                    low,
+                    high,
+                    _moves(self.accepted, place),
+                    _moves(self.rejected, place),
+                    spread,
+                )
+            )
+        path = draw_coverage(skills, self.folder / 'coverage.png')
+        text = 'Every attempt as the move that it asked of a skill, over the range asked for.'
+        return Section('How the ranges were covered', text, path)
+
+    def _range(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lower and upper ends of what a skill was asked to move by."""
+        sampling = self.config.sampling
+        if sampling.mode == 'given':
+            given = as_rows([moves[name] for moves in sampling.given if name in moves])
+            given = np.concatenate([given, np.zeros((1, 3))])
+            return given.min(axis=0), given.max(axis=0)
+        bound = sampling.skills.get(name, sampling.ranges)
+        ends = np.array([bound.x_m, bound.y_m, np.deg2rad(bound.yaw_deg)])
+        return ends[:, 0], ends[:, 1]
+
+    def _paths(self) -> Section:
+        self.progress('paths')
+        hands = []
+        for entry in _spread(self._present(), _MOST_PATHS):
+            episode = self._assembled(entry)
+            for arm in self.scene.demo.arms:
+                hands += self._written_path(entry, arm.name, episode)
+        path = draw_paths(self.scene, hands, self.folder / 'paths.png')
+        text = 'Paths of the end effector as written into the bags; skills in colour.'
+        return Section('Paths', text, path)
+
+    def _written_path(self, entry: Entry, arm: str, episode: Episode | None) -> list[HandPath]:
+        """Read the path that an episode's bag holds for an arm; none where it holds none."""
+        topic = path_topic(arm, len(self.scene.demo.arms))
+        with BagReader(self.dataset.episode(entry.index)) as reader:
+            if topic not in {item.name for item in reader.topics}:
+                return []
+            message = next(message for _, _, message in reader.decoded([topic]))
+        points = [stamped.pose.position for stamped in message.poses]
+        places = np.array([[point.x, point.y, point.z] for point in points]).reshape(-1, 3)
+        skill = np.full(len(places), -1, dtype=np.int16)
+        if episode is not None and len(episode) == len(places):
+            own = [item.arm == arm for item in self.scene.annotation.skills]
+            at = episode.skill
+            skill = np.where((at >= 0) & np.array([*own, False])[at], at, -1).astype(np.int16)
+        return [HandPath(places, skill)]
+
+    def _rejections(self) -> Section:
+        self.progress('rejections')
+        path = draw_rejections(len(self.accepted), self.reasons, self.folder / 'rejections.png')
+        return Section('What came of the attempts', 'Accepted, and rejected by reason.', path)
+
+    def _present(self) -> list[Entry]:
+        """Return the accepted attempts whose bags have not been removed since."""
+        return [entry for entry in self.accepted if self.dataset.episode(entry.index).is_dir()]
+
+    def _variation(self, entry: Entry) -> Variation | None:
+        moves = {place: move for place, move in enumerate(entry.moves) if move is not None}
+        found = self.sampler.from_moves(entry.index, moves, entry.base)
+        return found if isinstance(found, Variation) else None
+
+    def _assembled(self, entry: Entry) -> Episode | None:
+        """Assemble an episode again, without its joints, for what its bag does not say."""
+        variation = self._variation(entry)
+        if variation is None:
+            return None
+        found = self.assembler.assemble(variation)
+        return found if isinstance(found, Episode) else None
+
+
+def _spread(entries: list[Entry], count: int) -> list[Entry]:
+    """Return so many entries, evenly spread."""
+    if len(entries) <= count:
+        return entries
+    places = np.linspace(0, len(entries) - 1, count).round().astype(int)
+    return [entries[place] for place in places]
+
+
+def _moves(entries: list[Entry], place: int) -> NDArray[np.float64]:
+    return as_rows([move for entry in entries if (move := entry.moves[place]) is not None])
