@@ -34,6 +34,7 @@ class Collected:
         colour: Colour images.
         camera_info: Intrinsics.
         cloud: Clouds.
+        more_info: Further intrinsics of the same camera.
         joints: Joint states, a track per topic and set of joints.
         numbers: Float topics.
         poses: Pose topics.
@@ -48,6 +49,7 @@ class Collected:
     colour: tracks.ImageTrack | None
     camera_info: tracks.CameraTrack | None
     cloud: tracks.CloudTrack | None
+    more_info: tuple[tracks.CameraTrack, ...]
     joints: tuple[tracks.JointTrack, ...]
     numbers: tuple[tracks.NumberTrack, ...]
     poses: tuple[tracks.PoseTrack, ...]
@@ -134,7 +136,7 @@ class _Collector:
         groups = {
             'image': (streams.depth, streams.colour),
             'cloud': (streams.cloud,),
-            'camera': (streams.camera_info,),
+            'camera': (streams.camera_info, *streams.more_info),
             'joints': streams.joint_states,
             'number': streams.numbers,
             'pose': streams.poses,
@@ -201,8 +203,11 @@ class _Collector:
         return Collected(
             depth=self._image(streams.depth),
             colour=self._image(streams.colour),
-            camera_info=self._camera(),
+            camera_info=self._camera(streams.camera_info),
             cloud=self._cloud(),
+            more_info=tuple(
+                track for t in streams.more_info if (track := self._camera(t)) is not None
+            ),
             joints=tuple(_joint_track(key, rows) for key, rows in self._of('joints')),
             numbers=tuple(
                 tracks.NumberTrack(*rows.common(), np.array(rows.rows, dtype=np.float64))
@@ -248,8 +253,7 @@ class _Collector:
         layout = CloudLayout.of(self.first[rows.topic.name])
         return tracks.CloudTrack(*rows.common(), tuple(rows.entries), layout)
 
-    def _camera(self) -> tracks.CameraTrack | None:
-        topic = self.streams.camera_info
+    def _camera(self, topic: Topic | None) -> tracks.CameraTrack | None:
         rows = self.rows.get((topic.name,)) if topic else None
         if rows is None:
             return None

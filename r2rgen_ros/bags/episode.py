@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,10 +51,10 @@ CARRIED = (keys.GRIPPER_OPEN, keys.GRIPPER_CLOSED)
 
 
 @dataclass(frozen=True, eq=False)
-class _FrameTopic:
-    """A topic with one message per frame: its stamps and latencies by source frame."""
+class _FrameInfo:
+    """Intrinsics that come with every frame: stamps and latencies by source frame."""
 
-    topic: Topic
+    track: tracks.CameraTrack
     offset: NDArray[np.int64]
     latency: NDArray[np.int64]
 
@@ -80,7 +81,9 @@ class EpisodeWriter:
         self.left_out = source.left_out
         self._replay = Replay(source, link_poses)
         self._compression: Compression = compression
-        self._info = self._matched_info()
+        infos = (source.camera_info, *source.recorded.more_info)
+        self._infos = [track for track in infos if track is not None]
+        self._per_frame = [found for t in self._infos if (found := self._matched_info(t))]
         self._paths: dict[tuple[str, int], Template] = {}
         written = {track.topic.name for track in self._replay.poses}
         self.left_out += tuple(
@@ -109,7 +112,7 @@ class EpisodeWriter:
             R2RGenError: The path exists, the disk is full, or the frames do not fit the episode.
 
         """
-        small = self._latched(episode) + self._paths_of(episode) + self._constant_info(episode)
+        small = self._latched(episode) + self._paths_of(episode) + self._rare_info(episode)
         small += self._replay.messages(episode)
         small.sort(key=lambda item: item.log_ns)
         provenance = self._provenance(custom_data or {})
@@ -126,7 +129,7 @@ class EpisodeWriter:
         small: list[Outgoing],
     ) -> None:
         """Write everything in the order of log times, holding few frames at a time."""
-        camera = _CameraWriter(self.source, episode, self._info, self._replay)
+        camera = _CameraWriter(self.source, episode, self._per_frame, self._replay)
         waiting: list[tuple[int, int, str, Any]] = []
         done = count = 0
         labelled = False
@@ -147,7 +150,7 @@ class EpisodeWriter:
 
     def _topics(self) -> list[tuple[str, str, tuple[Qos, ...]]]:
         found = self.source.recorded
-        camera = (self.source.depth, self.source.colour, self.source.camera_info, self.source.cloud)
+        camera = (self.source.depth, self.source.colour, *self._infos, self.source.cloud)
         topics = [track.topic for track in camera if track is not None]
         for group in (found.joints, found.numbers, self._replay.poses, found.transforms):
             topics += [track.topic for track in group]
@@ -203,27 +206,27 @@ class EpisodeWriter:
             out.append(Outgoing(start, keys.path_topic(arm.name, len(arms)), raw))
         return out
 
-    def _matched_info(self) -> _FrameTopic | None:
-        """camera_info beside each frame, where the source has it so."""
-        info, stamps = self.source.camera_info, self.source.stamps
-        if info is None or len(info) < len(stamps) // 2:
+    def _matched_info(self, info: tracks.CameraTrack) -> _FrameInfo | None:
+        """Intrinsics beside each frame, where the source has them so."""
+        stamps = self.source.stamps
+        if len(info) < len(stamps) // 2:
             return None
         index = nearest_index(info.stamps, stamps)
-        return _FrameTopic(info.topic, info.stamps[index] - stamps, info.latency[index])
+        return _FrameInfo(info, info.stamps[index] - stamps, info.latency[index])
 
-    def _constant_info(self, episode: Episode) -> list[Outgoing]:
-        """camera_info that was published more rarely than frames."""
-        info = self.source.camera_info
-        if info is None or self._info is not None:
-            return []
+    def _rare_info(self, episode: Episode) -> list[Outgoing]:
+        """Intrinsics that were published more rarely than frames."""
         line = Timeline(self.source.stamps, episode.stamps, episode.source)
-        placed = line.place(info)
-        message = messages.as_standard(info.message, messages.CAMERA_INFO)
-        data = templates.header_template(message).fill(templates.clock(placed.stamps))
-        return [
-            Outgoing(log_ns, info.topic.name, raw)
-            for log_ns, raw in zip(placed.logs.tolist(), data, strict=True)
-        ]
+        per_frame = [found.track for found in self._per_frame]
+        out = []
+        for info in self._infos:
+            if info not in per_frame:
+                placed = line.place(info)
+                message = messages.as_standard(info.message, messages.CAMERA_INFO)
+                data = templates.header_template(message).fill(templates.clock(placed.stamps))
+                logs = placed.logs.tolist()
+                out += [Outgoing(*row) for row in zip(logs, repeat(info.topic.name), data)]
+        return out
 
 
 def _described(topic: Topic, *, is_latched: bool = False) -> tuple[str, str, tuple[Qos, ...]]:
@@ -262,18 +265,15 @@ class _CameraWriter:
     """Makes the camera's messages of one episode."""
 
     def __init__(
-        self, source: Source, episode: Episode, info: _FrameTopic | None, replay: Replay
+        self, source: Source, episode: Episode, infos: list[_FrameInfo], replay: Replay
     ) -> None:
         self.source = source
         self.written = 0
         self._stamps = episode.stamps
         self._nearest = np.clip(episode.source_frames, 0, len(source.stamps) - 1)
-        self._info = info
-        self._info_message: Any = (
-            None
-            if info is None or source.camera_info is None
-            else messages.as_standard(source.camera_info.message, messages.CAMERA_INFO)
-        )
+        self._infos = [
+            (info, messages.as_standard(info.track.message, messages.CAMERA_INFO)) for info in infos
+        ]
         self._base2cloud = self._cloud_poses(episode, replay)
 
     def _cloud_poses(self, episode: Episode, replay: Replay) -> NDArray[np.float64] | None:
@@ -303,11 +303,11 @@ class _CameraWriter:
             message = self._cloud(number, frame)
             if message is not None:
                 out.append(self._stamped(self.source.cloud, number, nearest, message))
-        if self._info is not None and self._info_message is not None:
-            stamp = int(self._stamps[number] + self._info.offset[nearest])
-            self._info_message.header.stamp = messages.time(stamp)
-            raw = messages.serialize(self._info_message)
-            out.append((stamp + int(self._info.latency[nearest]), self._info.topic.name, raw))
+        for info, blank in self._infos:
+            stamp = int(self._stamps[number] + info.offset[nearest])
+            blank.header.stamp = messages.time(stamp)
+            raw = messages.serialize(blank)
+            out.append((stamp + int(info.latency[nearest]), info.track.topic.name, raw))
         if frame.labelled is not None and frame.labels is not None:
             stamp = int(self._stamps[number])
             labelled = encode_cloud(

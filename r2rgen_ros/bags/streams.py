@@ -62,6 +62,7 @@ class Streams:
         colour: Colour images of the size of the depth.
         camera_info: Intrinsics of the depth (or cloud) camera.
         cloud: Point clouds.
+        more_info: Further intrinsics of the same camera, as of its colour images.
         joint_states: JointState topics, the robot's own first.
         grippers: Topics that tell a gripper's opening.
         poses: PoseStamped topics.
@@ -79,6 +80,7 @@ class Streams:
     colour: Topic | None = None
     camera_info: Topic | None = None
     cloud: Topic | None = None
+    more_info: tuple[Topic, ...] = ()
     joint_states: tuple[Topic, ...] = ()
     grippers: tuple[Topic, ...] = ()
     poses: tuple[Topic, ...] = ()
@@ -132,12 +134,13 @@ class _Finder:
         colour = self._colour(depth)
         cloud = self._cloud(depth)
         info = self._camera_info(depth or cloud, colour)
+        more_info = self._more_info(info, colour)
         joints = self._joint_states()
         moving, fixed = self._transforms()
         description = next(
             (t for t in self._of(messages.STRING) if t.name.endswith('robot_description')), None
         )
-        known = [depth, colour, cloud, info, description, *joints, *moving, *fixed]
+        known = [depth, colour, cloud, info, *more_info, description, *joints, *moving, *fixed]
         known += [*self._of(messages.POSE_STAMPED), *self._of(*NUMBERS)]
         latched = [
             topic
@@ -149,6 +152,7 @@ class _Finder:
             colour=colour,
             camera_info=info,
             cloud=cloud,
+            more_info=more_info,
             joint_states=joints,
             grippers=self._grippers(joints),
             poses=tuple(self._of(messages.POSE_STAMPED)),
@@ -249,6 +253,17 @@ class _Finder:
             return int(same), *beside, *(_kinship(topic, colour) if colour else ())
 
         return max(found, key=score) if found else None
+
+    def _more_info(self, info: Topic | None, colour: Topic | None) -> tuple[Topic, ...]:
+        if info is None:
+            return ()
+        own = (info, *(() if colour is None else (colour,)))
+        frames = {frame_name(self.first(topic).header.frame_id) for topic in own}
+        return tuple(
+            topic
+            for topic in self._of(messages.CAMERA_INFO)
+            if topic != info and frame_name(self.first(topic).header.frame_id) in frames
+        )
 
     def _cloud(self, depth: Topic | None) -> Topic | None:
         chosen = self._named(self.wanted.cloud, [messages.POINT_CLOUD])
