@@ -4,11 +4,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from r2rgen_ros.bags import keys, messages, qos
+from r2rgen_ros.bags.clouds import STANDARD, encode_cloud
+from r2rgen_ros.bags.load import demo_of
+from r2rgen_ros.bags.source import Source, read_source
+from r2rgen_ros.bags.writer import BagWriter
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.geometry.cloud import Cloud
@@ -113,3 +119,42 @@ def scene() -> Scene:
         ground,
         (labels,) * FRAMES,
     )
+
+
+def _write_source(path: Path, demo: Demo) -> None:
+    """Record the scene's demonstration as a robot would have."""
+    assert demo.sensor is not None
+    arm = demo.arms[0]
+    with BagWriter(path, custom_data={keys.END_EFFECTOR: arm.end_effector}) as bag:
+        bag.add_topic('/tf_static', messages.TF, qos.LATCHED_TF)
+        bag.add_topic('/tf', messages.TF, qos.TF)
+        bag.add_topic('/camera/camera_info', messages.CAMERA_INFO, qos.SENSOR)
+        bag.add_topic('/camera/points', messages.POINT_CLOUD, qos.SENSOR)
+        bag.add_topic('/gripper/joint_states', messages.JOINT_STATE, qos.RELIABLE)
+        for index, stamp in enumerate(demo.stamps.tolist()):
+            if index == 0:
+                camera = messages.transform_matrix(
+                    stamp, demo.base_frame, 'camera', demo.sensor.camera2base[0]
+                )
+                bag.write('/tf_static', stamp, messages.tf_message([camera]))
+            hand = messages.transform_matrix(
+                stamp, demo.base_frame, arm.end_effector, arm.ee2base[index]
+            )
+            bag.write('/tf', stamp, messages.tf_message([hand]))
+            grip = messages.joint_state(stamp, ['gripper'], arm.gripper[index : index + 1])
+            bag.write('/gripper/joint_states', stamp, grip)
+            info = messages.camera_info(stamp, 'camera', demo.sensor.camera)
+            bag.write('/camera/camera_info', stamp, info)
+            cloud = demo.frames[index].cloud
+            assert cloud is not None
+            points = encode_cloud(cloud, STANDARD, demo.base_frame, stamp)
+            bag.write('/camera/points', stamp, points)
+
+
+@pytest.fixture(scope='session')
+def recorded(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> tuple[Scene, Source]:
+    """The scene over a bag that really lies on the disk, and that bag."""
+    path = tmp_path_factory.mktemp('demos') / 'block_on_pad'
+    _write_source(path, scene.demo)
+    source = read_source(path)
+    return replace(scene, demo=demo_of(source)), source
