@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.model.scene import Scene
 
 STRIPS = 4
-_MOST_PATHS = 120
+_MOST_PATHS = 40
 _MOST_EXAMPLES = 8
 
 
@@ -153,16 +153,13 @@ class _Reporter:
 
     def _filmstrip(self) -> Section:
         self.progress('filmstrip')
-        strips = []
+        strips: list[Strip] = []
         for entry in _spread(self._present(), STRIPS):
             episode = self._assembled(entry)
             demo = load_demo(self.dataset.episode(entry.index))
-            fits = episode is not None and len(episode) == len(demo)
-            source = (
-                episode.source
-                if episode is not None and fits
-                else np.linspace(0, len(self.scene.demo) - 1, len(demo))
-            )
+            source: NDArray[np.float64] = np.linspace(0.0, len(self.scene.demo) - 1.0, len(demo))
+            if episode is not None and len(episode) == len(demo):
+                source = episode.source
             strips.append(Strip(f'episode {entry.index}', demo, source))
         path = draw_filmstrip(
             self.scene.annotation, self.scene.demo, strips, self.folder / 'filmstrip.png'
@@ -233,7 +230,7 @@ class _Reporter:
             message = next(message for _, _, message in reader.decoded([topic]))
         points = [stamped.pose.position for stamped in message.poses]
         places = np.array([[point.x, point.y, point.z] for point in points]).reshape(-1, 3)
-        skill = np.full(len(places), -1, dtype=np.int16)
+        skill: NDArray[np.int16] = np.full(len(places), -1, dtype=np.int16)
         if episode is not None and len(episode) == len(places):
             own = [item.arm == arm for item in self.scene.annotation.skills]
             at = episode.skill

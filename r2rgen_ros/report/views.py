@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 WIDTH = 480
 """Width of a drawn view, pixels."""
-_LARGEST_SPLAT = 8.0
+_SMALLEST_SPLAT, _LARGEST_SPLAT = 0.3, 8.0
+_VISIBLE = 0.2
 _SAMPLED = 500
 
 
@@ -86,7 +87,7 @@ def splat(
     order = order[np.argsort(-pixels[order, 2], kind='stable')]
     u, v = np.rint(pixels[order, :2]).astype(np.int64).T
     depth = np.full((camera.height, camera.width), np.inf)
-    for du, dv in _disc(pixels[order, :2]):
+    for du, dv in _disc(pixels[order, :2], camera):
         x, y = u + du, v + dv
         inside = (x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height)
         rows, columns, z = y[inside], x[inside], pixels[order[inside], 2]
@@ -101,15 +102,21 @@ def splat(
     return image
 
 
-def _disc(pixels: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Offsets of a disc so large that the discs of neighbouring points (N, 2) just meet."""
-    few = pixels[:: max(1, len(pixels) // _SAMPLED)]
+def _disc(pixels: NDArray[np.float64], camera: PinholeCamera) -> list[tuple[int, int]]:
+    """Offsets of a disc so large that the discs of neighbouring points (N, 2) just meet.
+
+    Where points crowd in few places the discs are still large enough to be seen.
+    """
     if len(pixels) < 2:
-        return [(0, 0)]
-    distances = np.asarray(cKDTree(pixels).query(few, k=2)[0])
-    radius = min(_LARGEST_SPLAT, 0.75 * float(np.median(distances[:, 1])))
+        radius = 1.0
+    else:
+        few = pixels[:: max(1, len(pixels) // _SAMPLED)]
+        distances = np.asarray(cKDTree(pixels).query(few, k=2)[0])
+        visible = _VISIBLE * float(np.sqrt(camera.width * camera.height / len(pixels)))
+        radius = max(0.75 * float(np.median(distances[:, 1])), visible)
+    radius = float(np.clip(radius, _SMALLEST_SPLAT, _LARGEST_SPLAT))
     span = range(-int(radius + 1.0), int(radius + 1.0) + 1)
-    return [(u, v) for u in span for v in span if u * u + v * v <= max(radius, 0.3) ** 2]
+    return [(u, v) for u in span for v in span if u * u + v * v <= radius**2]
 
 
 class Window:
