@@ -176,6 +176,12 @@ class _Matcher:
         colour = found.colour if depth is not None else None
         main = depth or cloud
         assert main is not None
+        require(
+            len(main) >= 2,
+            f'{main.topic.name} holds {len(main)} frame',
+            'at least 2 frames of a demonstration',
+            'record the camera for as long as the robot moves',
+        )
         hands, base = self._frames(main)
         keep, matched = self._matched(main, (colour, cloud if depth else None))
         keep = self._covered(main, keep, base, hands)
