@@ -232,11 +232,11 @@ class _Expert:
 
     def _tool(self) -> Floats:
         """Pose of the tool that was last asked for."""
-        return self._robot.forward(panda.ARM_JOINTS, self._joints[None])[0]
+        return np.asarray(self._robot.forward(panda.ARM_JOINTS, self._joints[None])[0])
 
     def _true_tool(self) -> Floats:
         joints = self._world.state().joints[:7]
-        return self._robot.forward(panda.ARM_JOINTS, joints[None])[0]
+        return np.asarray(self._robot.forward(panda.ARM_JOINTS, joints[None])[0])
 
 
 class _Plan:
@@ -306,14 +306,16 @@ def grasp_pose(thing: Thing, thing2base: Floats) -> Floats:
         turned = (turned + 0.5 * np.pi) % np.pi - 0.5 * np.pi
         yaw = float(turned[np.argmin(np.abs(turned))])
     down = se3.rotation_about([0.0, 0.0, 1.0], yaw) @ np.diag([1.0, -1.0, -1.0])
-    return se3.compose(down, place + [0.0, 0.0, grip.height])
+    return se3.compose(down, place + np.array([0.0, 0.0, grip.height]))
 
 
 def blend(start: Floats, goal: Floats, share: Floats) -> Floats:
     """Poses (N, 4, 4) between two poses: positions on a line, rotations on the shortest arc."""
     place = start[:3, 3] + share[:, None] * (goal[:3, 3] - start[:3, 3])
     turn = Rotation.from_matrix(start[:3, :3].T @ goal[:3, :3]).as_rotvec()
-    return se3.compose(start[:3, :3] @ Rotation.from_rotvec(share[:, None] * turn).as_matrix(), place)
+    return se3.compose(
+        start[:3, :3] @ Rotation.from_rotvec(share[:, None] * turn).as_matrix(), place
+    )
 
 
 def _least_jerk(seconds: float) -> Floats:

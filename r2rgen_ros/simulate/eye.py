@@ -70,12 +70,12 @@ class Eye:
         """Return the colour image (H, W, 3)."""
         self._renderer.disable_depth_rendering()
         self._renderer.disable_segmentation_rendering()
-        return self._render().copy()
+        return np.array(self._render(), dtype=np.uint8)
 
     def depth(self) -> NDArray[np.float32]:
         """Return the depth along the optical axis (H, W), metres, NaN outside the range."""
         self._renderer.enable_depth_rendering()
-        depth = self._render().astype(np.float32)
+        depth: NDArray[np.float32] = np.array(self._render(), dtype=np.float32)
         if self._noise > 0.0:
             spread = self._noise * depth.astype(np.float64) ** 2
             depth = (depth + spread * self._rng.standard_normal(depth.shape)).astype(np.float32)

@@ -8,6 +8,7 @@ Every object's frame has its origin in the middle of its foot, z up.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,21 +102,39 @@ def bottle() -> Thing:
     """Return a bottle: body with a label, shoulder, neck and cap, 19 cm high."""
     body, neck = 0.032, 0.0135
     shell = revolve(
-        [(0.0, 0.0), (0.029, 0.0), (body, 0.003), (body, 0.112), (0.030, 0.121), (0.024, 0.131),
-         (0.017, 0.139), (neck, 0.146), (neck, 0.166), (0.0, 0.166)]
+        [
+            (0.0, 0.0),
+            (0.029, 0.0),
+            (body, 0.003),
+            (body, 0.112),
+            (0.030, 0.121),
+            (0.024, 0.131),
+            (0.017, 0.139),
+            (neck, 0.146),
+            (neck, 0.166),
+            (0.0, 0.166),
+        ]
     )
     label = revolve([(0.0, 0.035), (body + 4e-4, 0.035), (body + 4e-4, 0.095), (0.0, 0.095)])
     stripe = revolve([(0.0, 0.055), (body + 6e-4, 0.055), (body + 6e-4, 0.075), (0.0, 0.075)])
-    cap = revolve(
-        [(0.0, 0.160), (0.0155, 0.160), (0.0155, 0.188), (0.0145, 0.190), (0.0, 0.190)]
-    )
+    cap = revolve([(0.0, 0.160), (0.0155, 0.160), (0.0155, 0.188), (0.0145, 0.190), (0.0, 0.190)])
     ring = revolve([(0.0, 0.112), (body, 0.112), (neck, 0.146), (0.0, 0.146)], 24)
     return Thing(
-        'bottle', 0.25, (0.064, 0.064, 0.190),
-        ((shell, (0.10, 0.42, 0.20)), (label, (0.93, 0.91, 0.84)), (stripe, (0.78, 0.13, 0.13)),
-         (cap, (0.90, 0.75, 0.15))),
-        (Cylinder(body, 0.0, 0.112), Piece(ring.vertices), Cylinder(neck, 0.146, 0.16),
-         Cylinder(0.0155, 0.160, 0.190)),
+        'bottle',
+        0.25,
+        (0.064, 0.064, 0.190),
+        (
+            (shell, (0.10, 0.42, 0.20)),
+            (label, (0.93, 0.91, 0.84)),
+            (stripe, (0.78, 0.13, 0.13)),
+            (cap, (0.90, 0.75, 0.15)),
+        ),
+        (
+            Cylinder(body, 0.0, 0.112),
+            Piece(ring.vertices),
+            Cylinder(neck, 0.146, 0.16),
+            Cylinder(0.0155, 0.160, 0.190),
+        ),
         Grip(0.174, None),
     )
 
@@ -124,7 +143,9 @@ def plate() -> Thing:
     """Return a plate with a raised rim, 20 cm wide."""
     stations = ((0.0, 0.062, 0.060), (0.006, 0.074, 0.066), (0.016, 0.100, 0.096))
     return Thing(
-        'plate', 0.45, (0.200, 0.200, 0.016),
+        'plate',
+        0.45,
+        (0.200, 0.200, 0.016),
         ((vessel(stations, 0.006), (0.20, 0.38, 0.62)),),
         (Cylinder(0.068, 0.0, 0.006), *map(Piece, wall_pieces(stations))),
         rest=0.006,
@@ -133,10 +154,16 @@ def plate() -> Thing:
 
 def bowl() -> Thing:
     """Return a bowl, 17 cm wide and 5.5 cm high."""
-    stations = ((0.0, 0.050, 0.048), (0.010, 0.062, 0.055), (0.028, 0.077, 0.071),
-                (0.055, 0.086, 0.082))
+    stations = (
+        (0.0, 0.050, 0.048),
+        (0.010, 0.062, 0.055),
+        (0.028, 0.077, 0.071),
+        (0.055, 0.086, 0.082),
+    )
     return Thing(
-        'bowl', 0.45, (0.172, 0.172, 0.055),
+        'bowl',
+        0.45,
+        (0.172, 0.172, 0.055),
         ((vessel(stations, 0.008), (0.88, 0.87, 0.82)),),
         (Cylinder(0.054, 0.0, 0.008), *map(Piece, wall_pieces(stations))),
         rest=0.008,
@@ -146,15 +173,18 @@ def bowl() -> Thing:
 def mug() -> Thing:
     """Return a hollow mug with a handle towards +x, 9 cm high."""
     radius, wall, height = 0.0325, 0.004, 0.088
-    stations = ((0.0, radius - 0.002, radius - wall - 0.002), (0.006, radius, radius - wall),
-                (height, radius, radius - wall))
-    handle, line = bent_tube((radius - 0.002, 0.0, 0.047), 0.021, 0.0042, (-1.45, 1.45))
-    rods = tuple(
-        Rod(tuple(a), tuple(b), 0.0042) for a, b in zip(line[:-1], line[1:], strict=True)
+    stations = (
+        (0.0, radius - 0.002, radius - wall - 0.002),
+        (0.006, radius, radius - wall),
+        (height, radius, radius - wall),
     )
+    handle, line = bent_tube((radius - 0.002, 0.0, 0.047), 0.021, 0.0042, (-1.45, 1.45))
+    rods = tuple(Rod(tuple(a), tuple(b), 0.0042) for a, b in pairwise(line))
     colour = (0.83, 0.18, 0.14)
     return Thing(
-        'mug', 0.28, (0.112, 0.065, height),
+        'mug',
+        0.28,
+        (0.112, 0.065, height),
         ((vessel(stations, 0.006), colour), (handle, colour)),
         (Cylinder(radius - 0.002, 0.0, 0.006), *map(Piece, wall_pieces(stations[1:])), *rods),
         Grip(0.062, (0.0,)),
@@ -175,7 +205,9 @@ def box() -> Thing:
     )
     solid = Box((0.0, 0.0, half[2]), half)
     return Thing(
-        'box', 0.20, (0.048, 0.070, 0.110),
+        'box',
+        0.20,
+        (0.048, 0.070, 0.110),
         ((solid, (0.85, 0.42, 0.10)), *panel, *badge),
         (solid,),
         Grip(0.085, (0.5 * np.pi,)),
@@ -187,7 +219,11 @@ def pier(name: str, colour: Colour) -> Thing:
     half = (0.0225, 0.0225, 0.045)
     solid = Box((0.0, 0.0, half[2]), half)
     return Thing(
-        name, 0.15, (0.045, 0.045, 0.090), ((solid, colour),), (solid,),
+        name,
+        0.15,
+        (0.045, 0.045, 0.090),
+        ((solid, colour),),
+        (solid,),
         Grip(0.066, (0.0, 0.5 * np.pi)),
     )
 
@@ -198,7 +234,9 @@ def deck() -> Thing:
     solid = Box((0.0, 0.0, half[2]), half)
     stripe = Box((0.0, 0.0, 2.0 * half[2]), (0.003, 0.085, 4e-4))
     return Thing(
-        'deck', 0.20, (0.050, 0.200, 0.028),
+        'deck',
+        0.20,
+        (0.050, 0.200, 0.028),
         ((solid, (0.93, 0.70, 0.16)), (stripe, (0.97, 0.97, 0.94))),
         (solid,),
         Grip(0.016, (0.5 * np.pi,)),

@@ -162,9 +162,7 @@ class _Builder:
     def _material(self, colour: tuple[float, float, float]) -> str:
         name = 'robot_' + '_'.join(f'{round(255 * c)}' for c in colour)
         if self._spec.material(name) is None:
-            self._spec.add_material(
-                name=name, rgba=[*colour, 1.0], specular=0.35, shininess=0.4
-            )
+            self._spec.add_material(name=name, rgba=[*colour, 1.0], specular=0.35, shininess=0.4)
         return name
 
     def _add_solids(self, body: Any, link: ET.Element) -> None:
@@ -186,7 +184,9 @@ class _Builder:
                 'priority': 1 if finger else 0,
                 # As stiff as the time step of the world allows.
                 'solref': [0.001, 1.0] if finger else [0.02, 1.0],
-                'solimp': [0.97, 0.995, 0.0005, 0.5, 2.0] if finger else [0.9, 0.95, 0.001, 0.5, 2.0],
+                'solimp': [0.97, 0.995, 0.0005, 0.5, 2.0]
+                if finger
+                else [0.9, 0.95, 0.001, 0.5, 2.0],
             }
             size = solid.find('geometry/box')
             if size is not None:
@@ -240,7 +240,7 @@ def _load_looks(path: Path) -> list[Look]:
     try:
         import trimesh
 
-        scene = trimesh.load(path, force='scene')
+        scene: Any = trimesh.load_scene(path)
     except (ImportError, ValueError) as error:
         raise R2RGenError(
             f'{path.name} cannot be read: {error}', '', "pip install 'r2rgen_ros[simulate]'"
@@ -251,7 +251,7 @@ def _load_looks(path: Path) -> list[Look]:
         groups.setdefault(colour, []).append(part)  # type: ignore[arg-type]
     out = []
     for colour, parts in groups.items():
-        whole = trimesh.util.concatenate([trimesh.Trimesh(p.vertices, p.faces) for p in parts])
+        whole: Any = trimesh.util.concatenate([trimesh.Trimesh(p.vertices, p.faces) for p in parts])
         out.append(Look(Mesh(np.asarray(whole.vertices), np.asarray(whole.faces, 'i4')), colour))
     return out
 

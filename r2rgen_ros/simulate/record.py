@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from r2rgen_ros.bags import messages
+from r2rgen_ros.bags import keys, messages
 from r2rgen_ros.bags.failures import writing
 from r2rgen_ros.bags.images import encode_colour, encode_depth
 from r2rgen_ros.bags.writer import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF, BagWriter
@@ -162,7 +162,7 @@ def record(
 
     """
     out = Path(out)
-    _refuse_existing(out)
+    refuse_existing(out)
     done = act(task, seed, object_poses)
     return write(done, out, options=options, progress=progress)
 
@@ -177,7 +177,7 @@ def write(
     """Write a task that was carried out; arguments as of `record`."""
     out = Path(out)
     options = options if options is not None else Options()
-    _refuse_existing(out)
+    refuse_existing(out)
     with writing(out):
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
         around = Path(tempfile.mkdtemp(prefix=f'.{out.name}.tmp-', dir=out.absolute().parent))
@@ -187,9 +187,9 @@ def write(
         with Eye(done.world, options.depth_noise_m, rng) as eye:
             labels = _Recorder(done, eye, options, progress).write(inside)
         with writing(out):
-            _truth(done, labels).save(inside)
+            truth(done, labels).save(inside)
             _sync(inside)
-            _refuse_existing(out)
+            refuse_existing(out)
             inside.rename(out)
             _sync(out.absolute().parent)
     finally:
@@ -197,7 +197,8 @@ def write(
     return out
 
 
-def _refuse_existing(out: Path) -> None:
+def refuse_existing(out: Path) -> None:
+    """Raise `R2RGenError` where there is something already, before any work is done."""
     require(bool(out.name), f'"{out}" has no name of its own', 'a new folder')
     if os.path.lexists(out):
         raise R2RGenError(f'{out} exists already', 'a new name', 'choose another, or remove it')
@@ -256,8 +257,8 @@ class _Recorder:
             'r2rgen.source': 'simulate',
             'r2rgen.task': self._done.task.name,
             'r2rgen.seed': str(self._done.seed),
-            'r2rgen.base_frame': panda.BASE,
-            'r2rgen.end_effector': panda.TOOL,
+            keys.BASE_FRAME: panda.BASE,
+            keys.END_EFFECTOR: panda.TOOL,
         }
         compression: Any = self._options.compression
         with BagWriter(path, custom_data=custom, compression=compression) as bag:
@@ -277,9 +278,7 @@ class _Recorder:
         ]
         body2base = CAMERA2BASE @ se3.inverse(_OPTICAL2BODY)
         static.append(messages.transform_matrix(stamp, panda.BASE, CAMERA_FRAME, body2base))
-        static.append(
-            messages.transform_matrix(stamp, CAMERA_FRAME, OPTICAL_FRAME, _OPTICAL2BODY)
-        )
+        static.append(messages.transform_matrix(stamp, CAMERA_FRAME, OPTICAL_FRAME, _OPTICAL2BODY))
         bag.write('/tf_static', stamp, messages.tf_message(static))
 
     def _events(self) -> list[tuple[int, int, Callable[[], list[tuple[str, Any]]]]]:
@@ -302,16 +301,15 @@ class _Recorder:
 
     def _joint_messages(self, index: int) -> list[tuple[str, Any]]:
         state = self._done.rollout.states[index]
-        stamp, fingers = _stamp(state), slice(7, 9)
-        values = (state.joints, state.velocities, state.effort)
+        stamp = _stamp(state)
+
+        def message(names: tuple[str, ...], part: slice) -> Any:
+            values = (state.joints[part], state.velocities[part], state.effort[part])
+            return messages.joint_state(stamp, names, *values)
+
         return [
-            (JOINT_STATES, messages.joint_state(stamp, panda.JOINTS, *values)),
-            (
-                GRIPPER,
-                messages.joint_state(
-                    stamp, panda.FINGER_JOINTS, *(value[fingers] for value in values)
-                ),
-            ),
+            (JOINT_STATES, message(panda.JOINTS, slice(0, 9))),
+            (GRIPPER, message(panda.FINGER_JOINTS, slice(7, 9))),
         ]
 
     def _tf_messages(self, index: int) -> list[tuple[str, Any]]:
@@ -353,7 +351,8 @@ def _declare(bag: BagWriter) -> None:
 
 def _edges(urdf: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Pairs (parent, child) of the URDF's moving and fixed joints, as robot_state_publisher."""
-    moving, still = [], []
+    moving: list[tuple[str, str]] = []
+    still: list[tuple[str, str]] = []
     for joint in ET.fromstring(urdf).findall('joint'):
         parent, child = joint.find('parent'), joint.find('child')
         assert parent is not None
@@ -369,7 +368,8 @@ def _split(
     return {edge: se3.to_quaternion(pose) for edge, pose in poses.items()}
 
 
-def _truth(done: Act, labels: NDArray[np.uint8]) -> GroundTruth:
+def truth(done: Act, labels: NDArray[np.uint8]) -> GroundTruth:
+    """What really happened, with the labels (T, H, W) that were rendered of it."""
     frames = done.frames
     times = np.array([state.time for state in frames])
     qpos = np.stack([state.qpos for state in frames])

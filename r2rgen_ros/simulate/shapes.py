@@ -59,11 +59,17 @@ def revolve(profile: ArrayLike, segments: int = 64) -> Mesh:
     after = (here + 1) % segments
     for low, high in pairwise([*range(len(outline)), 0]):
         if outline[low, 0] > 0.0:
-            faces.append(np.column_stack([low * segments + here, low * segments + after,
-                                          high * segments + here]))
+            faces.append(
+                np.column_stack(
+                    [low * segments + here, low * segments + after, high * segments + here]
+                )
+            )
         if outline[high, 0] > 0.0:
-            faces.append(np.column_stack([low * segments + after, high * segments + after,
-                                          high * segments + here]))
+            faces.append(
+                np.column_stack(
+                    [low * segments + after, high * segments + after, high * segments + here]
+                )
+            )
     return Mesh(vertices, np.concatenate(faces).astype(np.int32))
 
 

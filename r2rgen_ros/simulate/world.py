@@ -114,9 +114,7 @@ class World:
             _add_thing(self._mujoco, spec, thing, (-0.5 + 0.3 * number, 3.0, _FLOOR))
         self.model: Any = spec.compile()
         self.data: Any = self._mujoco.MjData(self.model)
-        self._joints = {
-            name: self.model.joint(f'{name}_free').qposadr[0] for name in self.things
-        }
+        self._joints = {name: self.model.joint(f'{name}_free').qposadr[0] for name in self.things}
         self.reset({})
 
     def reset(self, poses: Mapping[str, Floats]) -> None:
@@ -215,7 +213,7 @@ def _set_options(mujoco: Any, spec: Any) -> None:
     spec.visual.global_.offheight = CAMERA.height
     spec.visual.quality.offsamples = 4
     spec.visual.quality.shadowsize = 2048
-    spec.visual.headlight.ambient = [0.30, 0.30, 0.31]
+    spec.visual.headlight.ambient = [0.38, 0.38, 0.39]
     spec.visual.headlight.diffuse = [0.16, 0.16, 0.16]
     spec.visual.headlight.specular = [0.0, 0.0, 0.0]
 
@@ -224,37 +222,60 @@ def _add_room(mujoco: Any, spec: Any) -> None:
     world, kind = spec.worldbody, mujoco.mjtGeom
     _add_texture(mujoco, spec, 'wood', _wood(512, 512), 0.10)
     _add_texture(mujoco, spec, 'tiles', _tiles(256), 0.05, repeat=(5.0, 5.0))
-    spec.add_material(name='wall', rgba=[0.78, 0.80, 0.81, 1.0])
+    spec.add_material(name='wall', rgba=[0.88, 0.89, 0.90, 1.0])
     spec.add_material(name='legs', rgba=[0.25, 0.26, 0.28, 1.0])
     x, y = TABLE_MIDDLE
     half = 0.5 * _TABLE_THICKNESS
     world.add_geom(
-        name='table', type=kind.mjGEOM_BOX, size=[*TABLE_HALF, half], pos=[x, y, -half],
-        material='wood', friction=_FRICTION, condim=4,
+        name='table',
+        type=kind.mjGEOM_BOX,
+        size=[*TABLE_HALF, half],
+        pos=[x, y, -half],
+        material='wood',
+        friction=_FRICTION,
+        condim=4,
     )
     for dx in (-1.0, 1.0):
         for dy in (-1.0, 1.0):
             place = [x + dx * (TABLE_HALF[0] - 0.05), y + dy * (TABLE_HALF[1] - 0.05)]
             world.add_geom(
-                type=kind.mjGEOM_BOX, size=[0.025, 0.025, -0.5 * _FLOOR - half],
-                pos=[*place, 0.5 * _FLOOR - half], material='legs', contype=0, conaffinity=0,
+                type=kind.mjGEOM_BOX,
+                size=[0.025, 0.025, -0.5 * _FLOOR - half],
+                pos=[*place, 0.5 * _FLOOR - half],
+                material='legs',
+                contype=0,
+                conaffinity=0,
             )
     world.add_geom(
-        name='floor', type=kind.mjGEOM_PLANE, size=[4.0, 4.0, 0.1], pos=[0.0, 0.0, _FLOOR],
+        name='floor',
+        type=kind.mjGEOM_PLANE,
+        size=[4.0, 4.0, 0.1],
+        pos=[0.0, 0.0, _FLOOR],
         material='tiles',
     )
     world.add_geom(
-        name='wall', type=kind.mjGEOM_BOX, size=[0.05, 4.0, 2.0], pos=[-0.95, 0.0, _FLOOR + 2.0],
-        material='wall', contype=0, conaffinity=0,
+        name='wall',
+        type=kind.mjGEOM_BOX,
+        size=[0.05, 4.0, 2.0],
+        pos=[-0.95, 0.0, _FLOOR + 2.0],
+        material='wall',
+        contype=0,
+        conaffinity=0,
     )
     world.add_light(
-        pos=[0.9, -0.9, 2.2], dir=[-0.32, 0.55, -1.4], castshadow=True,
-        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, diffuse=[0.48, 0.47, 0.45],
+        pos=[0.9, -0.9, 2.2],
+        dir=[-0.32, 0.55, -1.4],
+        castshadow=True,
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+        diffuse=[0.46, 0.45, 0.43],
         specular=[0.25, 0.25, 0.25],
     )
     world.add_light(
-        pos=[1.5, 1.2, 2.0], dir=[-0.7, -0.6, -1.0], castshadow=False,
-        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, diffuse=[0.22, 0.22, 0.23],
+        pos=[1.5, 1.2, 2.0],
+        dir=[-0.7, -0.6, -1.0],
+        castshadow=False,
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+        diffuse=[0.22, 0.22, 0.23],
         specular=[0.05, 0.05, 0.05],
     )
 
@@ -265,7 +286,10 @@ def _add_camera(mujoco: Any, spec: Any) -> None:
     place, (x, y, z, w) = se3.to_quaternion(turned)
     fovy = 2.0 * np.degrees(np.arctan2(0.5 * CAMERA.height, CAMERA.fy))
     spec.worldbody.add_camera(
-        name=CAMERA_NAME, pos=place, quat=[w, x, y, z], fovy=float(fovy),
+        name=CAMERA_NAME,
+        pos=place,
+        quat=[w, x, y, z],
+        fovy=float(fovy),
         mode=mujoco.mjtCamLight.mjCAMLIGHT_FIXED,
     )
 
@@ -281,14 +305,16 @@ def _add_thing(mujoco: Any, spec: Any, thing: Thing, parked: tuple[float, float,
     for number, (look, colour) in enumerate(thing.looks):
         geometry = _geometry(mujoco, spec, f'{thing.name}_look_{number}', look)
         body.add_geom(
-            **geometry, material=_paint(spec, colour), contype=0, conaffinity=0, mass=0.0,
+            **geometry,
+            material=_paint(spec, colour),
+            contype=0,
+            conaffinity=0,
+            mass=0.0,
             group=_THING_GROUP,
         )
     for number, solid in enumerate(thing.solids):
         geometry = _geometry(mujoco, spec, f'{thing.name}_solid_{number}', solid)
-        body.add_geom(
-            **geometry, condim=4, friction=_FRICTION, mass=0.0, group=panda.SOLID_GROUP
-        )
+        body.add_geom(**geometry, condim=4, friction=_FRICTION, mass=0.0, group=panda.SOLID_GROUP)
 
 
 def _paint(spec: Any, colour: Colour) -> str:

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.robots.kinematics import Robot
+from r2rgen_ros.simulate.mujoco_library import load_mujoco
 
 ARM = tuple(f'panda_joint{i}' for i in range(1, 8))
 FINGERS = ('panda_finger_joint1', 'panda_finger_joint2')
@@ -86,7 +87,7 @@ def test_forward_agrees_with_the_published_chain(panda):
 
 
 def test_forward_agrees_with_mujoco(panda, panda_urdf):
-    mujoco = pytest.importorskip('mujoco')
+    mujoco = load_mujoco()
     import xml.etree.ElementTree as ET
 
     root = ET.fromstring(panda_urdf)
