@@ -3,9 +3,18 @@
 """DemoGen's recordings as demonstration bags.
 
 The files hold neither stamps nor absolute orientations, so two things are assumed and written into
-the bag's provenance: the frame rate, and that the three accumulated angles are rotations about the
-base frame's fixed x, y and z axes, in that order, starting from a hand aligned with the base.
-Positions, clouds, colours and gripper commands are the recorded ones.
+the bag's provenance:
+
+- the frame rate;
+- that the three accumulated angles are yaw, pitch and roll, that is turns about the hand's own z,
+  then y, then x axis as they were when all three were zero, along the base's axes. The recorded
+  clouds bear the first two out: the rigid motion that carries the hand and the flowers it holds
+  from frame to frame turns about the base's z axis while the first angle grows, and about
+  (-0.997, 0.07, 0.06) while the second one does after a yaw of 1.5 rad, where this reading says
+  (-0.997, 0.07, 0); it passes within 2 cm of the recorded position. The third hardly moves.
+
+At zero the fingers point down and open along the base's y axis, as they are seen to do. Positions,
+clouds, colours and gripper commands are the recorded ones.
 """
 
 from __future__ import annotations
@@ -38,7 +47,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BASE_FRAME = 'panda_link0'
-HAND_FRAME = 'panda_hand'
+HAND_FRAME = 'panda_hand_tcp'
 OPTICAL_FRAME = 'camera_color_optical_frame'
 
 POINTS = '/camera/depth/color/points'
@@ -121,7 +130,7 @@ def import_demogen(
 def _notes(rate_hz: float, masks: tuple[str, ...]) -> tuple[str, ...]:
     notes = [
         f'the file has no stamps: {rate_hz:g} frames a second are assumed',
-        'the file has no absolute orientations: the hand starts aligned with the base',
+        'the file has no absolute orientations: at zero angles the fingers are taken to point down',
     ]
     if not masks:
         notes.append('no masks were found beside the file: objects have to be pointed at')
@@ -154,12 +163,13 @@ def _sync(path: Path) -> None:
 
 
 def hand_poses(state: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Poses (T, 4, 4) of the hand in the base frame of states (T, 7).
+    """Poses (T, 4, 4) of the point between the fingertips in the base frame, of states (T, 7).
 
-    The angles turn about the base frame's fixed x, then y, then z axis.
+    z points where the fingers point, and y is the axis along which they open, as in the frame
+    panda_hand_tcp of Franka's description.
     """
-    matrices = Rotation.from_euler('xyz', state[:, 3:6]).as_matrix()
-    return se3.compose(matrices, state[:, :3])
+    turned = Rotation.from_euler('ZYX', state[:, 3:6]) * Rotation.from_euler('x', np.pi)
+    return se3.compose(turned.as_matrix(), state[:, :3])
 
 
 def _provenance(recorded: DemoGenEpisode, zarr_path: Path, rate_hz: float) -> dict[str, str]:
@@ -172,7 +182,7 @@ def _provenance(recorded: DemoGenEpisode, zarr_path: Path, rate_hz: float) -> di
         keys.BASE_FRAME: BASE_FRAME,
         keys.END_EFFECTOR: HAND_FRAME,
         'r2rgen.assumed_rate_hz': f'{rate_hz:g}',
-        'r2rgen.assumed_orientation': 'fixed-axis x, y, z angles, hand aligned with base at zero',
+        'r2rgen.assumed_orientation': 'yaw, pitch, roll; fingers down, opening along y, at zero',
         keys.GRIPPER_OPEN: '-1',
         keys.GRIPPER_CLOSED: '1',
     }

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from scipy.spatial import cKDTree
 
 from r2rgen_ros.bags.clouds import decode_cloud
 from r2rgen_ros.bags.load import load_demo
@@ -91,7 +92,7 @@ def test_hand_is_where_the_state_says_in_tf_and_in_the_command(recording: Path, 
         found['/tf'], found['/cartesian_command'], expected, strict=True
     ):
         (link,) = message.transforms
-        assert (link.header.frame_id, link.child_frame_id) == ('panda_link0', 'panda_hand')
+        assert (link.header.frame_id, link.child_frame_id) == ('panda_link0', 'panda_hand_tcp')
         for place, turn in (
             (link.transform.translation, link.transform.rotation),
             (command.pose.position, command.pose.orientation),
@@ -100,10 +101,33 @@ def test_hand_is_where_the_state_says_in_tf_and_in_the_command(recording: Path, 
             np.testing.assert_allclose(got, pose, atol=1e-12)
 
 
-def test_angles_turn_about_the_fixed_axes_of_the_base():
-    state = np.array([[0.0, 0.0, 0.0, np.pi / 2, np.pi / 2, 0.0, -1.0]])
-    # About fixed x first, y goes to z; then about fixed y, z goes to x.
-    np.testing.assert_allclose(hand_poses(state)[0, :3, :3] @ [0, 1, 0], [1, 0, 0], atol=1e-12)
+def test_fingers_point_down_at_zero_and_turn_by_yaw_then_pitch():
+    angles = np.array([[0.0, 0.0, 0.0], [np.pi / 2, 0.0, 0.0], [np.pi / 2, np.pi / 2, 0.0]])
+    state = np.concatenate([np.zeros((3, 3)), angles, np.full((3, 1), -1.0)], axis=1)
+    poses = hand_poses(state)
+    fingers, opening = poses[:, :3, 2], poses[:, :3, 1]
+    np.testing.assert_allclose(fingers, [[0, 0, -1], [0, 0, -1], [0, -1, 0]], atol=1e-12)
+    np.testing.assert_allclose(np.abs(opening), [[0, 1, 0], [1, 0, 0], [1, 0, 0]], atol=1e-12)
+
+
+@pytest.mark.parametrize('episode', [0, 1, 2])
+def test_what_the_hand_holds_follows_its_pose_in_the_recorded_clouds(data_dir: Path, episode: int):
+    recorded = read_demogen(data_dir / 'demogen_franka_l515' / 'flower.zarr', episode)
+    pitch = recorded.state[:, 4]
+    turning = np.flatnonzero(np.diff(pitch) != 0.0)
+    first, last = int(turning[0]), int(turning[-1]) + 1
+    poses = hand_poses(recorded.state)
+    # The vase stands beside the hand and stays.
+    before, after = (
+        points[(points[:, 1] > -0.06) | (points[:, 2] > 0.25)]
+        for points in (recorded.clouds[first, :, :3], recorded.clouds[last, :, :3])
+    )
+    moved = se3.apply(poses[last] @ se3.inverse(poses[first]), before)
+    inside = moved[moved[:, 2] < 0.4]  # the recording is cropped above
+    distances = cKDTree(after).query(inside)[0]
+    assert pitch[last] - pitch[first] > 1.3
+    assert np.median(distances) < 0.008
+    assert np.mean(distances) < 0.015
 
 
 def test_stamps_follow_the_assumed_rate(recording: Path, tmp_path: Path):
@@ -121,10 +145,10 @@ def test_provenance_names_frames_source_and_assumptions(recording: Path, tmp_pat
     import_demogen(recording, tmp_path / 'out', episode=1)
     _, provenance = _decoded(tmp_path / 'out')
     assert provenance['r2rgen.base_frame'] == 'panda_link0'
-    assert provenance['r2rgen.end_effector'] == 'panda_hand'
+    assert provenance['r2rgen.end_effector'] == 'panda_hand_tcp'
     assert provenance['r2rgen.source'] == 'flower.zarr'
     assert provenance['r2rgen.source_episode'] == '1'
-    assert 'fixed-axis' in provenance['r2rgen.assumed_orientation']
+    assert 'yaw, pitch, roll' in provenance['r2rgen.assumed_orientation']
 
 
 def test_same_input_gives_the_same_bytes(recording: Path, tmp_path: Path):
