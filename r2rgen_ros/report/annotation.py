@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _DASHES = ('-', '--', ':')
 _MOST_NOTES = 4
+_LETTERS = 150
+"""Letters that fit across the timeline."""
 
 
 def draw_annotation(scene: Scene, path: Path) -> Path:
@@ -85,6 +87,7 @@ def _draw_legend(figure: Figure, scene: Scene) -> None:
 def _draw_bars(axes: Axes, scene: Scene) -> None:
     """One row of skills for each arm, and one row for each object that is ever in a hand."""
     names: list[str] = []
+    axes.set_xlim(-0.5, len(scene.demo) - 0.5)
     for arm in scene.demo.arms:
         row = len(names)
         several = len(scene.demo.arms) > 1
@@ -100,16 +103,23 @@ def _draw_bars(axes: Axes, scene: Scene) -> None:
             _bar(axes, len(names) - 1, first, last, style.object_colour(place), '')
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xlim(-0.5, len(scene.demo) - 0.5)
     axes.tick_params(axis='both', length=0, labelbottom=False)
     axes.spines[['left', 'bottom']].set_visible(False)
 
 
 def _bar(axes: Axes, row: int, first: int, last: int, colour: str, name: str) -> None:
     axes.barh(row, last - first + 1, left=first - 0.5, height=0.72, color=colour, linewidth=0)
-    if name:
-        text = f'{style.pretty(name)}   {first}–{last}'  # noqa: RUF001  # a span has an en dash
-        axes.text((first + last) / 2, row, text, ha='center', va='center', fontsize=8, clip_on=True)
+    if not name:
+        return
+    text = f'{style.pretty(name)}   {first}–{last}'  # noqa: RUF001  # a span has an en dash
+    frames = axes.get_xlim()[1]
+    if len(text) <= _LETTERS * (last - first + 1) / frames:
+        at, side = (first + last) / 2, 'center'
+    elif last > frames / 2:
+        at, side = first - 0.5 - 0.004 * frames, 'right'
+    else:
+        at, side = last + 0.5 + 0.004 * frames, 'left'
+    style.halo(axes.text(at, row, text, ha=side, va='center', fontsize=8), colour, side == 'center')
 
 
 def _spans(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

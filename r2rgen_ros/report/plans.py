@@ -71,10 +71,11 @@ def draw_labelled(axes: Axes, scene: Scene) -> None:
         outline = footprint(scene.support, item, np.eye(4), 0)
         draw_footprint(axes, outline, colour, filled=False)
         top = outline[np.argmax(outline[:, 1])]
-        axes.annotate(
+        name = axes.annotate(
             style.pretty(item.name), top, xytext=(0, 4), textcoords='offset points',
-            ha='center', va='bottom', color=colour, fontweight='bold', fontsize=8.5,
+            ha='center', va='bottom', color=colour, fontweight='bold', fontsize=8.5, zorder=6,
         )  # fmt: skip
+        style.halo(name)
 
 
 def _dots(

@@ -14,6 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from r2rgen_ros.model.paths import write_bytes
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.text import Text
     from numpy.typing import NDArray
 
 PAPER = '#fbfaf7'
@@ -179,6 +181,19 @@ def legend(figure: Figure, keys: Sequence[Artist], title: str | None = None) -> 
         alignment='left',
         handlelength=1.2,
     )
+
+
+def halo(text: Text, ground: str = PAPER, inside: bool = False) -> None:
+    """Keep a text readable over what is drawn below it.
+
+    Args:
+        text: The text.
+        ground: Colour of what it is written on, if inside.
+        inside: Whether it stands on an area of that colour rather than on the paper.
+
+    """
+    colour = ground if inside else PAPER
+    text.set_path_effects([withStroke(linewidth=2.5, foreground=colour)])
 
 
 def whole_numbers(axis: Axis) -> None:
