@@ -70,10 +70,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     """
     from r2rgen_ros.cli import console
-    from r2rgen_ros.model.errors import require
     from r2rgen_ros.simulate import record
 
-    require(args.seed >= 0, f'the seed is {args.seed}', 'a whole number from 0')
     options = record.Options(depth_encoding=args.depth_encoding, depth_noise_m=args.depth_noise)
     record.refuse_existing(args.output)
     console.say(f'{args.task}, seed {args.seed}: the expert sets to work')

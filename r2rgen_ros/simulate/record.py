@@ -119,6 +119,7 @@ def act(task: str, seed: int, object_poses: Mapping[str, Floats] | None = None) 
         R2RGenError: The expert fails, or a pose is given for an object that does not exist.
 
     """
+    require(seed >= 0, f'the seed is {seed}', 'a whole number from 0')
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0]))
     made = make_task(task, rng)
     poses = made.sample(rng)

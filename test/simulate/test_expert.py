@@ -103,6 +103,11 @@ def test_a_failure_is_said_and_not_hidden():
         act('place-bottle', 0, {'bottle': lying, 'plate': standing(0.5, 0.2, 0.0)})
 
 
+def test_a_negative_seed_is_refused():
+    with pytest.raises(R2RGenError, match='seed'):
+        act('place-bottle', -1)
+
+
 def test_starting_poses_can_be_given(acts):
     with pytest.raises(R2RGenError, match='"cup"'):
         act('place-bottle', 0, {'cup': np.eye(4)})
