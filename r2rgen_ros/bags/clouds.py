@@ -235,8 +235,9 @@ def decode_cloud(
     layout = CloudLayout.of(message) if layout is None else layout
     records = _records(message, layout)
     points = np.empty((*records.shape, 3), dtype=np.float32)
-    for axis, name in enumerate('xyz'):
-        points[..., axis] = records[name]
+    with np.errstate(over='ignore'):
+        for axis, name in enumerate('xyz'):
+            points[..., axis] = records[name]
     # One sum is finite exactly when all three are, and it saves two passes.
     with np.errstate(over='ignore', invalid='ignore'):
         mask = np.isfinite(points.sum(axis=-1, dtype=np.float64))

@@ -99,7 +99,8 @@ class Survey:
         if same:
             yield f'{same} messages repeat the stamp before them'
         period = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
-        gaps = int(np.count_nonzero(steps / period > LONG_GAP)) if period else 0
+        longest = LONG_GAP * period if period else np.inf
+        gaps = int(np.count_nonzero(steps.astype(np.float64) > longest))
         if gaps:
             yield (
                 f'{gaps} gaps of more than {LONG_GAP:g} periods, the longest'

@@ -112,9 +112,13 @@ def test_existing_paths_are_refused_and_left_alone(tmp_path, kind):
 
 
 def test_error_leaves_nothing_behind(tmp_path):
-    with pytest.raises(KeyboardInterrupt), BagWriter(tmp_path / 'bag') as bag:
-        fill(bag)
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with BagWriter(tmp_path / 'bag') as bag:
+            fill(bag)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -145,9 +149,7 @@ def test_zstd_is_smaller_and_holds_the_same(tmp_path):
     for kind in ('none', 'zstd'):
         with BagWriter(tmp_path / kind, compression=kind) as bag:
             fill(bag, 3000)
-    plain, small = (
-        (tmp_path / kind / f'{kind}.mcap').stat().st_size for kind in ('none', 'zstd')
-    )
+    plain, small = ((tmp_path / kind / f'{kind}.mcap').stat().st_size for kind in ('none', 'zstd'))
     assert small < plain / 2
     with BagReader(tmp_path / 'none') as first, BagReader(tmp_path / 'zstd') as second:
         assert list(first.messages()) == list(second.messages())
@@ -207,11 +209,14 @@ WRITE_MUCH = """
 def test_full_disk_is_said_in_one_line_and_leaves_nothing(tmp_path, size):
     # A limit on the size of files fails as a full disk does, in the middle and at the end.
     limit = size * 256 * 1024 - 100_000
-    script = WRITE_MUCH + f"""
+    script = (
+        WRITE_MUCH
+        + f"""
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
     write({str(tmp_path / 'bag')!r}, {size})
     """
+    )
     out = run_python(script)
     assert out.startswith('the disk is full')
     assert out.count('\n') == 1
