@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -109,9 +109,9 @@ def record(path: Any, recipe: Recipe | None = None) -> Truth:
         _send_robot(send, recipe, fast)
         for number, true_stamp in enumerate(stamps):
             stamp = int(true_stamp) + recipe.camera_delay
-            if number == recipe.back_at:
-                stamp -= 3 * PERIOD
-            _send_frame(send, recipe, truth, rng, stamp)
+            late = 3 * PERIOD if number == recipe.back_at else 0
+            delayed = replace(recipe, latency=recipe.latency + late)
+            _send_frame(send, delayed, truth, rng, stamp - late)
         for log, _, topic, message in sorted(out, key=lambda item: item[:2]):
             bag.write(topic, log, message)
     return truth
