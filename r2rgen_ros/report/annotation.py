@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from r2rgen_ros.report import plans, style
 from r2rgen_ros.report.views import Window, camera_picture
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from matplotlib.artist import Artist
@@ -19,13 +21,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from r2rgen_ros.model.annotation import Skill
     from r2rgen_ros.model.demo import Arm
     from r2rgen_ros.model.scene import Scene
 
 _DASHES = ('-', '--', ':')
 _MOST_NOTES = 4
-_LETTERS = 150
+_LETTERS = 165
 """Letters that fit across the timeline."""
+_LINE = 0.5
+"""Height of a line of text, in rows."""
+_GAP = 0.01
+"""Between two names, as a share of the timeline."""
 
 
 def draw_annotation(scene: Scene, path: Path) -> Path:
@@ -39,26 +46,41 @@ def draw_annotation(scene: Scene, path: Path) -> Path:
         The path.
 
     """
-    return style.picture(path, (12.0, 8.0), lambda figure: _draw(figure, scene))
-
-
-def _draw(figure: Figure, scene: Scene) -> None:
-    rows = len(scene.demo.arms) + len(scene.objects)
-    grid = figure.add_gridspec(
-        3, 2, height_ratios=[0.5 + 0.22 * rows, 1.1, 3.2], width_ratios=[1.0, 1.25]
+    view = camera_picture(scene.demo, 0, scene.labels[0], Window.around([scene.demo]))
+    seen = plans.focus(scene.support, plans.objects_and_hands(scene))
+    wide, high = seen[1] - seen[0]
+    # Inches of each row: bars, curves, and the taller of plan and view.
+    rows = [
+        0.25 + 0.3 * _height(scene),
+        1.5,
+        0.6 + max(5.0 * min(high / wide, 1.0), 6.4 * view.shape[0] / view.shape[1]),
+    ]
+    return style.picture(
+        path, (12.0, 1.1 + sum(rows)), lambda figure: _draw(figure, scene, view, seen, rows)
     )
+
+
+def _draw(
+    figure: Figure,
+    scene: Scene,
+    picture: NDArray[np.uint8],
+    seen: NDArray[np.float64],
+    rows: list[float],
+) -> None:
+    grid = figure.add_gridspec(3, 2, height_ratios=rows, width_ratios=[1.0, 1.25])
     bars = figure.add_subplot(grid[0, :])
     curves = figure.add_subplot(grid[1, :], sharex=bars)
     _draw_bars(bars, scene)
     _draw_curves(curves, scene)
     plan = figure.add_subplot(grid[2, 0])
     style.plan(plan, 'From above, first frame')
+    plans.look_at(plan, seen)
     plans.draw_labelled(plan, scene)
     view = figure.add_subplot(grid[2, 1])
     style.bare(view)
     view.set_anchor('NW')
     view.set_title('From the camera, first frame')
-    view.imshow(camera_picture(scene.demo, 0, scene.labels[0], Window.around([scene.demo])))
+    view.imshow(picture)
     figure.suptitle(
         f'{style.pretty(scene.demo.name)}: {len(scene.annotation.objects)} objects, '
         f'{len(scene.annotation.skills)} skills, {len(scene.demo)} frames',
@@ -84,42 +106,79 @@ def _draw_legend(figure: Figure, scene: Scene) -> None:
     style.legend(figure, keys, 'Please check: ' + '; '.join(notes) if notes else None)
 
 
+@dataclass(frozen=True)
+class _Label:
+    """Where the name of a skill goes: level 0 is on its bar, others are lines below it."""
+
+    text: str
+    middle: float
+    level: int
+
+
+def _labels(skills: Sequence[Skill], frames: int) -> list[_Label]:
+    """Put names that are longer than their bars below them, on as few lines as possible."""
+    labels = []
+    taken: list[float] = []
+    for skill in skills:
+        text = f'{style.pretty(skill.name)}  {skill.first}–{skill.last}'  # noqa: RUF001
+        half = 0.5 * len(text) * frames / _LETTERS
+        middle = (skill.first + skill.last) / 2
+        if 2.0 * half <= skill.last - skill.first + 1:
+            labels.append(_Label(text, middle, 0))
+            continue
+        middle = min(max(middle, half), max(frames - half, half))
+        level = next((k for k, end in enumerate(taken) if end < middle - half), len(taken))
+        taken[level : level + 1] = [middle + half + _GAP * frames]
+        labels.append(_Label(text, middle, level + 1))
+    return labels
+
+
+def _rows(scene: Scene) -> list[list[_Label]]:
+    """Return the labels of the skills of every arm."""
+    skills = scene.annotation.skills
+    return [
+        _labels([skill for skill in skills if skill.arm == arm.name], len(scene.demo))
+        for arm in scene.demo.arms
+    ]
+
+
+def _height(scene: Scene) -> float:
+    """Height of the bars in rows."""
+    levels = [max((label.level for label in labels), default=0) for labels in _rows(scene)]
+    held = sum(bool((item.held >= 0).any()) for item in scene.objects)
+    return len(levels) + _LINE * sum(levels) + held
+
+
 def _draw_bars(axes: Axes, scene: Scene) -> None:
     """One row of skills for each arm, and one row for each object that is ever in a hand."""
-    names: list[str] = []
-    axes.set_xlim(-0.5, len(scene.demo) - 0.5)
-    for arm in scene.demo.arms:
-        row = len(names)
+    names: list[tuple[float, str]] = []
+    y = 0.0
+    for arm, labels in zip(scene.demo.arms, _rows(scene), strict=True):
         several = len(scene.demo.arms) > 1
-        names.append(f'skills of {style.pretty(arm.name)}' if several else 'skills')
+        names.append((y, f'skills of {style.pretty(arm.name)}' if several else 'skills'))
         for place, skill in enumerate(scene.annotation.skills):
             if skill.arm == arm.name:
-                _bar(axes, row, skill.first, skill.last, style.skill_colour(place), skill.name)
+                _bar(axes, y, skill.first, skill.last, style.skill_colour(place))
+        for label in labels:
+            below = 0.2 + _LINE * label.level if label.level else 0.0
+            axes.text(label.middle, y + below, label.text, ha='center', va='center', fontsize=8)
+        y += 1.0 + _LINE * max((label.level for label in labels), default=0)
     for place, item in enumerate(scene.objects):
         spans = _spans(item.held >= 0)
-        if spans:
-            names.append(f'{style.pretty(item.name)} in hand')
         for first, last in spans:
-            _bar(axes, len(names) - 1, first, last, style.object_colour(place), '')
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.4, -0.6)
+            _bar(axes, y, first, last, style.object_colour(place))
+        if spans:
+            names.append((y, f'{style.pretty(item.name)} in hand'))
+            y += 1.0
+    axes.set_yticks([at for at, _ in names], [name for _, name in names])
+    axes.set_ylim(y - 0.5, -0.5)
+    axes.set_xlim(-0.5, len(scene.demo) - 0.5)
     axes.tick_params(axis='both', length=0, labelbottom=False)
     axes.spines[['left', 'bottom']].set_visible(False)
 
 
-def _bar(axes: Axes, row: int, first: int, last: int, colour: str, name: str) -> None:
-    axes.barh(row, last - first + 1, left=first - 0.5, height=0.72, color=colour, linewidth=0)
-    if not name:
-        return
-    text = f'{style.pretty(name)}   {first}–{last}'  # noqa: RUF001  # a span has an en dash
-    frames = axes.get_xlim()[1]
-    if len(text) <= _LETTERS * (last - first + 1) / frames:
-        at, side = (first + last) / 2, 'center'
-    elif last > frames / 2:
-        at, side = first - 0.5 - 0.004 * frames, 'right'
-    else:
-        at, side = last + 0.5 + 0.004 * frames, 'left'
-    style.halo(axes.text(at, row, text, ha=side, va='center', fontsize=8), colour, side == 'center')
+def _bar(axes: Axes, y: float, first: int, last: int, colour: str) -> None:
+    axes.barh(y, last - first + 1, left=first - 0.5, height=0.72, color=colour, linewidth=0)
 
 
 def _spans(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -64,18 +64,34 @@ def draw_paths(scene: Scene, generated: Sequence[HandPath], path: Path) -> Path:
         The path.
 
     """
-    return style.picture(path, (11.0, 5.4), lambda figure: _draw(figure, scene, generated))
+    hands = [*source_paths(scene), *generated]
+    across = _longest_axis(scene)
+    flat, tall = _projections(scene, np.concatenate([hand.places for hand in hands]), across)
+    above, side = plans.around(flat), plans.around(tall)
+    size = max((plans.page_size(seen, 2) for seen in (above, side)), key=lambda each: each[1])
+    return style.picture(
+        path, size, lambda figure: _draw(figure, scene, generated, across, above, side)
+    )
 
 
-def _draw(figure: Figure, scene: Scene, generated: Sequence[HandPath]) -> None:
+def _draw(
+    figure: Figure,
+    scene: Scene,
+    generated: Sequence[HandPath],
+    across: int,
+    seen_above: NDArray[np.float64],
+    seen_side: NDArray[np.float64],
+) -> None:
     above, side = figure.subplots(1, 2)
     style.plan(above, 'From above')
+    plans.look_at(above, seen_above)
     for place, item in enumerate(scene.objects):
         outline = plans.footprint(scene.support, item, np.eye(4), 0)
         plans.draw_footprint(above, outline, style.object_colour(place), filled=True, strong=0.25)
-    across = _longest_axis(scene)
     style.plan(side, 'From the side')
-    side.xaxis.set_inverted(across == 1)
+    plans.look_at(side, seen_side)
+    if across == 0:
+        side.invert_xaxis()
     side.set_xlabel(f'{"xy"[across]} [cm]')
     side.set_ylabel('height above the support [cm]')
     side.axhline(0.0, color=style.INK, linewidth=1.0)
@@ -121,8 +137,6 @@ def _draw_hand(
             list(segments), colors=colours, linewidths=width, alpha=strong, zorder=2.5
         )
         axes.add_collection(lines)
-        axes.update_datalim(points)
-        axes.autoscale_view()
 
 
 def _draw_source(above: Axes, side: Axes, scene: Scene, hand: HandPath, across: int) -> None:
@@ -136,7 +150,6 @@ def _draw_source(above: Axes, side: Axes, scene: Scene, hand: HandPath, across: 
                     *points[at], marker=marker, markersize=7, markeredgecolor=style.INK,
                     markerfacecolor=style.skill_colour(int(place)), zorder=5,
                 )  # fmt: skip
-        axes.autoscale_view()
 
 
 def _draw_legend(figure: Figure, scene: Scene, count: int) -> None:

@@ -38,18 +38,36 @@ def draw_placements(scene: Scene, transforms: Sequence[NDArray[np.float64]], pat
         The path.
 
     """
+    shown = transforms[:: max(1, len(transforms) // _MOST)]
+    changes = [object_changes(scene, item) for item in shown]
+    still = np.tile(np.eye(4), (len(scene.objects), len(scene.demo), 1, 1))
+    ends = (0, len(scene.demo) - 1)
+    corners = [
+        plans.footprint(scene.support, item, change[place, frame], frame)
+        for place, item in enumerate(scene.objects)
+        for change in [still, *changes]
+        for frame in ends
+    ]
+    seen = plans.focus(scene.support, np.concatenate(corners))
     return style.picture(
-        path, plans.page_size(scene.support, 2), lambda figure: _draw(figure, scene, transforms)
+        path,
+        plans.page_size(seen, 2),
+        lambda figure: _draw(figure, scene, changes, seen, len(transforms)),
     )
 
 
-def _draw(figure: Figure, scene: Scene, transforms: Sequence[NDArray[np.float64]]) -> None:
+def _draw(
+    figure: Figure,
+    scene: Scene,
+    changes: list[NDArray[np.float64]],
+    seen: NDArray[np.float64],
+    count: int,
+) -> None:
     axes = figure.subplots(1, 2, sharex=True, sharey=True)
-    shown = transforms[:: max(1, len(transforms) // _MOST)]
-    changes = [object_changes(scene, item) for item in shown]
     ends = ((0, 'Where objects start'), (len(scene.demo) - 1, 'Where they end up'))
     for ax, (frame, title) in zip(axes, ends, strict=True):
-        style.plan(ax, title, shared=True)
+        style.plan(ax, title)
+        plans.look_at(ax, seen)
         plans.draw_support(ax, scene.support)
         for place in range(len(scene.objects)):
             _draw_object(ax, scene, place, frame, [change[place, frame] for change in changes])
@@ -60,7 +78,7 @@ def _draw(figure: Figure, scene: Scene, transforms: Sequence[NDArray[np.float64]
     ]
     keys += [
         style.stroke('as recorded', style.FAINT),
-        style.swatch(f'generated ({len(transforms)})', style.FAINT, 0.3),
+        style.swatch(f'generated ({count})', style.FAINT, 0.3),
         style.stroke('edge of the support', style.INK, 1.0),
     ]
     style.legend(figure, keys)

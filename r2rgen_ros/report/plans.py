@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 CM = 100.0
 _MOST_POINTS = 6000
+_MARGIN_CM = 8.0
+_WORTH_SHOWING = 3.0
+"""A support at most so many times as large as what matters is shown as a whole."""
 
 
 def on_page(support: SupportPlane, points: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -34,11 +37,54 @@ def on_page(support: SupportPlane, points: NDArray[np.floating]) -> NDArray[np.f
     return CM * support.to_plane(points)[..., ::-1]
 
 
-def page_size(support: SupportPlane, panels: int) -> tuple[float, float]:
-    """Return width and height, inches, of a picture of panels side by side that show a support."""
-    wide, high = np.ptp(on_page(support, support.outline), axis=0)
+def focus(support: SupportPlane, shown: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what a plan should show, as low and high corners (2, 2) on the page.
+
+    That is what matters with a margin around it, and the whole support where that is not much more.
+
+    Args:
+        support: The plane.
+        shown: Places (N, 2) on the page that must be seen.
+
+    """
+    near = around(shown)
+    outline = on_page(support, support.outline)
+    both = np.concatenate([near, outline - 3.0, outline + 3.0])
+    whole = np.stack([both.min(axis=0), both.max(axis=0)])
+    if np.prod(whole[1] - whole[0]) <= _WORTH_SHOWING * np.prod(near[1] - near[0]):
+        return whole
+    return near
+
+
+def around(shown: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return low and high corners (2, 2) of places (N, 2) on the page, with a margin."""
+    return np.stack([shown.min(axis=0) - _MARGIN_CM, shown.max(axis=0) + _MARGIN_CM])
+
+
+def page_size(seen: NDArray[np.float64], panels: int) -> tuple[float, float]:
+    """Return width and height, inches, of a picture of panels side by side.
+
+    Args:
+        seen: Low and high corners (2, 2) of what each of them shows.
+        panels: Their number.
+
+    """
+    wide, high = seen[1] - seen[0]
     each = 11.0 / panels - 0.4
     return 11.0, 1.35 + each * float(np.clip(high / wide, 0.3, 1.1))
+
+
+def look_at(axes: Axes, seen: NDArray[np.float64]) -> None:
+    """Show the part of the page between two corners (2, 2)."""
+    axes.set_xlim(seen[1, 0], seen[0, 0])
+    axes.set_ylim(seen[0, 1], seen[1, 1])
+
+
+def objects_and_hands(scene: Scene) -> NDArray[np.float64]:
+    """Return places (N, 2) on the page that the objects and the hands have in the recording."""
+    corners = [footprint(scene.support, item, np.eye(4), 0) for item in scene.objects]
+    paths = [on_page(scene.support, arm.ee2base[:, :3, 3]) for arm in scene.demo.arms]
+    return np.concatenate([*corners, *paths])
 
 
 def draw_support(axes: Axes, support: SupportPlane) -> None:
@@ -53,8 +99,6 @@ def draw_support(axes: Axes, support: SupportPlane) -> None:
             zorder=0.5,
         )
     )
-    axes.update_datalim(outline)
-    axes.autoscale_view()
 
 
 def draw_labelled(axes: Axes, scene: Scene) -> None:
@@ -74,6 +118,7 @@ def draw_labelled(axes: Axes, scene: Scene) -> None:
         name = axes.annotate(
             style.pretty(item.name), top, xytext=(0, 4), textcoords='offset points',
             ha='center', va='bottom', color=colour, fontweight='bold', fontsize=8.5, zorder=6,
+            clip_on=True,
         )  # fmt: skip
         style.halo(name)
 
@@ -119,5 +164,3 @@ def draw_footprint(
             zorder=2.0 if filled else 3.0,
         )
     )
-    axes.update_datalim(outline)
-    axes.autoscale_view()

@@ -132,12 +132,12 @@ def framed(axes: Axes) -> None:
         spine.set(visible=True, color=HAIRLINE, linewidth=0.8)
 
 
-def plan(axes: Axes, title: str, *, shared: bool = False) -> None:
+def plan(axes: Axes, title: str) -> None:
     """Set up axes that look down onto the support: equal scales, centimetres.
 
     As one stands behind the robot: x goes up the page, and so y goes to the left (REP-103).
     """
-    axes.set_aspect('equal', adjustable='box' if shared else 'datalim')
+    axes.set_aspect('equal', adjustable='box', anchor='NW')
     axes.set_title(title)
     axes.set_xlabel('y [cm]')
     axes.set_ylabel('x [cm]')
@@ -183,17 +183,9 @@ def legend(figure: Figure, keys: Sequence[Artist], title: str | None = None) -> 
     )
 
 
-def halo(text: Text, ground: str = PAPER, inside: bool = False) -> None:
-    """Keep a text readable over what is drawn below it.
-
-    Args:
-        text: The text.
-        ground: Colour of what it is written on, if inside.
-        inside: Whether it stands on an area of that colour rather than on the paper.
-
-    """
-    colour = ground if inside else PAPER
-    text.set_path_effects([withStroke(linewidth=2.5, foreground=colour)])
+def halo(text: Text) -> None:
+    """Keep a text readable over what is drawn below it."""
+    text.set_path_effects([withStroke(linewidth=2.5, foreground=PAPER)])
 
 
 def whole_numbers(axis: Axis) -> None:
