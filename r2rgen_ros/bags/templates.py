@@ -64,8 +64,10 @@ class Template:
         out[:] = self._blank
         for kind, places, array in zip(self._types, self._places, values, strict=True):
             if places.size:
-                numbers = np.ascontiguousarray(array, dtype=kind).reshape(rows, -1)
-                out[:, places] = numbers.view(np.uint8)
+                numbers = np.ascontiguousarray(array, dtype=kind).reshape(
+                    rows, places.size // kind.itemsize
+                )
+                out[:, places] = numbers.view(np.uint8).reshape(rows, places.size)
         flat = out.reshape(-1).data
         size = len(self._blank)
         return [flat[start : start + size] for start in range(0, rows * size, size)]

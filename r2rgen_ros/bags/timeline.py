@@ -80,6 +80,7 @@ class Timeline:
         """Place the messages of a stream."""
         pieces = [self._shifted(track, *span) for span in self._runs(track)]
         pieces += [self._even(track, interval) for interval in self._stretched()]
+        pieces += self._ends(track, np.concatenate([piece[0] for piece in pieces]))
         # A stable sort keeps the source's order among messages of one instant.
         stamps, source_ns, index, rate = (
             np.concatenate([piece[part] for piece in pieces]) for part in range(4)
@@ -111,6 +112,22 @@ class Timeline:
         last = len(track) if self.to_end else int(borders[-1])
         runs.append((int(borders[-1]), last, int(shifts[-1])))
         return _joined(runs)
+
+    def _ends(self, track: Track, stamps: Stamps) -> list[tuple[Stamps, Stamps, Stamps, Floats]]:
+        """A message at the first and the last frame, where the episode is a part of its source.
+
+        Without it the value at that frame could not be told from the episode's bag.
+        """
+        if not len(track):
+            return []
+        low, high = int(track.stamps[0]), int(track.stamps[-1])
+        first = not self.from_start and int(stamps.min(initial=self.stamps[-1])) > self.stamps[0]
+        last = not self.to_end and int(stamps.max(initial=self.stamps[0])) < self.stamps[-1]
+        return [
+            (self.stamps[place : place + 1], at, np.array([-1]), np.ones(1))
+            for place, is_bare in ((0, first), (len(self.stamps) - 1, last))
+            if is_bare and low <= (at := self.source_ns[place : place + 1])[0] <= high
+        ]
 
     @staticmethod
     def _shifted(
