@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2rgen_ros.bags.source import interpolate_rows, measured_joints
+from r2rgen_ros.bags.timeline import frame_times
 from r2rgen_ros.bags.transforms import fractional_index
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import require
@@ -38,13 +39,19 @@ class ArmCorrection:
     """What an episode changes about the path of one end effector.
 
     Args:
-        arm: The source's arm.
+        source: The recording.
+        arm: Its arm.
         episode: The episode.
 
     """
 
-    def __init__(self, arm: Arm, episode: Episode) -> None:
+    def __init__(self, source: Source, arm: Arm, episode: Episode) -> None:
         self._source = se3.interpolate(arm.ee2base, episode.source)
+        # Between frames the transforms, which are denser, tell better where the arm was.
+        between = np.flatnonzero(episode.source % 1.0)
+        if between.size:
+            at = frame_times(source.stamps, episode.source[between])
+            self._source[between] = source.buffer.lookup(source.base_frame, arm.end_effector, at)
         self._changed = episode.ee2base[arm.name]
         difference = np.abs(self._source - self._changed).reshape(len(episode), -1)
         self._moved = difference.max(axis=1) > NOTHING
@@ -89,7 +96,8 @@ class JointCorrection:
             f'the joints of an episode have shape {episode.joints.shape}',
             f'({len(episode)}, {len(self.names)})',
         )
-        change = episode.joints - interpolate_rows(source.joints.positions, episode.source)
+        at = frame_times(source.stamps, episode.source)
+        change = episode.joints - joint_positions(source, at)
         self._change = np.where(np.abs(change) > NOTHING, change, 0.0)
 
     @property

@@ -287,7 +287,9 @@ class _CameraWriter:
         for arm in source.arms:
             mover = replay.movers.get(arm.name)
             if mover is not None and edges.intersection(mover.path):
-                moved, change = ArmCorrection(arm, episode).at(np.arange(float(len(episode))))
+                moved, change = ArmCorrection(source, arm, episode).at(
+                    np.arange(float(len(episode)))
+                )
                 poses[moved] = change @ poses[moved]
                 break
         return se3.inverse(poses)

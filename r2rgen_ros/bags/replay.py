@@ -155,7 +155,7 @@ class Replay:
         """All messages of the fast streams, in the order of their log times."""
         source = self.source
         line = Timeline(source.stamps, episode.stamps, episode.source)
-        arms = {arm.name: ArmCorrection(arm, episode) for arm in source.arms}
+        arms = {arm.name: ArmCorrection(source, arm, episode) for arm in source.arms}
         joints = JointCorrection(source, episode)
         out: list[Outgoing] = []
         for joint in source.recorded.joints:

@@ -57,6 +57,14 @@ class Placement:
         return self.stamps + self.latency
 
 
+def frame_times(stamps: Stamps, frames: Floats) -> Stamps:
+    """Instants (M,) in nanoseconds of fractional frames (M,), given the frames' stamps (T,)."""
+    low = np.clip(np.floor(frames).astype(np.int64), 0, len(stamps) - 1)
+    high = np.minimum(low + 1, len(stamps) - 1)
+    share = np.rint((frames - low) * (stamps[high] - stamps[low])).astype(np.int64)
+    return np.asarray(stamps[low] + share)
+
+
 class Timeline:
     """Maps the time of an episode to that of its source.
 
@@ -68,11 +76,8 @@ class Timeline:
     """
 
     def __init__(self, source: Stamps, stamps: Stamps, frames: Floats) -> None:
-        low = np.clip(np.floor(frames).astype(np.int64), 0, len(source) - 1)
-        high = np.minimum(low + 1, len(source) - 1)
-        share = np.rint((frames - low) * (source[high] - source[low])).astype(np.int64)
         self.stamps = stamps
-        self.source_ns: Stamps = source[low] + share
+        self.source_ns = frame_times(source, frames)
         self.from_start = bool(self.source_ns[0] <= source[0])
         self.to_end = bool(self.source_ns[-1] >= source[-1])
 
