@@ -11,7 +11,7 @@ from r2rgen_ros.bags import keys
 from r2rgen_ros.model.errors import R2RGenError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from r2rgen_ros.bags.streams import StreamSelection
     from r2rgen_ros.bags.transforms import TransformBuffer
@@ -31,7 +31,7 @@ def find_base(
     buffer: TransformBuffer,
     wanted: StreamSelection,
     custom_data: Mapping[str, str],
-    hand: str | None = None,
+    hands: Sequence[str] = (),
     *,
     camera: str | None = None,
 ) -> str | None:
@@ -41,12 +41,12 @@ def find_base(
         buffer: All transforms.
         wanted: What a person chose.
         custom_data: What the bag says of itself.
-        hand: An end effector that must hang in the same tree, if known.
+        hands: End effectors that must hang below it, if known.
         camera: Frame of the camera's data; the base where there are no transforms at all.
 
     Returns:
-        The frame chosen or stated; else the frame with a well-known name that is nearest to the
-        hand; else the root of the tree. None where nothing is known.
+        The frame chosen or stated; else the frame with a well-known name that is nearest above
+        all hands; else the root of the tree. None where nothing is known.
 
     Raises:
         R2RGenError: The frame that was chosen is unknown.
@@ -55,14 +55,15 @@ def find_base(
     told = wanted.base_frame or custom_data.get(keys.BASE_FRAME)
     if told is not None:
         return told if told == camera and not buffer.frames else buffer.check(told)
-    if hand is None or hand not in buffer:
+    if not hands:
         return buffer.roots[0] if len(buffer.roots) == 1 else camera
-    above = buffer.chain(hand)
+    chains = [buffer.chain(hand)[1:] for hand in hands]
+    common = [frame for frame in chains[0] if all(frame in chain for chain in chains)]
     for pattern in BASES:
-        for frame in above[1:]:
+        for frame in common:
             if re.match(pattern, frame):
                 return frame
-    return above[-1]
+    return common[-1] if common else None
 
 
 def find_hands(

@@ -193,7 +193,7 @@ def _frames(
 ) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
     try:
         hands, note = find_hands(buffer, wanted, custom_data)
-        base = find_base(buffer, wanted, custom_data, hands[0][1] if hands else None)
+        base = find_base(buffer, wanted, custom_data, [frame for _, frame in hands])
     except R2RGenError as err:
         return None, (), (str(err),)
     return base, tuple(frame for _, frame in hands), (note,) if note else ()

@@ -74,12 +74,14 @@ class BagFrames:
         if self._cloud is not None:
             return Frame(cloud=self._read_cloud(index))
         assert self._depth is not None
-        depth = decode_depth(self._reader.fetch(self._depth.entries[index]), self._depth.coding)
-        colour = None
-        if self._colour is not None:
-            message = self._reader.fetch(self._colour.entries[index])
-            colour = decode_colour(message, self._colour.coding)
-        return Frame(depth, colour)
+        if self._colour is None:
+            message = self._reader.fetch(self._depth.entries[index])
+            return Frame(decode_depth(message, self._depth.coding))
+        near = (self._depth.entries[index], self._colour.entries[index])
+        depth, colour = self._reader.fetch_together(near)
+        return Frame(
+            decode_depth(depth, self._depth.coding), decode_colour(colour, self._colour.coding)
+        )
 
     def _read_cloud(self, index: int) -> Cloud:
         assert self._cloud is not None

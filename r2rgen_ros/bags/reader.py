@@ -28,7 +28,7 @@ from r2rgen_ros.bags.qos import LATCHED, RELIABLE
 from r2rgen_ros.model.errors import R2RGenError, require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
     from rosbags.typesys.store import Typestore
@@ -192,13 +192,8 @@ class BagReader:
 
     def indexed(self, topics: Iterable[str] | None = None) -> Iterator[tuple[Entry, Any]]:
         """Read messages as objects, each with the entry that `fetch` finds it again by."""
-        last: dict[str, tuple[int, int]] = {}
-        for connection, log_ns, raw in self._messages(self._chosen(topics)):
-            before, ordinal = last.get(connection.topic, (None, 0))
-            ordinal = ordinal + 1 if before == log_ns else 0
-            last[connection.topic] = (log_ns, ordinal)
-            message = self.decode(connection.topic, raw, connection.msgtype)
-            yield Entry(connection.topic, log_ns, ordinal), message
+        for entry, connection, raw in _numbered(self._messages(self._chosen(topics))):
+            yield entry, self.decode(entry.topic, raw, connection.msgtype)
 
     def fetch(self, entry: Entry) -> Any:
         """Read one message again.
@@ -207,14 +202,30 @@ class BagReader:
             R2RGenError: The bag changed on disk, or is damaged.
 
         """
-        found = self._messages(self._chosen([entry.topic]), entry.log_ns, entry.log_ns + 1)
-        for ordinal, (connection, _, raw) in enumerate(found):
-            if ordinal == entry.ordinal:
-                return self.decode(entry.topic, raw, connection.msgtype)
-        raise R2RGenError(
-            f'{self.path} no longer holds the message of {entry.topic} at {entry.log_ns} ns',
-            'a bag that stays as it is while it is read',
-        )
+        return self.fetch_together([entry])[0]
+
+    def fetch_together(self, entries: Sequence[Entry]) -> list[Any]:
+        """Read messages again that were recorded near each other, in one go.
+
+        Raises:
+            R2RGenError: The bag changed on disk, or is damaged.
+
+        """
+        first = min(entry.log_ns for entry in entries)
+        last = max(entry.log_ns for entry in entries)
+        chosen = self._chosen({entry.topic for entry in entries})
+        wanted: dict[Entry, Any] = dict.fromkeys(entries)
+        for entry, connection, raw in _numbered(self._messages(chosen, first, last + 1)):
+            if entry in wanted:
+                wanted[entry] = self.decode(entry.topic, raw, connection.msgtype)
+        for entry, message in wanted.items():
+            if message is None:
+                raise R2RGenError(
+                    f'{self.path} no longer holds the message of {entry.topic} at'
+                    f' {entry.log_ns} ns',
+                    'a bag that stays as it is while it is read',
+                )
+        return [wanted[entry] for entry in entries]
 
     def decode(self, topic: str, raw: bytes | memoryview, msgtype: str | None = None) -> Any:
         """Turn a message as recorded into an object.
@@ -333,6 +344,18 @@ class BagReader:
         custom = getattr(metadata, 'custom', None) or {}
         self.custom_data = {str(key): str(value) for key, value in custom.items()}
         self.distro = 'ros1' if self.is_ros1 else getattr(metadata, 'ros_distro', None) or None
+
+
+def _numbered(
+    found: Iterator[tuple[Connection, int, bytes]],
+) -> Iterator[tuple[Entry, Connection, bytes]]:
+    """Tell messages of one topic and instant apart by counting them."""
+    last: dict[str, tuple[int, int]] = {}
+    for connection, log_ns, raw in found:
+        before, ordinal = last.get(connection.topic, (-1, 0))
+        ordinal = ordinal + 1 if before == log_ns else 0
+        last[connection.topic] = (log_ns, ordinal)
+        yield Entry(connection.topic, log_ns, ordinal), connection, raw
 
 
 def _topic(name: str, connections: list[Connection]) -> Topic:

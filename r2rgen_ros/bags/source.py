@@ -212,10 +212,16 @@ class _Matcher:
         hands, note = find_hands(self.buffer, self.wanted, self.custom)
         if note:
             self.warnings.append(note)
-        hand = hands[0][1] if hands else None
-        base = find_base(self.buffer, self.wanted, self.custom, hand, camera=main.frame_id)
-        if not hands or base is None:
+        frames = [frame for _, frame in hands]
+        base = find_base(self.buffer, self.wanted, self.custom, frames, camera=main.frame_id)
+        if not hands:
             raise self._no_robot()
+        if base is None:
+            raise R2RGenError(
+                f'the end effectors {frames} hang in trees of their own',
+                'one tree',
+                'publish the transform between the arms to /tf_static',
+            )
         for _, frame in hands:
             self.buffer.path(base, frame)
         return hands, base

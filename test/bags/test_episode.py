@@ -6,13 +6,23 @@ import numpy as np
 import pytest
 
 from r2rgen_ros.bags import messages
-from r2rgen_ros.bags.clouds import CloudLayout, Field, decode_cloud, decode_field
+from r2rgen_ros.bags.clouds import (
+    STANDARD,
+    CloudLayout,
+    Field,
+    decode_cloud,
+    decode_field,
+    encode_cloud,
+)
 from r2rgen_ros.bags.episode import EpisodeWriter
 from r2rgen_ros.bags.images import ImageCoding
 from r2rgen_ros.bags.load import demo_of, load_demo
 from r2rgen_ros.bags.reader import BagReader
 from r2rgen_ros.bags.source import read_source
+from r2rgen_ros.bags.writer import LATCHED_TF, BagWriter
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.cloud import Cloud
+from r2rgen_ros.model.episode import Episode, Variation
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.sensed import SensedFrame
 
@@ -370,3 +380,100 @@ def test_existing_bags_are_not_touched(tmp_path, workshop):
     with pytest.raises(R2RGenError, match='exists already'):
         write(EpisodeWriter(source), tmp_path / 'bag', demo, workshop.episode_of(demo))
     assert raw_messages(tmp_path / 'bag') == before
+
+
+def two_arms(path, camera_parent='world', count=10):
+    """Two arms that turn about z, and a camera that stands still or rides on the left one."""
+    stamps = 10**9 + 100_000_000 * np.arange(count)
+    links = {}
+    with BagWriter(path) as bag:
+        bag.add_topic('/tf', messages.TF)
+        bag.add_topic('/tf_static', messages.TF, LATCHED_TF)
+        bag.add_topic('/points', messages.POINT_CLOUD)
+        bag.add_topic('/left/command', messages.POSE_STAMPED)
+        static = []
+        for side, y in (('left', 0.5), ('right', -0.5)):
+            base = se3.compose(np.eye(3), [0.0, y, 0.2])
+            static.append(('world', f'{side}_link0', base))
+            hand = se3.compose(np.eye(3), [0.4, 0.0, 0.1])
+            static.append((f'{side}_link1', f'{side}_tcp', hand))
+            turn = se3.rotation_about([0.0, 0.0, 1.0], np.linspace(0.0, y, count))
+            links[side] = se3.compose(turn, np.zeros(3))
+        static.append((camera_parent, 'camera', se3.compose(np.eye(3), [0.0, 0.0, 0.5])))
+        items = [messages.transform_matrix(0, *edge) for edge in static]
+        bag.write('/tf_static', 10**9, messages.tf_message(items))
+        rng = np.random.default_rng(0)
+        for k, stamp in enumerate(stamps):
+            items = [
+                messages.transform_matrix(stamp, f'{s}_link0', f'{s}_link1', links[s][k])
+                for s in links
+            ]
+            bag.write('/tf', stamp, messages.tf_message(items))
+            cloud = Cloud.from_arrays(rng.normal(size=(20, 3)))
+            bag.write('/points', stamp, encode_cloud(cloud, STANDARD, 'camera', stamp))
+            place = [1.0, 2.0, 3.0]
+            command = messages.pose_stamped(stamp, 'left_link0', place, [0, 0, 0, 1])
+            bag.write('/left/command', stamp, command)
+    return path
+
+
+def test_two_arms_are_changed_each_on_its_own(tmp_path):
+    source = read_source(two_arms(tmp_path / 'bag'))
+    demo = demo_of(source)
+    assert demo.base_frame == 'world'
+    left, right = demo.arms
+    assert (left.name, right.name) == ('left', 'right')
+    count = len(demo)
+    change = se3.compose(
+        se3.rotation_about([0.0, 0.0, 1.0], np.linspace(0, 0.3, count)),
+        np.linspace(0, 1, count)[:, None] * [0.05, 0.02, 0.01],
+    )
+    poses = {'left': change @ left.ee2base, 'right': right.ee2base}
+    episode = Episode(
+        Variation(0, 0, (), np.zeros((0, 4, 4))), demo.stamps, np.arange(float(count)), poses,
+        {side: np.zeros(count) for side in poses}, np.zeros((0, count, 4, 4)),
+        np.zeros(count, np.int16),
+    )  # fmt: skip
+    again = write(EpisodeWriter(source), tmp_path / 'ep', demo, episode)
+    for arm in again.arms:
+        assert np.abs(arm.ee2base - poses[arm.name]).max() < 1e-12
+    with BagReader(tmp_path / 'ep') as reader:
+        names = {topic.name for topic in reader.topics}
+        assert reader.custom_data['r2rgen.end_effector'] == 'left=left_tcp, right=right_tcp'
+    assert {'/r2rgen/left/end_effector_path', '/r2rgen/right/end_effector_path'} <= names
+    # The right arm's transforms, and the static camera, are as recorded.
+    lookup = read_source(tmp_path / 'ep').buffer.lookup
+    before = source.buffer.lookup
+    for frame in ('right_tcp', 'camera'):
+        assert np.array_equal(
+            lookup('world', frame, demo.stamps), before('world', frame, demo.stamps)
+        )
+    # A command in the left arm's own base frame goes where the hand goes.
+    command = decoded(tmp_path / 'ep', '/left/command')[-1]
+    in_world = se3.apply(before('world', 'left_link0', [0])[0], np.array([[1.0, 2.0, 3.0]]))
+    expected = se3.apply(change[-1], in_world)
+    have = np.array([[getattr(command.pose.position, axis) for axis in 'xyz']])
+    have = se3.apply(before('world', 'left_link0', [0])[0], have)
+    assert np.abs(have - expected).max() < 1e-12
+
+
+def test_a_camera_on_the_hand_moves_with_it(tmp_path):
+    source = read_source(two_arms(tmp_path / 'bag', camera_parent='left_tcp'))
+    demo = demo_of(source)
+    left, right = demo.arms
+    assert np.ptp(source.cloud2base[:, :3, 3], axis=0).max() > 0.01
+    count = len(demo)
+    change = se3.compose(np.eye(3), np.linspace(0, 0.2, count)[:, None] * [1.0, 0.0, 0.0])
+    episode = Episode(
+        Variation(0, 0, (), np.zeros((0, 4, 4))), demo.stamps, np.arange(float(count)),
+        {'left': change @ left.ee2base, 'right': right.ee2base},
+        {'left': np.zeros(count), 'right': np.zeros(count)}, np.zeros((0, count, 4, 4)),
+        np.zeros(count, np.int16),
+    )  # fmt: skip
+    again = write(EpisodeWriter(source), tmp_path / 'ep', demo, episode)
+    # What was sensed in the base frame is found in the base frame, through the moved camera.
+    for k in range(count):
+        difference = again.frames[k].cloud.points - demo.frames[k].cloud.points
+        assert np.abs(difference).max() < 1e-6
+    moved = read_source(tmp_path / 'ep').cloud2base
+    assert np.abs(moved - change @ source.cloud2base).max() < 1e-12

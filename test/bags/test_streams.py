@@ -226,7 +226,7 @@ def chain(*frames):
                 *chain('world', 'left_link0', 'left_link1', 'left_tcp'),
                 *chain('world', 'right_link0', 'right_link1', 'right_tcp'),
             ),
-            'left_link0',
+            'world',
             {'left': 'left_tcp', 'right': 'right_tcp'},
         ),
         (
@@ -241,7 +241,7 @@ def chain(*frames):
 def test_base_and_hands_of_robots_are_recognised(buffer, base, hands):
     pairs, _ = find_hands(buffer, StreamSelection(), {})
     assert dict(pairs) == hands
-    assert find_base(buffer, StreamSelection(), {}, pairs[0][1]) == base
+    assert find_base(buffer, StreamSelection(), {}, [frame for _, frame in pairs]) == base
 
 
 def test_hands_that_cannot_be_told_apart_are_asked_for():
