@@ -85,6 +85,7 @@ class Timeline:
         """Place the messages of a stream."""
         pieces = [self._shifted(track, *span) for span in self._runs(track)]
         pieces += [self._even(track, interval) for interval in self._stretched()]
+        pieces += self._corners(track)
         pieces += self._ends(track, np.concatenate([piece[0] for piece in pieces]))
         # A stable sort keeps the source's order among messages of one instant.
         stamps, source_ns, index, rate = (
@@ -117,6 +118,21 @@ class Timeline:
         last = len(track) if self.to_end else int(borders[-1])
         runs.append((int(borders[-1]), last, int(shifts[-1])))
         return _joined(runs)
+
+    def _corners(self, track: Track) -> list[tuple[Stamps, Stamps, Stamps, Floats]]:
+        """A message where stretched time ends, unless the source has one there.
+
+        The speed jumps at that frame: between messages on either side, its value would be off.
+        """
+        stretched = ~self._is_shift()
+        ends = 1 + np.flatnonzero(stretched & ~np.append(stretched[1:], False))
+        if len(track) < 2:
+            return []
+        source_ns = self.source_ns[ends]
+        inside = (source_ns >= track.stamps[0]) & (source_ns <= track.stamps[-1])
+        bare = ends[inside & ~np.isin(source_ns, track.stamps)]
+        none = np.full(len(bare), -1, dtype=np.int64)
+        return [(self.stamps[bare], self.source_ns[bare], none, np.ones(len(bare)))]
 
     def _ends(self, track: Track, stamps: Stamps) -> list[tuple[Stamps, Stamps, Stamps, Floats]]:
         """A message at the first and the last frame, where the episode is a part of its source.

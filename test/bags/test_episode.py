@@ -244,6 +244,26 @@ def test_lengthened_episodes_keep_rates_and_read_back(tmp_path, workshop):
         assert np.array_equal(again.frames[k].depth, expected.depth, equal_nan=True)
 
 
+def test_frames_out_of_step_with_the_robot_read_back_where_the_speed_jumps(tmp_path, workshop):
+    workshop.record(tmp_path / 'bag')
+    source = read_source(tmp_path / 'bag')
+    demo = demo_of(source)
+    frames = np.concatenate([np.arange(0.0, 4.0), np.arange(4.0, 7.0, 0.25), np.arange(7.0, 12.0)])
+    stamps = demo.stamps[0] + 100_000_000 * np.arange(len(frames))
+    joints = workshop.joint_positions(
+        np.round(demo.stamps[0] + frames * 100_000_000).astype(np.int64)
+    )
+    episode = workshop.episode_of(
+        demo, source=frames, stamps=stamps, joints=joints,
+        ee2base={'arm': workshop.hand_poses(joints)},
+    )  # fmt: skip
+    writer = EpisodeWriter(source, link_poses=workshop.link_poses)
+    again = write(writer, tmp_path / 'ep', demo, episode)
+    # What is left is the curvature between two messages: 10 and 20 ms apart.
+    assert np.abs(again.joints.positions - joints).max() < 5e-5
+    assert np.abs(again.arms[0].ee2base - episode.ee2base['arm']).max() < 2e-4
+
+
 def test_part_of_a_source_reads_back(tmp_path, workshop):
     workshop.record(tmp_path / 'bag')
     source = read_source(tmp_path / 'bag')
