@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,8 @@ class ImageCoding:
         form: `format` of a CompressedImage; empty for a raw Image.
         padding: Bytes after the pixels of a row.
         is_bigendian: Byte order of the numbers.
-        invalid: What 32FC1 holds where there is no depth: NaN, or 0 as some drivers have it.
+        zero_holes: Whether 32FC1 holds 0 where there is no depth, as some drivers have it, instead
+            of NaN.
         quantisation: (a, b) of a compressedDepth image of 32FC1: depth = a / (value - b).
         prefix: Whether the PNG follows a ConfigHeader.
 
@@ -63,7 +64,7 @@ class ImageCoding:
     form: str = ''
     padding: int = 0
     is_bigendian: bool = False
-    invalid: float = float('nan')
+    zero_holes: bool = False
     quantisation: tuple[float, float] = (0.0, 0.0)
     prefix: bool = False
 
@@ -83,7 +84,7 @@ class ImageCoding:
         if encoding in METRES:
             values = _raw_depth(message, coding)
             if (values == 0.0).any() and not np.isnan(values).any():
-                return cls(encoding, '', coding.padding, coding.is_bigendian, 0.0)
+                return replace(coding, zero_holes=True)
         return coding
 
     @property
@@ -289,8 +290,8 @@ def encode_depth(
     if coding.form:
         return _png_message(_quantised(depth, coding.quantisation), coding, frame, stamp_ns)
     metres = np.asarray(depth, dtype=np.float32)
-    if not np.isnan(coding.invalid):
-        metres = np.where(np.isnan(metres), np.float32(coding.invalid), metres)
+    if coding.zero_holes:
+        metres = np.nan_to_num(metres, nan=0.0)
     return _raw_message(metres, coding, frame, stamp_ns)
 
 
