@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from r2rgen_ros.bags import tracks
     from r2rgen_ros.bags.reader import Topic
     from r2rgen_ros.bags.source import Source
-    from r2rgen_ros.bags.templates import Template
     from r2rgen_ros.bags.writer import Compression
     from r2rgen_ros.model.episode import Episode
     from r2rgen_ros.model.sensed import SensedFrame
@@ -84,7 +83,6 @@ class EpisodeWriter:
         infos = (source.camera_info, *source.recorded.more_info)
         self._infos = [track for track in infos if track is not None]
         self._per_frame = [found for t in self._infos if (found := self._matched_info(t))]
-        self._paths: dict[tuple[str, int], Template] = {}
         written = {track.topic.name for track in self._replay.poses}
         self.left_out += tuple(
             f'{track.topic.name} (its frame "{track.frame_id}" moves, or is unknown)'
@@ -192,19 +190,16 @@ class EpisodeWriter:
         ]
 
     def _paths_of(self, episode: Episode) -> list[Outgoing]:
-        arms = self.source.arms
-        base, start = self.source.base_frame, int(episode.stamps[0])
-        out = []
-        for arm in arms:
-            key = (base, len(episode))
-            if key not in self._paths:
-                self._paths[key] = templates.path_template(base, len(episode))
-            rows = np.concatenate(se3.to_quaternion(episode.ee2base[arm.name]), axis=1)
-            stamps = np.concatenate([episode.stamps[:1], episode.stamps])
-            fields = [*templates.clock(stamps[None]), rows[None]]
-            raw = self._paths[key].fill(fields)[0]
-            out.append(Outgoing(start, keys.path_topic(arm.name, len(arms)), raw))
-        return out
+        arms, base = self.source.arms, self.source.base_frame
+        start, stamps = int(episode.stamps[0]), episode.stamps.tolist()
+        return [
+            Outgoing(
+                start,
+                keys.path_topic(arm.name, len(arms)),
+                messages.serialize(messages.path(base, stamps, episode.ee2base[arm.name])),
+            )
+            for arm in arms
+        ]
 
     def _matched_info(self, info: tracks.CameraTrack) -> _FrameInfo | None:
         """Intrinsics beside each frame, where the source has them so."""

@@ -291,7 +291,7 @@ def encode_depth(
         return _png_message(_quantised(depth, coding.quantisation), coding, frame, stamp_ns)
     metres = np.asarray(depth, dtype=np.float32)
     if coding.zero_holes:
-        metres = np.nan_to_num(metres, nan=0.0)
+        metres = np.where(np.isnan(metres), np.float32(0.0), metres)
     return _raw_message(metres, coding, frame, stamp_ns)
 
 

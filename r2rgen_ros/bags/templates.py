@@ -132,24 +132,6 @@ def header_template(message: Any) -> Template:
     return Template(lambda values: _stamped(message, values), [('i4', 1), ('u4', 1)])
 
 
-def path_template(frame: str, count: int) -> Template:
-    """nav_msgs/Path: 1 + T seconds, 1 + T nanoseconds, T times x y z and x y z w."""
-
-    def build(values: list[NDArray[Any]]) -> Any:
-        rows = values[2].reshape(-1, 7).tolist()
-        poses = [
-            _stamped(
-                messages.pose_stamped(0, frame, row[:3], row[3:]),
-                [values[0][place + 1 :], values[1][place + 1 :]],
-            )
-            for place, row in enumerate(rows)
-        ]
-        head = messages.header(0, frame)
-        return _stamped(messages.message_class(messages.PATH)(head, poses), values)
-
-    return Template(build, [('i4', 1 + count), ('u4', 1 + count), ('f8', 7 * count)])
-
-
 def _stamped(message: Any, values: list[NDArray[Any]]) -> Any:
     message.header.stamp = messages.message_class('builtin_interfaces/msg/Time')(
         int(values[0][0]), int(values[1][0])

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from r2rgen_ros.bags import messages, templates
-from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.camera import PinholeCamera
 
 RNG = np.random.default_rng(0)
@@ -60,14 +59,6 @@ def test_poses_numbers_and_headers():
     template = templates.header_template(messages.camera_info(0, 'optical', camera))
     made = [messages.camera_info(stamp, 'optical', camera) for stamp in STAMPS]
     agree(template.fill(templates.clock(STAMPS)), made)
-
-
-def test_paths():
-    poses = se3.compose(se3.rotation_about([0.0, 0.0, 1.0], np.linspace(0, 1, 4)), np.eye(4)[:, :3])
-    stamps = STAMPS[1:5]
-    rows = np.concatenate(se3.to_quaternion(poses), axis=1)
-    fields = [*templates.clock(np.concatenate([stamps[:1], stamps])[None]), rows[None]]
-    agree(templates.path_template('base', 4).fill(fields), [messages.path('base', stamps, poses)])
 
 
 def test_no_messages():

@@ -1,0 +1,50 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip('r2rgen_ros.cli.console')
+
+from r2rgen_ros.bags import messages
+from r2rgen_ros.bags.inspection import inspect_bag
+from r2rgen_ros.bags.writer import BagWriter
+from r2rgen_ros.cli import inspect as verb
+
+
+def text(path):
+    return '\n'.join(verb.describe(inspect_bag(path)))
+
+
+def test_real_bags_are_told_in_words(data_dir):
+    folder = data_dir / 'ros1_bags'
+    cloud = text(folder / 'moveit_perception_tutorial.bag')
+    assert '640 x 480' in cloud
+    assert 'valid share 76%' in cloud
+    assert 'distinct depths 285' in cloud
+    frames = text(folder / 'jsk_watercan.bag')
+    assert 'frames: 83 pairs' in frames
+    assert 'leading slash' in frames
+    joints = text(folder / 'kuka_lwr_joint_states.bag')
+    assert '4101 x sensor_msgs/msg/JointState, 100 Hz' in joints
+    assert 'repeated share 46%' in joints
+    for words in (cloud, frames, joints):
+        assert 'This is no demonstration yet.' in words
+        assert '; to fix: ' in words
+
+
+def test_arguments_and_result(tmp_path):
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.add_topic('/joint_states', messages.JOINT_STATE)
+        for k in range(5):
+            bag.write('/joint_states', k, messages.joint_state(k, ['a'], np.array([float(k)])))
+    parser = argparse.ArgumentParser()
+    verb.add_arguments(parser)
+    result = verb.run(parser.parse_args([str(tmp_path / 'bag')]))
+    again = json.loads(json.dumps(result, allow_nan=False))
+    assert again['topics'][0]['name'] == '/joint_states'
+    assert not again['is_demonstration']
