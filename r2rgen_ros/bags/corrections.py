@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from r2rgen_ros.bags.source import interpolate_rows, measured_joints
+from r2rgen_ros.bags.match import measured_joints
+from r2rgen_ros.bags.series import fractional_index, interpolate_rows
 from r2rgen_ros.bags.timeline import frame_times
-from r2rgen_ros.bags.transforms import fractional_index
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import require
 

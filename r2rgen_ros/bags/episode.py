@@ -17,7 +17,7 @@ from r2rgen_ros.bags.clouds import LABELLED, encode_cloud
 from r2rgen_ros.bags.corrections import ArmCorrection
 from r2rgen_ros.bags.images import encode_colour, encode_depth
 from r2rgen_ros.bags.replay import LinkPoses, Outgoing, Replay
-from r2rgen_ros.bags.source import nearest_index
+from r2rgen_ros.bags.series import nearest_index
 from r2rgen_ros.bags.timeline import Timeline
 from r2rgen_ros.bags.writer import BagWriter
 from r2rgen_ros.geometry import se3

@@ -24,7 +24,7 @@ import numpy as np
 
 from r2rgen_ros.bags import templates
 from r2rgen_ros.bags.corrections import ArmCorrection, JointCorrection, joint_positions
-from r2rgen_ros.bags.source import interpolate_rows
+from r2rgen_ros.bags.series import interpolate_rows
 from r2rgen_ros.bags.timeline import Placement, Timeline
 from r2rgen_ros.geometry import se3
 

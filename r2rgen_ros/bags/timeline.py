@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from r2rgen_ros.bags.transforms import fractional_index
+from r2rgen_ros.bags.series import fractional_index
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,6 +19,7 @@ import numpy as np
 from pytransform3d.transform_manager import TemporalTransformManager, TimeVaryingTransform
 
 from r2rgen_ros.bags.messages import stamp_ns
+from r2rgen_ros.bags.series import fractional_index
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
 
@@ -85,27 +86,6 @@ class _Track(TimeVaryingTransform):  # type: ignore[misc]
     def check_transforms(self) -> _Track:
         """Nothing to do: samples are checked when they come in."""
         return self
-
-
-def fractional_index(stamps: Stamps, at: ArrayLike) -> NDArray[np.float64]:
-    """Where instants lie among stamps that do not fall: 2.25 is a quarter on from the third.
-
-    Args:
-        stamps: (N,) int64 nanoseconds, N >= 1.
-        at: (Q,) int64 nanoseconds.
-
-    Returns:
-        (Q,) in [0, N - 1]; whole numbers at the stamps themselves.
-
-    """
-    at = np.asarray(at, dtype=np.int64)
-    if len(stamps) == 1:
-        return np.zeros(len(at))
-    low = np.clip(np.searchsorted(stamps, at, side='right') - 1, 0, len(stamps) - 2)
-    # Differences of int64 are exact; only they become floats. A repeated stamp counts as passed.
-    span = stamps[low + 1] - stamps[low]
-    share = np.where(span > 0, (at - stamps[low]) / np.maximum(span, 1), 1.0)
-    return np.asarray(low + np.clip(share, 0.0, 1.0))
 
 
 class TransformBuffer:

@@ -10,7 +10,8 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from r2rgen_ros.bags import messages
 from r2rgen_ros.bags.reader import BagReader
-from r2rgen_ros.bags.transforms import TransformBuffer, fractional_index
+from r2rgen_ros.bags.series import fractional_index
+from r2rgen_ros.bags.transforms import TransformBuffer
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
 

@@ -1,0 +1,78 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A recording on the time base of its camera, with all it takes to write its topics again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.bags import tracks
+    from r2rgen_ros.bags.collect import Collected
+    from r2rgen_ros.bags.transforms import TransformBuffer
+    from r2rgen_ros.geometry.camera import PinholeCamera
+    from r2rgen_ros.model.demo import Arm, Joints
+
+    Stamps = NDArray[np.int64]
+    Poses = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A recording on the time base of its camera.
+
+    Attributes:
+        path: The bag.
+        stamps: (T,) int64 header stamps of the frames, strictly rising.
+        base_frame: Frame that poses are expressed in.
+        arms: Path and gripper per arm at the frames.
+        depth: Depth images, one per frame; None where the source is clouds.
+        colour: Colour images, one per frame.
+        camera_info: Intrinsics as recorded.
+        cloud: Clouds, one per frame.
+        camera: Intrinsics.
+        camera_frame: Its optical frame.
+        camera2base: (T, 4, 4) pose of the camera; None where unknown.
+        cloud2base: (T, 4, 4) pose of the clouds' frame; None where it is the base frame.
+        joints: Positions of all measured joints at the frames.
+        recorded: Everything as it was recorded, before frames were matched.
+        custom_data: What the bag says of itself.
+        left_out: Topics that are not written into episodes.
+        warnings: What the person should know.
+
+    """
+
+    path: Path
+    stamps: Stamps
+    base_frame: str
+    arms: tuple[Arm, ...]
+    depth: tracks.ImageTrack | None
+    colour: tracks.ImageTrack | None
+    camera_info: tracks.CameraTrack | None
+    cloud: tracks.CloudTrack | None
+    camera: PinholeCamera | None
+    camera_frame: str | None
+    camera2base: Poses | None
+    cloud2base: Poses | None
+    joints: Joints | None
+    recorded: Collected
+    custom_data: Mapping[str, str]
+    left_out: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def buffer(self) -> TransformBuffer:
+        """All transforms."""
+        return self.recorded.buffer
+
+    @property
+    def robot_description(self) -> str | None:
+        """URDF text."""
+        return self.recorded.description
