@@ -151,7 +151,8 @@ class _Collector:
 
     def add(self, kind: str, entry: Entry, message: Any) -> None:
         if kind in ('latched', 'static'):
-            self.latched.setdefault(entry.topic, []).append((entry.log_ns, message))
+            kept = messages.as_standard(message, self.topics[entry.topic].type)
+            self.latched.setdefault(entry.topic, []).append((entry.log_ns, kept))
             if kind == 'static':
                 for item in message.transforms:
                     self.builder.add(item, is_static=True)
@@ -257,7 +258,9 @@ class _Collector:
         rows = self.rows.get((topic.name,)) if topic else None
         if rows is None:
             return None
-        return tracks.CameraTrack(*rows.sorted().common(), self.first[rows.topic.name])
+        message = messages.as_standard(self.first[rows.topic.name], messages.CAMERA_INFO)
+        message.header.frame_id = rows.frame
+        return tracks.CameraTrack(*rows.sorted().common(), message)
 
     def _description(self) -> str | None:
         topic = self.streams.description

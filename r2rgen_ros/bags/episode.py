@@ -179,14 +179,9 @@ class EpisodeWriter:
         return [
             Outgoing(log_ns + shift, track.topic.name, raw)
             for track in self.source.recorded.latched
-            for log_ns, raw in zip(track.log_ns, self._latched_raw(track), strict=True)
-        ]
-
-    def _latched_raw(self, track: tracks.LatchedTrack) -> list[bytes]:
-        kind = messages.TF if track.topic.type == 'tf/msg/tfMessage' else track.topic.type
-        return [
-            bytes(messages.serialize(messages.as_standard(message, kind)))
-            for message in track.messages
+            for log_ns, raw in zip(
+                track.log_ns, map(messages.serialize, track.messages), strict=True
+            )
         ]
 
     def _paths_of(self, episode: Episode) -> list[Outgoing]:
@@ -217,15 +212,14 @@ class EpisodeWriter:
         for info in self._infos:
             if info not in per_frame:
                 placed = line.place(info)
-                message = messages.as_standard(info.message, messages.CAMERA_INFO)
-                data = templates.header_template(message).fill(templates.clock(placed.stamps))
+                data = templates.header_template(info.message).fill(templates.clock(placed.stamps))
                 logs = placed.logs.tolist()
                 out += [Outgoing(*row) for row in zip(logs, repeat(info.topic.name), data)]
         return out
 
 
 def _described(topic: Topic, *, is_latched: bool = False) -> tuple[str, str, tuple[Qos, ...]]:
-    kind = messages.TF if topic.type == 'tf/msg/tfMessage' else topic.type
+    kind = messages.standard_type(topic.type)
     default = DEFAULT_QOS.get(kind, qos.RELIABLE)
     if is_latched:
         default = qos.LATCHED_TF if kind == messages.TF else qos.LATCHED
@@ -302,7 +296,7 @@ class _CameraWriter:
                 out.append(self._stamped(self.source.cloud, number, nearest, message))
         for info, blank in self._infos:
             stamp = int(self._stamps[number] + info.offset[nearest])
-            blank.header.stamp = messages.time(stamp)
+            blank.header = messages.header(stamp, blank.header.frame_id)
             raw = messages.serialize(blank)
             out.append((stamp + int(info.latency[nearest]), info.track.topic.name, raw))
         if frame.labelled is not None and frame.labels is not None:

@@ -65,13 +65,26 @@ def serialize(message: Any) -> memoryview:
     return store().serialize_cdr(message, message.__msgtype__)
 
 
+def standard_type(msgtype: str) -> str:
+    """The ROS 2 name of a message type of ROS 1."""
+    return TF if msgtype == 'tf/msg/tfMessage' else msgtype
+
+
 def as_standard(message: Any, msgtype: str) -> Any:
-    """A message with the fields that ROS 2 has; ROS 1 spells those of CameraInfo in capitals."""
-    kind = message_class(msgtype)
-    names = [name for name, _ in store().get_msgdef(msgtype).fields]
-    return kind(
+    """A copy of a message, of whatever bag, as an object of the standard definitions.
+
+    ROS 1 spells the fields of CameraInfo in capitals; those are found as well.
+
+    Raises:
+        AttributeError: The message lacks a field.
+
+    """
+    kind = standard_type(msgtype)
+    names = [name for name, _ in store().get_msgdef(kind).fields]
+    shallow = message_class(kind)(
         *(getattr(message, name if hasattr(message, name) else name.upper()) for name in names)
     )
+    return store().deserialize_cdr(bytes(store().serialize_cdr(shallow, kind)), kind)
 
 
 def time(stamp_ns: int) -> Any:

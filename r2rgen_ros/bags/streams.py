@@ -145,7 +145,7 @@ class _Finder:
         latched = [
             topic
             for topic in self.topics
-            if topic not in known and topic.is_latched and _is_standard(topic)
+            if topic not in known and topic.is_latched and self._can_be_copied(topic)
         ]
         return Streams(
             depth=depth,
@@ -170,6 +170,15 @@ class _Finder:
         if topic.name not in self._first:
             self._first[topic.name] = next(self.reader.decoded([topic.name]))[2]
         return self._first[topic.name]
+
+    def _can_be_copied(self, topic: Topic) -> bool:
+        if topic.type not in messages.store().fielddefs:
+            return False
+        try:
+            messages.as_standard(self.first(topic), topic.type)
+        except (AttributeError, TypeError, ValueError):
+            return False  # a ROS 1 type whose fields ROS 2 has changed
+        return True
 
     def _of(self, *types: str) -> list[Topic]:
         return [topic for topic in self.topics if topic.type in types]
@@ -314,10 +323,6 @@ class _Finder:
             )
         self.notes.append(f'of {len(found)} {what} topics, {ranked[0].name} was taken ({names})')
         return ranked[0]
-
-
-def _is_standard(topic: Topic) -> bool:
-    return topic.type in messages.store().fielddefs
 
 
 def _by(size: tuple[int, int]) -> str:

@@ -9,6 +9,7 @@ and the bytes that differ are the number's. Each template is checked against the
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,7 +130,8 @@ def number_template(msgtype: str) -> Template:
 
 def header_template(message: Any) -> Template:
     """Any message with a header, of which only the stamp changes: seconds, nanoseconds."""
-    return Template(lambda values: _stamped(message, values), [('i4', 1), ('u4', 1)])
+    own = deepcopy(message)
+    return Template(lambda values: _stamped(own, values), [('i4', 1), ('u4', 1)])
 
 
 def _stamped(message: Any, values: list[NDArray[Any]]) -> Any:

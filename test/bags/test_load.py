@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,6 +135,24 @@ def test_frames_survive_pickling_and_forking(tmp_path, workshop):
     for k in range(12):
         assert np.array_equal(demo.frames[k].colour, truth.colours[k])
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_sources_can_be_sent_to_processes_that_know_nothing_yet(tmp_path, workshop):
+    workshop.record(tmp_path / 'bag')
+    (tmp_path / 'source').write_bytes(pickle.dumps(read_source(tmp_path / 'bag')))
+    script = f"""
+import pickle
+source = pickle.load(open({str(tmp_path / 'source')!r}, 'rb'))
+print(source.recorded.latched[0].messages[0].__msgtype__, source.camera_info.message.width)
+"""
+    out = subprocess.run(
+        [sys.executable, '-c', script],
+        env={**os.environ, 'PYTHONPATH': str(Path(__file__).resolve().parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert out.stdout.split()[1] == '32'
 
 
 def test_little_is_kept_in_memory(tmp_path, workshop):
