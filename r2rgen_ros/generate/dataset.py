@@ -154,7 +154,10 @@ def fingerprint(bag: Path) -> str:
     with os_errors(f'cannot read {bag}'):
         files = sorted(p for p in bag.iterdir() if p.is_file()) if bag.is_dir() else [bag]
         for path in files:
-            if path.suffix not in {'.mcap', '.db3', '.bag', '.zstd'} and path.name != 'metadata.yaml':
+            if (
+                path.suffix not in {'.mcap', '.db3', '.bag', '.zstd'}
+                and path.name != 'metadata.yaml'
+            ):
                 continue
             digest.update(f'{path.name} {path.stat().st_size}\n'.encode())
             with path.open('rb') as file:

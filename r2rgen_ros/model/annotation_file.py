@@ -161,8 +161,8 @@ def _rounded(values: Any) -> Any:
     return np.round(np.asarray(values, dtype=np.float64), 6).tolist()
 
 
-def dump_annotation(annotation: Annotation) -> str:
-    """Return the text of an annotation file; `parse_annotation` reads it back the same."""
+def annotation_data(annotation: Annotation) -> dict[str, Any]:
+    """Return an annotation as plain data, with the keys of the file."""
     data: dict[str, Any] = {'format': FORMAT}
     if annotation.frames is not None:
         data['frames'] = annotation.frames
@@ -189,6 +189,12 @@ def dump_annotation(annotation: Annotation) -> str:
         }
         if np.isfinite(support.residual):
             data['support']['residual'] = _rounded(support.residual)
+    return data
+
+
+def dump_annotation(annotation: Annotation) -> str:
+    """Return the text of an annotation file; `parse_annotation` reads it back the same."""
+    data = annotation_data(annotation)
     body = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     return _HEADER + body
 

@@ -1,0 +1,189 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Say what a demonstration shows: objects, skills and the support plane.
+
+With --auto a proposal is made: objects are those prompted, else the masks beside the demo, else
+whatever stands on the support; skills follow from the gripper and from what is near what. The
+annotation is a small YAML file in the demo's folder; edit it and run "r2rgen annotate DEMO" again
+to check it. Every run draws annotation.png beside it.
+
+Examples:
+  r2rgen annotate demos/bottle --auto
+  r2rgen annotate demos/bottle --auto --pixel bottle=250,160 --pixel plate=410,260
+  r2rgen annotate demos/bottle                  # check an edited file, draw it
+  r2rgen annotate demos/bottle --from other.yaml
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from r2rgen_ros.cli import console
+from r2rgen_ros.cli.streams import add_stream_arguments, selected_streams
+from r2rgen_ros.model.errors import R2RGenError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from r2rgen_ros.model.annotation import Annotation, ObjectNote
+
+_NUMBERS = {'point': 3, 'pixel': 2, 'box': 4}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `r2rgen annotate`."""
+    parser.add_argument('demo', type=Path, metavar='DEMO', help='a bag, or the folder of one')
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument('--auto', action='store_true', help='propose an annotation')
+    way.add_argument('--from', dest='file', type=Path, metavar='FILE', help='take it from a file')
+    parser.add_argument(
+        '--again', action='store_true', help='keep the old annotation under another name'
+    )
+    prompts = parser.add_argument_group('objects for --auto; each may be repeated')
+    prompts.add_argument(
+        '--point',
+        action='append',
+        default=[],
+        metavar='NAME=X,Y,Z',
+        help='a point on it, base frame, metres',
+    )
+    prompts.add_argument(
+        '--pixel', action='append', default=[], metavar='NAME=U,V', help='a pixel of it'
+    )
+    prompts.add_argument(
+        '--box',
+        action='append',
+        default=[],
+        metavar='NAME=U0,V0,U1,V1',
+        help='a box around it in the image',
+    )
+    prompts.add_argument(
+        '--mask',
+        action='append',
+        default=[],
+        metavar='NAME=FILE',
+        help='a binary image of it, of the size of the camera image',
+    )
+    prompts.add_argument('--frame', type=int, default=0, help='frame of the prompts (default: 0)')
+    add_stream_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Propose, take or check an annotation; write and draw it."""
+    from r2rgen_ros.bags.load import load_demo
+    from r2rgen_ros.generate.session import annotation_path, find_annotation
+    from r2rgen_ros.model.annotation_file import dump_annotation
+    from r2rgen_ros.model.paths import write_text
+    from r2rgen_ros.parse.propose import propose
+    from r2rgen_ros.parse.scene import build_scene, parse_scene, survey
+    from r2rgen_ros.report.annotation import draw_annotation
+
+    target = annotation_path(args.demo)
+    notes = _notes(args, target.parent)
+    writing = args.auto or args.file is not None
+    if writing and target.exists() and not args.again:
+        raise R2RGenError(
+            f'{target} exists already', '', 'edit it, or pass --again to keep it under another name'
+        )
+    demo = load_demo(args.demo, selected_streams(args))
+    with console.progress('parsing', len(demo)) as bar:
+        if args.auto:
+            ground = survey(demo)
+            annotation = propose(ground, target.parent, notes)
+            scene = build_scene(ground, annotation, target.parent, bar.update)
+        else:
+            annotation, folder = find_annotation(args.demo, args.file)
+            scene = parse_scene(demo, annotation, folder, bar.update)
+    if writing:
+        _set_aside(target)
+        write_text(target, dump_annotation(annotation))
+    picture = draw_annotation(scene, target.with_suffix('.png'))
+    _describe(annotation, target, picture)
+    console.say(f'next: r2rgen generate {args.demo} -o DATASET -n 10')
+    return {
+        'annotation': str(target),
+        'picture': str(picture),
+        'objects': [note.name for note in annotation.objects],
+        'skills': [
+            {
+                'name': s.name,
+                'first': s.first,
+                'last': s.last,
+                'targets': s.targets,
+                'in_hand': s.in_hand,
+                'arm': s.arm,
+            }
+            for s in annotation.skills
+        ],
+        'notes': list(annotation.notes),
+    }
+
+
+def _describe(annotation: Annotation, target: Path, picture: Path) -> None:
+    for skill in annotation.skills:
+        hand = f', {", ".join(skill.in_hand)} in hand' if skill.in_hand else ''
+        about = ', '.join(skill.targets) or 'the support'
+        console.say(f'  frames {skill.first:4d} to {skill.last:4d}  {skill.name} ({about}{hand})')
+    for note in annotation.notes:
+        console.say(f'  check: {note}')
+    console.say(f'annotation: {target}')
+    console.say(f'picture:    {picture}')
+
+
+def _set_aside(target: Path) -> None:
+    """Give an old annotation a number, so that nothing is lost."""
+    if not target.exists():
+        return
+    number = 1
+    while (old := target.with_name(f'{target.stem}.{number}{target.suffix}')).exists():
+        number += 1
+    target.rename(old)
+    console.say(f'the old annotation is now {old}')
+
+
+def _notes(args: argparse.Namespace, folder: Path) -> list[ObjectNote]:
+    """Objects that the options point at; without any, the masks that lie in the demo's folder."""
+    from r2rgen_ros.model.annotation import ObjectNote, Prompt
+
+    notes = []
+    for way, count in _NUMBERS.items():
+        for text in getattr(args, way):
+            name, values = _split(way, text)
+            try:
+                numbers = tuple(float(part) for part in values.split(','))
+            except ValueError:
+                numbers = ()
+            if len(numbers) != count:
+                raise R2RGenError(f'--{way} is "{text}"', f'NAME= and {count} numbers')
+            notes.append(ObjectNote(name, Prompt(args.frame, **{way: numbers})))
+    for text in args.mask:
+        name, file = _split('mask', text)
+        notes.append(ObjectNote(name, Prompt(args.frame, mask=_local_mask(Path(file), folder))))
+    if not notes and args.auto:
+        for path in sorted((folder / 'masks').glob('*.png')):
+            notes.append(ObjectNote(path.stem, Prompt(mask=f'masks/{path.name}')))
+    return notes
+
+
+def _split(way: str, text: str) -> tuple[str, str]:
+    name, equals, value = text.partition('=')
+    if not (name.strip() and equals and value):
+        raise R2RGenError(f'--{way} is "{text}"', 'NAME=…')
+    return name.strip(), value
+
+
+def _local_mask(file: Path, folder: Path) -> str:
+    """Path of a mask below the demo's folder; one from elsewhere is copied there."""
+    from r2rgen_ros.model.paths import inside, os_errors, write_bytes
+
+    if not file.is_file():
+        raise R2RGenError(f'there is no mask {file}')
+    if file.resolve().is_relative_to(folder.resolve()):
+        return str(file.resolve().relative_to(folder.resolve()))
+    target = inside(folder, f'masks/{file.name}')
+    if not target.exists():
+        with os_errors(f'cannot read {file}'):
+            data = file.read_bytes()
+        write_bytes(target, data)
+    return f'masks/{file.name}'

@@ -1,0 +1,113 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The terminal: text, tables and progress bars. With --json all of it goes to standard error."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import Task, TaskID
+
+
+class _Terminal:
+    """Where text goes; one for the process."""
+
+    def __init__(self) -> None:
+        self.out = Console(highlight=False, soft_wrap=True)
+
+
+_terminal = _Terminal()
+
+
+def use_standard_error() -> None:
+    """Send text to standard error, so that standard output holds nothing but JSON."""
+    _terminal.out = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def say(text: str = '') -> None:
+    """Print a line."""
+    _terminal.out.print(Text(text))
+
+
+def heading(text: str) -> None:
+    """Print a line that stands out on a terminal."""
+    _terminal.out.print(Text(text, style='bold'))
+
+
+def complain(text: str) -> None:
+    """Print one line of error."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(text, style='red'))
+
+
+def emit(text: str) -> None:
+    """Print machine-readable text on standard output."""
+    sys.stdout.write(text + '\n')
+
+
+class _Rate(ProgressColumn):
+    """Steps per second."""
+
+    def render(self, task: Task) -> Text:
+        """Return the text of the column."""
+        speed = task.finished_speed or task.speed
+        return Text('' if speed is None else f'{speed:.1f}/s')
+
+
+class Bar:
+    """A running progress bar."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def update(self, steps: int = 1) -> None:
+        """Move on by some steps."""
+        self._progress.update(self._task, advance=steps)
+
+    def move_to(self, done: int, note: str = '') -> None:
+        """Show so many steps as done, with a note behind the bar."""
+        self._progress.update(self._task, completed=done, note=note)
+
+
+@contextmanager
+def progress(text: str, total: int) -> Iterator[Bar]:
+    """Show a progress bar with rate and time left; nothing where the output is no terminal.
+
+    Args:
+        text: What is being done.
+        total: Number of steps.
+
+    Yields:
+        The bar.
+
+    """
+    columns = (
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TextColumn('left'),
+        TimeRemainingColumn(),
+        TextColumn('{task.fields[note]}'),
+    )
+    terminal = _terminal.out
+    with Progress(*columns, console=terminal, disable=not terminal.is_terminal) as bar:
+        yield Bar(bar, bar.add_task(text, total=total, note=''))

@@ -1,0 +1,136 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Generate new demonstrations from one: a folder of bags, a manifest and a report.
+
+Ten first, look at them, then a thousand: --resume goes on with what is there, also after Ctrl-C or
+a crash. The same seed gives the same bytes with any number of workers.
+
+Examples:
+  r2rgen generate demos/bottle -o datasets/bottle -n 10
+  r2rgen generate demos/bottle -o datasets/bottle -n 1000 --resume
+  r2rgen generate demos/bottle -o datasets/turned -n 100 --config my_generate.yaml --seed 7
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from r2rgen_ros.cli import console
+from r2rgen_ros.cli.streams import add_stream_arguments, selected_streams
+
+if TYPE_CHECKING:
+    import argparse
+
+    from r2rgen_ros.generate.run import Job, Status
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `r2rgen generate`."""
+    parser.add_argument('demo', type=Path, metavar='DEMO', help='an annotated demonstration')
+    parser.add_argument(
+        '-o',
+        '--output',
+        required=True,
+        type=Path,
+        metavar='DATASET',
+        help='folder to create, or with --resume to go on with',
+    )
+    parser.add_argument(
+        '-n',
+        '--count',
+        type=int,
+        default=10,
+        help='episodes the dataset shall hold (default: %(default)s)',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='seed (default: %(default)s)')
+    parser.add_argument(
+        '--config',
+        type=Path,
+        metavar='FILE',
+        help='what to vary and how; config/generate.yaml shows every setting',
+    )
+    parser.add_argument(
+        '--annotation', type=Path, metavar='FILE', help="another annotation than the demo's own"
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=os.cpu_count() or 1,
+        help='processes (default: one per core, %(default)s)',
+    )
+    parser.add_argument('--resume', action='store_true', help='go on with a dataset')
+    parser.add_argument('--no-report', action='store_true', help='draw no pictures at the end')
+    add_stream_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Generate a dataset and draw its report."""
+    from r2rgen_ros.generate.config import GenerateConfig, read_config
+    from r2rgen_ros.generate.run import Interrupted, Job, generate
+    from r2rgen_ros.generate.session import find_annotation
+    from r2rgen_ros.model.paths import require_new
+
+    if not args.resume:
+        require_new(args.output)
+    config = read_config(args.config) if args.config else GenerateConfig()
+    annotation, folder = find_annotation(args.demo, args.annotation)
+    with console.progress('parsing', annotation.frames or 0) as bar:
+        job = Job.prepare(
+            args.demo, annotation, folder, config, args.seed, selected_streams(args), bar.update
+        )
+    try:
+        with console.progress('generating', args.count) as bar:
+
+            def show(status: Status) -> None:
+                bar.move_to(status.accepted, f'{status.attempts - status.accepted} rejected')
+
+            status = generate(
+                job,
+                args.output,
+                args.count,
+                resume=args.resume,
+                workers=args.workers,
+                progress=show,
+            )
+    except Interrupted as stop:
+        command = f'r2rgen generate {args.demo} -o {args.output} -n {args.count} --resume'
+        raise KeyboardInterrupt(
+            f' after {stop.status.accepted} episodes; go on with: {command}'
+        ) from None
+    _describe(status, args.output)
+    result = {
+        'dataset': str(args.output),
+        'accepted': status.accepted,
+        'attempts': status.attempts,
+        'reasons': status.reasons,
+        'left_out': list(job.source.left_out),
+    }
+    if not args.no_report:
+        result['report'] = _report(job, args.output)
+    return result
+
+
+def _describe(status: Status, folder: Path) -> None:
+    rejected = status.attempts - status.accepted
+    reasons = ', '.join(f'{count} {name}' for name, count in sorted(status.reasons.items()))
+    why = f' ({reasons})' if rejected else ''
+    console.say(
+        f'{status.accepted} of {status.attempts} attempts accepted, {rejected} rejected{why}'
+    )
+    if status.accepted < status.wanted:
+        console.say(
+            f'fewer than the {status.wanted} asked for: narrow the ranges in the configuration, '
+            'or allow more attempts_per_episode'
+        )
+    console.say(f'dataset: {folder}')
+
+
+def _report(job: Job, folder: Path) -> str:
+    from r2rgen_ros.generate.dataset import Dataset
+    from r2rgen_ros.report.dataset import write_report
+
+    report = write_report(Dataset.open(folder), job.scene, job.config)
+    console.say(f'report:  {report.page}')
+    return str(report.page)

@@ -1,0 +1,91 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command r2rgen: one module per verb, one line per error."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import r2rgen_ros
+from r2rgen_ros.cli import console
+from r2rgen_ros.model.errors import R2RGenError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERBS = {
+    'demo': 'demo',
+    'simulate': 'simulate',
+    'import': 'import_',
+    'inspect': 'inspect',
+    'annotate': 'annotate',
+    'generate': 'generate',
+    'report': 'report',
+    'view': 'view',
+}
+OK, STOPPED, WRONG = 0, 130, 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='r2rgen',
+        description='One real demonstration in, a folder of new ones out, as ROS 2 bags.',
+        epilog='r2rgen VERB --help says more of a verb.',
+    )
+    parser.add_argument('--version', action='version', version=r2rgen_ros.__version__)
+    verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True)
+    for verb, name in VERBS.items():
+        module = import_module(f'r2rgen_ros.cli.{name}')
+        text = (module.__doc__ or '').strip()
+        child = verbs.add_parser(
+            verb,
+            help=text.splitlines()[0],
+            description=text,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(child)
+        child.add_argument(
+            '--json', action='store_true', help='print the result as JSON, for programs'
+        )
+        child.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: Words after the command's name; those of the process if None.
+
+    Returns:
+        Exit status: 0 done, 2 something that the user can mend, 130 stopped by Ctrl-C.
+
+    """
+    logging.basicConfig(level=logging.WARNING, format='%(levelname)s: %(message)s')
+    args = _parser().parse_args(arguments)
+    if args.json:
+        console.use_standard_error()
+    try:
+        result: dict[str, Any] = args.run(args)
+    except R2RGenError as error:
+        console.complain(f'r2rgen {args.verb}: {error}')
+        return WRONG
+    except KeyboardInterrupt as stop:
+        console.complain(f'r2rgen {args.verb}: stopped{stop}')
+        return STOPPED
+    except BrokenPipeError:
+        # The reader of our output, say head, has gone.
+        sys.stderr.close()
+        return OK
+    if args.json:
+        console.emit(json.dumps(result, default=str))
+    return OK
+
+
+if __name__ == '__main__':
+    sys.exit(main())

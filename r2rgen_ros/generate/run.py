@@ -1,0 +1,349 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Generate a dataset: attempts in index order, on one process or several, resumable.
+
+Attempts are made by workers and committed by the main process in index order, so the folder holds
+the same bytes with any number of workers, and after any interruption followed by a resume.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import Counter, deque
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+import scipy
+
+import r2rgen_ros
+from r2rgen_ros.bags.episode import EpisodeWriter
+from r2rgen_ros.bags.load import demo_of
+from r2rgen_ros.bags.source import read_source
+from r2rgen_ros.bags.streams import StreamSelection
+from r2rgen_ros.generate.assemble import Assembler
+from r2rgen_ros.generate.compose import make_composer
+from r2rgen_ros.generate.dataset import Dataset, Entry, episode_name, fingerprint
+from r2rgen_ros.generate.sampling import Sampler
+from r2rgen_ros.generate.session import streams_data
+from r2rgen_ros.model.annotation_file import annotation_data
+from r2rgen_ros.model.episode import Rejection
+from r2rgen_ros.model.errors import R2RGenError, check_range
+from r2rgen_ros.parse.robot import robot_of
+from r2rgen_ros.parse.scene import parse_scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from r2rgen_ros.bags.source import Source
+    from r2rgen_ros.generate.config import GenerateConfig
+    from r2rgen_ros.model.annotation import Annotation
+    from r2rgen_ros.model.scene import Scene
+
+_AHEAD = 3
+_WATCH_S = 0.5
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a generation is.
+
+    Attributes:
+        wanted: Episodes asked for.
+        accepted: Episodes in the dataset.
+        attempts: Attempts in the manifest.
+        reasons: Rejections by reason.
+
+    """
+
+    wanted: int
+    accepted: int
+    attempts: int
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+class Interrupted(Exception):
+    """The person stopped the generation; the dataset can be resumed.
+
+    Args:
+        status: How far it had come.
+
+    """
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(f'stopped after {status.accepted} of {status.wanted} episodes')
+        self.status = status
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """All that is needed to make any attempt.
+
+    Attributes:
+        source: The recording.
+        scene: The same, parsed.
+        config: What is asked for.
+        seed: Seed of the dataset.
+        annotation: The annotation as plain data, for dataset.yaml.
+
+    """
+
+    source: Source
+    scene: Scene
+    config: GenerateConfig
+    seed: int
+    info: dict[str, Any]
+
+    @classmethod
+    def prepare(
+        cls,
+        bag: Path,
+        annotation: Annotation,
+        folder: Path,
+        config: GenerateConfig,
+        seed: int,
+        wanted: StreamSelection | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Job:
+        """Read and parse the source.
+
+        Args:
+            bag: The recording.
+            annotation: What a person said of it.
+            folder: Folder that mask paths in the annotation are relative to.
+            config: What is asked for.
+            seed: Seed of the dataset, 0 or more.
+            wanted: Topics and frames that a person chose.
+            progress: Called with the number of frames parsed.
+
+        Raises:
+            R2RGenError: Something does not fit.
+
+        """
+        check_range('the seed', seed, 0, 2**63 - 1)
+        source = read_source(bag, wanted)
+        scene = parse_scene(demo_of(source), annotation, folder, progress)
+        info = {
+            'source': {
+                'bag': str(source.path.resolve()),
+                'fingerprint': fingerprint(source.path),
+                'annotation_folder': str(folder.resolve()),
+                'streams': streams_data(wanted or StreamSelection()),
+            },
+            'seed': seed,
+            'config': config.to_data(),
+            'annotation': annotation_data(annotation),
+            'versions': {
+                'r2rgen_ros': r2rgen_ros.__version__,
+                'numpy': np.__version__,
+                'scipy': scipy.__version__,
+                'numba': numba.__version__,
+            },
+        }
+        return cls(source, scene, config, seed, info)
+
+
+class _Maker:
+    """Makes attempts; one per process."""
+
+    def __init__(self, job: Job) -> None:
+        robot = robot_of(job.scene.demo)
+        self._job = job
+        self._sampler = Sampler.create(job.scene, job.config, job.seed)
+        self._assembler = Assembler.create(job.scene, job.config, robot)
+        self._composer = make_composer(job.scene, job.config)
+        self.writer = EpisodeWriter(
+            job.source,
+            link_poses=robot.link_poses if robot is not None else None,
+            compression=job.config.output.compression,
+        )
+        self._base = {
+            'r2rgen.source': job.source.path.resolve().name,
+            'r2rgen.source_fingerprint': job.info['source']['fingerprint'],
+            'r2rgen.seed': str(job.seed),
+        }
+
+    def attempt(self, index: int, pending: Path) -> tuple[Entry, Path | None, float]:
+        """Make one attempt; its bag, if any, is written below the pending folder."""
+        begin = time.perf_counter()
+        variation = self._sampler.variation(index)
+        outcome = variation
+        if not isinstance(variation, Rejection):
+            outcome = self._assembler.assemble(variation)  # type: ignore[assignment]
+        if isinstance(outcome, Rejection):
+            return Entry.of(outcome), None, time.perf_counter() - begin
+        entry = Entry.of(outcome)  # type: ignore[arg-type]
+        path = pending / episode_name(index)
+        custom = {
+            **self._base,
+            'r2rgen.index': str(index),
+            'r2rgen.variation': entry.to_line().strip(),
+        }
+        frames = self._composer.frames(outcome)  # type: ignore[arg-type]
+        self.writer.write(path, outcome, frames, custom_data=custom)  # type: ignore[arg-type]
+        return entry, path, time.perf_counter() - begin
+
+
+def generate(
+    job: Job,
+    folder: Path,
+    count: int,
+    *,
+    resume: bool = False,
+    workers: int = 1,
+    progress: Callable[[Status], None] | None = None,
+) -> Status:
+    """Generate episodes until so many are accepted, or attempts run out.
+
+    Args:
+        job: The prepared source.
+        folder: The dataset; new, or with `resume` one that was begun with the same job.
+        count: Episodes wanted in the dataset, those that are there already included.
+        resume: Go on with what is there.
+        workers: Processes.
+        progress: Called after every attempt.
+
+    Returns:
+        What the dataset holds; fewer accepted than wanted if too many attempts were rejected.
+
+    Raises:
+        R2RGenError: The folder exists (without resume), differs (with resume), or the disk is full.
+        Interrupted: The person pressed Ctrl-C.
+
+    """
+    check_range('the number of episodes', count, 1, 10_000_000)
+    check_range('the number of workers', workers, 1, 1024)
+    maker = _Maker(job)
+    info = {**job.info, 'left_out': list(maker.writer.left_out)}
+    dataset = Dataset.resume(folder, info) if resume else Dataset.create(folder, info)
+    run = _Run(dataset, count, job.config.feasibility.attempts_per_episode, progress)
+    try:
+        if not run.done:
+            dataset.pending.mkdir(exist_ok=True)
+            with _results(maker, dataset.pending, run.attempts, run.most, workers) as results:
+                run.commit_all(results)
+    except KeyboardInterrupt:
+        raise Interrupted(run.status) from None
+    finally:
+        dataset.unlock()
+    return run.status
+
+
+class _Run:
+    """Counts and commits."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        count: int,
+        attempts_each: int,
+        progress: Callable[[Status], None] | None,
+    ) -> None:
+        self._dataset, self._count, self._progress = dataset, count, progress
+        self._accepted = self.attempts = 0
+        self._reasons: Counter[str] = Counter()
+        self.most = count * attempts_each
+        for entry in dataset.entries():
+            self._count_in(entry)
+
+    @property
+    def status(self) -> Status:
+        """How far the run is."""
+        return Status(self._count, self._accepted, self.attempts, dict(self._reasons))
+
+    @property
+    def done(self) -> bool:
+        """Whether no further attempt is needed or allowed."""
+        return self._accepted >= self._count or self.attempts >= self.most
+
+    def commit_all(self, results: Iterator[tuple[Entry, Path | None, float]]) -> None:
+        """Commit results in index order until done."""
+        while not self.done:
+            entry, bag, seconds = next(results)
+            self._dataset.commit(entry, bag, seconds)
+            self._count_in(entry)
+            if self._progress is not None:
+                self._progress(self.status)
+
+    def _count_in(self, entry: Entry) -> None:
+        if entry.index != self.attempts:
+            raise R2RGenError(
+                f'the manifest of {self._dataset.folder} lacks attempt {self.attempts}',
+                'one line per attempt, in order',
+            )
+        self.attempts += 1
+        self._accepted += entry.accepted
+        if not entry.accepted:
+            self._reasons[entry.reason] += 1
+
+
+Result = tuple[Entry, 'Path | None', float]
+
+
+@contextlib.contextmanager
+def _results(
+    maker: _Maker, pending: Path, first: int, stop: int, workers: int
+) -> Iterator[Iterator[Result]]:
+    """Results of the attempts from first to stop, in order."""
+    if workers == 1:
+        yield (maker.attempt(index, pending) for index in range(first, stop))
+        return
+    # Forked workers inherit the parsed scene instead of copying it.
+    context = multiprocessing.get_context('fork')
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start_worker, initargs=(maker, os.getpid())
+    )
+    try:
+        yield _in_order(pool, pending, first, stop, workers)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_order(
+    pool: ProcessPoolExecutor, pending: Path, first: int, stop: int, workers: int
+) -> Iterator[Result]:
+    waiting: deque[Future[Result]] = deque()
+    following = first
+    while waiting or following < stop:
+        while following < stop and len(waiting) < _AHEAD * workers:
+            waiting.append(pool.submit(_work, following, pending))
+            following += 1
+        try:
+            yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise R2RGenError(
+                'a worker process died (out of memory, or killed)',
+                '',
+                'run again with --resume, perhaps with fewer --workers',
+            ) from None
+
+
+_maker: _Maker | None = None
+
+
+def _start_worker(maker: _Maker, parent: int) -> None:
+    """Keep the maker, leave Ctrl-C to the main process, and end when that is gone."""
+    global _maker  # noqa: PLW0603 - a pool hands state to its workers in no other way
+    _maker = maker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_WATCH_S)
+    os._exit(1)
+
+
+def _work(index: int, pending: Path) -> Result:
+    assert _maker is not None
+    return _maker.attempt(index, pending)

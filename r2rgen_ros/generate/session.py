@@ -1,0 +1,105 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where a demonstration keeps its annotation, and how a dataset finds its source again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from r2rgen_ros.bags.load import load_demo
+from r2rgen_ros.bags.streams import StreamSelection
+from r2rgen_ros.generate.config import GenerateConfig, parse_config
+from r2rgen_ros.generate.dataset import INFO_NAME, Dataset, fingerprint
+from r2rgen_ros.model.annotation_file import FILE_NAME, parse_annotation, read_annotation
+from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.yaml_file import YamlSection
+from r2rgen_ros.parse.scene import parse_scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from r2rgen_ros.model.annotation import Annotation
+    from r2rgen_ros.model.scene import Scene
+
+
+def annotation_path(demo: Path) -> Path:
+    """Where the annotation of a demonstration lies: in its folder, or beside its file."""
+    return demo / FILE_NAME if demo.is_dir() else demo.with_name(f'{demo.stem}.{FILE_NAME}')
+
+
+def find_annotation(demo: Path, given: Path | None = None) -> tuple[Annotation, Path]:
+    """Read the annotation of a demonstration.
+
+    Args:
+        demo: The demonstration.
+        given: Another file to read.
+
+    Returns:
+        The annotation and the folder that its mask paths are relative to.
+
+    Raises:
+        R2RGenError: There is none, or it is wrong.
+
+    """
+    if not demo.exists():
+        raise R2RGenError(f'there is no {demo}', 'a bag or the folder of one')
+    path = given or annotation_path(demo)
+    if not path.exists():
+        raise R2RGenError(
+            f'{demo} has no annotation ({path} is missing)',
+            '',
+            f'run: r2rgen annotate {demo} --auto',
+        )
+    return read_annotation(path), path.parent
+
+
+def streams_data(wanted: StreamSelection) -> dict[str, Any]:
+    """Return what a person chose of the streams as plain data."""
+    chosen: dict[str, Any] = {}
+    for key, value in asdict(wanted).items():
+        if value:
+            chosen[key] = (
+                [list(v) if isinstance(v, tuple) else v for v in value]
+                if isinstance(value, tuple)
+                else value
+            )
+    return chosen
+
+
+def reopen(
+    dataset: Dataset, progress: Callable[[int], None] | None = None
+) -> tuple[Scene, GenerateConfig]:
+    """Parse the source of a dataset again, with the annotation that the dataset was made with.
+
+    Args:
+        dataset: An open dataset.
+        progress: Called with the number of frames parsed.
+
+    Raises:
+        R2RGenError: The source has gone or changed.
+
+    """
+    file = str(dataset.folder / INFO_NAME)
+    root = YamlSection.parse(yaml.safe_dump(dataset.info), file)
+    source = dataset.info.get('source', {})
+    bag = Path(str(source.get('bag', '')))
+    if not bag.exists():
+        raise R2RGenError(
+            f'the source of {dataset.folder} has gone: there is no {bag}', '', 'move it back'
+        )
+    if fingerprint(bag) != source.get('fingerprint'):
+        raise R2RGenError(
+            f'the source of {dataset.folder} has changed: {bag}', 'the recording it was made from'
+        )
+    streams = dict(source.get('streams', {}))
+    for key in ('gripper', 'end_effectors'):
+        if key in streams:
+            streams[key] = tuple(tuple(v) if isinstance(v, list) else v for v in streams[key])
+    annotation = parse_annotation(root['annotation'])
+    folder = Path(str(source.get('annotation_folder', bag.parent)))
+    demo = load_demo(bag, StreamSelection(**streams))
+    return parse_scene(demo, annotation, folder, progress), parse_config(root['config'])
