@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -497,3 +499,51 @@ def test_a_camera_on_the_hand_moves_with_it(tmp_path):
         assert np.abs(difference).max() < 1e-6
     moved = read_source(tmp_path / 'ep').cloud2base
     assert np.abs(moved - change @ source.cloud2base).max() < 1e-12
+
+
+def test_a_ros1_demonstration_becomes_ros2_episodes(tmp_path, workshop):
+    from rosbags.convert.converter import convert
+    from rosbags.typesys import Stores, get_typestore
+
+    truth = workshop.record(tmp_path / 'bag')
+    convert(
+        [tmp_path / 'bag'], tmp_path / 'old.bag', 'mcap', 9, None, 'file', messages.store(),
+        get_typestore(Stores.ROS1_NOETIC), [], [], [], [],
+    )  # fmt: skip
+    source = read_source(tmp_path / 'old.bag')
+    demo = demo_of(source)
+    assert np.array_equal(demo.stamps, truth.stamps)
+    assert np.array_equal(demo.frames[3].colour, truth.colours[3])
+    write(EpisodeWriter(source), tmp_path / 'ep', demo, workshop.episode_of(demo))
+    # Byte for byte what an episode of the ROS 2 recording holds.
+    before, after = raw_messages(tmp_path / 'bag'), raw_messages(tmp_path / 'ep')
+    assert {topic: after[topic] for topic in before} == before
+    with BagReader(tmp_path / 'ep') as reader:
+        assert reader.topic('/tf_static').is_latched
+        assert not reader.topic('/tf').is_latched
+
+
+def thin(path, name, keep):
+    """Keep only some messages of a topic."""
+    again = path.with_name('again')
+    with BagReader(path) as reader, BagWriter(again) as bag:
+        for topic in reader.topics:
+            bag.add_topic(topic.name, topic.type, topic.qos)
+        seen = -1
+        for topic, log, raw in reader.messages():
+            seen += topic == name
+            if topic != name or seen in keep:
+                bag.write(topic, log, raw)
+    shutil.rmtree(path)
+    again.rename(path)
+
+
+@pytest.mark.parametrize('keep', [{0}, {0, 6}])
+def test_intrinsics_that_come_rarely_are_kept_rare(tmp_path, workshop, keep):
+    workshop.record(tmp_path / 'bag')
+    thin(tmp_path / 'bag', '/cam/aligned_depth/camera_info', keep)
+    source = read_source(tmp_path / 'bag')
+    demo = demo_of(source)
+    write(EpisodeWriter(source), tmp_path / 'ep', demo, workshop.episode_of(demo))
+    topic = '/cam/aligned_depth/camera_info'
+    assert raw_messages(tmp_path / 'ep')[topic] == raw_messages(tmp_path / 'bag')[topic]
