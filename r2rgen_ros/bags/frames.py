@@ -111,7 +111,7 @@ def _arms(frames: list[str]) -> tuple[tuple[str, str], ...]:
         raise R2RGenError(
             f'several frames could be the end effector: {frames}',
             'one per arm',
-            'name the end effector frame',
+            'choose with --ee-frame ARM=FRAME',
         )
     return tuple(zip(names, frames, strict=True))
 

@@ -319,7 +319,9 @@ class _Finder:
         names = ', '.join(topic.name for topic in ranked)
         if score(ranked[0]) == score(ranked[1]):
             raise R2RGenError(
-                f'several topics could be the {what}: {names}', 'one', f'name the {what} topic'
+                f'several topics could be the {what}: {names}',
+                'one',
+                f'choose with --topic {what}=TOPIC',
             )
         self.notes.append(f'of {len(found)} {what} topics, {ranked[0].name} was taken ({names})')
         return ranked[0]

@@ -216,7 +216,7 @@ class TransformBuffer:
             raise R2RGenError(
                 f'the frame "{name}" is unknown',
                 f'one of {list(near or self.frames[:12])}',
-                'name another frame, or record /tf and /tf_static',
+                'choose with --base-frame or --ee-frame, or record /tf and /tf_static',
             )
         return name
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r2rgen_ros.bags.inspection import Inspection, TopicReport, inspect_bag
-from r2rgen_ros.bags.streams import StreamSelection
 from r2rgen_ros.cli import console
+from r2rgen_ros.cli.streams import add_stream_arguments, selected_streams
 
 if TYPE_CHECKING:
     import argparse
@@ -23,15 +23,12 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument('bag', metavar='BAG', type=Path, help='the recording')
-    parser.add_argument('--base-frame', help='frame of the robot base')
-    parser.add_argument('--ee-frame', help='frame of the end effector')
+    add_stream_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Inspect a bag, print the findings, and return them."""
-    hands = (('arm', args.ee_frame),) if args.ee_frame else ()
-    wanted = StreamSelection(base_frame=args.base_frame, end_effectors=hands)
-    found = inspect_bag(args.bag, wanted)
+    found = inspect_bag(args.bag, selected_streams(args))
     for line in describe(found):
         console.say(line)
     return found.to_json()
