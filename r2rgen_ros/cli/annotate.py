@@ -161,8 +161,10 @@ def _notes(args: argparse.Namespace, folder: Path) -> list[ObjectNote]:
         name, file = _split('mask', text)
         notes.append(ObjectNote(name, Prompt(args.frame, mask=_local_mask(Path(file), folder))))
     if not notes and args.auto:
-        for path in sorted((folder / 'masks').glob('*.png')):
-            notes.append(ObjectNote(path.stem, Prompt(mask=f'masks/{path.name}')))
+        notes += [
+            ObjectNote(path.stem, Prompt(mask=f'masks/{path.name}'))
+            for path in sorted((folder / 'masks').glob('*.png'))
+        ]
     return notes
 
 

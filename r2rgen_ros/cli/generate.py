@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Generate a dataset and draw its report."""
     from r2rgen_ros.generate.config import GenerateConfig, read_config
-    from r2rgen_ros.generate.run import Interrupted, Job, generate
+    from r2rgen_ros.generate.run import InterruptedGenerationError, Job, generate
     from r2rgen_ros.generate.session import find_annotation
     from r2rgen_ros.model.paths import require_new
 
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 workers=args.workers,
                 progress=show,
             )
-    except Interrupted as stop:
+    except InterruptedGenerationError as stop:
         command = f'r2rgen generate {args.demo} -o {args.output} -n {args.count} --resume'
         raise KeyboardInterrupt(
             f' after {stop.status.accepted} episodes; go on with: {command}'

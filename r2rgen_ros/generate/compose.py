@@ -211,6 +211,7 @@ class ImageComposer:
             moved=not still,
             fill=self._config.camera.fill,
             plane=_plane_in_camera(scene, self._base2camera @ moves.environment),
+            backdrop=scene.backdrop,
         )
         camera2base = scene.demo.sensor.camera2base[0]
         for frame, source in enumerate(moves.source.tolist()):
@@ -255,7 +256,11 @@ class PixelComposer:
                 for name, cloud in self._parts(source)
             ]
             self._camera.set_environment(
-                layers[0], moved=False, fill='none', plane=(np.array([0.0, 0.0, 1.0]), 0.0)
+                layers[0],
+                moved=False,
+                fill='none',
+                plane=(np.array([0.0, 0.0, 1.0]), 0.0),
+                backdrop=self._scene.demo.frames[source].colour,
             )
             image = self._camera.render(layers[1:])
             yield _sensed(self._scene, image, self._rays, camera2base, self._config)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FORMAT = 'r2rgen/generate/1'
 MODES = ('ranges', 'grid', 'given')
 FILLS = ('none', 'shrink', 'expand')
+COMPRESSIONS = ('auto', 'none', 'zstd')
 CAMERA_MODES = ('auto', 'on', 'off')
 _LIMIT_M = 5.0
 
@@ -174,22 +175,22 @@ class OutputConfig:
     """What is written.
 
     Attributes:
-        compression: none or zstd, inside the MCAP file.
+        compression: none or zstd, inside the MCAP file; auto compresses images only.
         labelled_points: Whether the labelled cloud is written beside the source's topics.
         labelled_count: Points of the labelled cloud; 0 keeps every point.
 
     """
 
-    compression: str = 'none'
+    compression: str = 'auto'
     labelled_points: bool = True
     labelled_count: int = 8192
 
     def __post_init__(self) -> None:
         """Check ranges."""
         require(
-            self.compression in {'none', 'zstd'},
+            self.compression in COMPRESSIONS,
             f'compression is "{self.compression}"',
-            'none or zstd',
+            f'one of {COMPRESSIONS}',
         )
         check_range('labelled_count', self.labelled_count, 0, 10_000_000)
 
@@ -374,7 +375,7 @@ def _output(part: YamlSection) -> OutputConfig:
     part.keys([], ['compression', 'labelled_points', 'labelled_count'])
     values: dict[str, Any] = {}
     if 'compression' in part:
-        values['compression'] = part['compression'].choice(('none', 'zstd'))
+        values['compression'] = part['compression'].choice(COMPRESSIONS)
     if 'labelled_points' in part:
         values['labelled_points'] = part['labelled_points'].flag()
     if 'labelled_count' in part:

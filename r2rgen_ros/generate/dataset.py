@@ -234,8 +234,9 @@ class Dataset:
         wanted = json.loads(json.dumps({'format': FORMAT, **info}))
         for key in wanted:
             if dataset.info.get(key) != wanted[key]:
+                change = _difference(dataset.info.get(key), wanted[key])
                 raise R2RGenError(
-                    f'{folder} was made with another {key}: {_difference(dataset.info.get(key), wanted[key])}',
+                    f'{folder} was made with another {key}: {change}',
                     'the source, annotation, configuration, seed and versions it was begun with',
                     'resume with those, or generate into a new folder',
                 )

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from r2rgen_ros.bags.source import Source
+    from r2rgen_ros.bags.writer import Compression
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.model.annotation import Annotation
     from r2rgen_ros.model.scene import Scene
@@ -71,7 +72,7 @@ class Status:
     reasons: dict[str, int] = field(default_factory=dict)
 
 
-class Interrupted(Exception):
+class InterruptedGenerationError(Exception):
     """The person stopped the generation; the dataset can be resumed.
 
     Args:
@@ -152,6 +153,14 @@ class Job:
         return cls(source, scene, config, seed, info)
 
 
+def _compression(job: Job) -> Compression:
+    """Images shrink to a third; clouds hardly do, and are small."""
+    wanted = job.config.output.compression
+    if wanted == 'auto':
+        return 'zstd' if job.scene.demo.has_images else 'none'
+    return 'zstd' if wanted == 'zstd' else 'none'
+
+
 class _Maker:
     """Makes attempts; one per process."""
 
@@ -164,7 +173,7 @@ class _Maker:
         self.writer = EpisodeWriter(
             job.source,
             link_poses=robot.link_poses if robot is not None else None,
-            compression=job.config.output.compression,
+            compression=_compression(job),
         )
         self._base = {
             'r2rgen.source': job.source.path.resolve().name,
@@ -217,7 +226,7 @@ def generate(
 
     Raises:
         R2RGenError: The folder exists (without resume), differs (with resume), or the disk is full.
-        Interrupted: The person pressed Ctrl-C.
+        InterruptedGenerationError: The person pressed Ctrl-C.
 
     """
     check_range('the number of episodes', count, 1, 10_000_000)
@@ -232,7 +241,7 @@ def generate(
             with _results(maker, dataset.pending, run.attempts, run.most, workers) as results:
                 run.commit_all(results)
     except KeyboardInterrupt:
-        raise Interrupted(run.status) from None
+        raise InterruptedGenerationError(run.status) from None
     finally:
         dataset.unlock()
     return run.status
@@ -332,7 +341,7 @@ _maker: _Maker | None = None
 
 def _start_worker(maker: _Maker, parent: int) -> None:
     """Keep the maker, leave Ctrl-C to the main process, and end when that is gone."""
-    global _maker  # noqa: PLW0603 - a pool hands state to its workers in no other way
+    global _maker  # a pool hands state to its workers in no other way
     _maker = maker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

@@ -63,6 +63,8 @@ class Scene:
         objects: In the order of the annotation.
         environment: What is neither object nor robot, base frame.
         labels: Per frame, uint8 of the shape of the depth image (H, W), or (N,) for a cloud.
+        backdrop: (H, W, 3) uint8, colour of the environment as the camera saw it, also where it has
+            no depth; None for clouds.
 
     """
 
@@ -72,6 +74,7 @@ class Scene:
     objects: tuple[SceneObject, ...]
     environment: Cloud
     labels: tuple[NDArray[np.uint8], ...]
+    backdrop: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         """Check counts."""

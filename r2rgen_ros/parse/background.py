@@ -75,7 +75,7 @@ def find_background(demo: Demo) -> Background:
 def _farthest(
     depths: NDArray[np.float32], colours: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Farthest repeated depth (R, W) and the mean colour there, of (F, R, W) and (F, R, W, 3)."""
+    """Farthest repeated depth (R, W) and the median colour there, of (F, R, W) and (F, R, W, 3)."""
     count = len(depths)
     valid = np.isfinite(depths)
     filled = np.where(valid, depths, -np.inf)
@@ -85,14 +85,26 @@ def _farthest(
     far = ordered[rank]
     lone = ~np.isfinite(far)
     far[lone] = filled.max(axis=0)[lone]
-    near = np.abs(filled - far) < _SAME_M
-    hits = near.sum(axis=0)
     with np.errstate(invalid='ignore', divide='ignore'):
+        near = np.abs(filled - far) < _SAME_M
+        hits = near.sum(axis=0)
         # Differences from the farthest keep float32 exact where nothing varies.
         offset = np.where(near, filled - far, 0.0).sum(axis=0) / hits
-        shade = np.where(near[..., None], colours, 0).sum(axis=0) / hits[..., None]
     depth = np.where(hits > 0, far + offset, np.nan)
-    return depth.astype(np.float32), np.nan_to_num(shade + 0.5).astype(np.uint8)
+    return depth.astype(np.float32), _median(colours, near | (hits == 0), np.maximum(hits, 1))
+
+
+def _median(
+    colours: NDArray[np.uint8], chosen: NDArray[np.bool_], counts: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """Median colour (R, W, 3) over the chosen frames; a mean would show every shadow half.
+
+    Where no depth is ever valid all frames are chosen, so that the backdrop keeps its colour.
+    """
+    ordered = np.sort(np.where(chosen[..., None], colours, 255), axis=0)
+    total = np.where(chosen.all(axis=0), len(colours), counts)
+    middle = ((total - 1) // 2)[None, ..., None]
+    return np.asarray(np.take_along_axis(ordered, middle, axis=0)[0])
 
 
 def complete_behind(

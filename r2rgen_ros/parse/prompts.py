@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.parse.snapshot import Snapshot
 
 _LEAST_POINTS = 12
+_ROBOT_M = 0.07
 _CLICK_M = 0.05
 _CLICK_PX = 12.0
 
@@ -89,7 +90,7 @@ def find_candidates(
     tree = cKDTree(robot_points)
     for k in range(int(label.max(initial=-1)) + 1):
         near = tree.query(snapshot.points[label == k])[0].min()
-        if near < 0.07:
+        if near < _ROBOT_M:
             robot.add(k)
     return Candidates(frame, snapshot, label, frozenset(robot), gap)
 

@@ -102,7 +102,8 @@ def _standing(ground: Ground) -> list[ObjectNote]:
     for k in candidates.objects:
         mine = points[candidates.label == k]
         extent = np.ptp(mine, axis=0).max()
-        if _SMALLEST_M <= extent <= _LARGEST_M:
+        stands = float(ground.support.height(mine).min()) < _TOUCH_M
+        if stands and _SMALLEST_M <= extent <= _LARGEST_M:
             sized.append(mine)
     if not sized:
         raise R2RGenError(

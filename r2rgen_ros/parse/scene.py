@@ -155,8 +155,9 @@ def build_scene(
         )
     ]
     held = [held_by(demo, note) for note in annotation.objects]
+    backdrop = None
     if ground.background is not None:
-        labels, environment = _label_images(
+        labels, environment, backdrop = _label_images(
             ground, annotation.objects, seeds, clouds, tracks, progress
         )
     else:
@@ -169,7 +170,7 @@ def build_scene(
         SceneObject(note.name, cloud, poses, hand)
         for note, cloud, poses, hand in zip(annotation.objects, complete, tracks, held, strict=True)
     )
-    return Scene(demo, annotation, ground.support, objects, environment, tuple(labels))
+    return Scene(demo, annotation, ground.support, objects, environment, tuple(labels), backdrop)
 
 
 def _check_fit(demo: Demo, annotation: Annotation) -> None:
@@ -212,7 +213,7 @@ def _label_images(
     clouds: list[Cloud],
     tracks: list[NDArray[np.float64]],
     progress: Callable[[int], None] | None,
-) -> tuple[list[NDArray[np.uint8]], Cloud]:
+) -> tuple[list[NDArray[np.uint8]], Cloud, NDArray[np.uint8]]:
     """Label every image, with the environment behind the objects completed."""
     demo = ground.demo
     assert ground.background is not None
@@ -239,7 +240,7 @@ def _label_images(
     environment = Cloud.from_arrays(
         se3.apply(demo.sensor.camera2base[0], points), behind.colour[known]
     )
-    return labels, environment
+    return labels, environment, behind.colour
 
 
 def _still_covered(

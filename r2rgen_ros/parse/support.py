@@ -14,6 +14,7 @@ import numpy as np
 from scipy.spatial import ConvexHull
 
 from r2rgen_ros.model.annotation import SupportPlane
+from r2rgen_ros.parse.clusters import clusters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,7 @@ _SAMPLE = 6000
 _TOLERANCE_M = 0.008
 _LEAST_SHARE = 0.15
 _MOST_BELOW = 0.2
+_CONNECTED_M = 0.06
 _LEAST_AREA_M2 = 0.12  # a plate is flat too, but nothing stands beside it on a plate
 
 
@@ -58,6 +60,8 @@ def fit_support(points: Floats) -> SupportPlane | None:
     if near.mean() < _LEAST_SHARE or (height < -5 * _TOLERANCE_M).mean() > _MOST_BELOW:
         return None
     residual = float(np.sqrt(np.mean(height[near] ** 2)))
+    # A far wall meets the plane too: only what hangs together with the largest part is support.
+    near[near] = clusters(points[near], _CONNECTED_M, 1) == 0
     flat = SupportPlane(normal, offset, np.eye(3))
     hull = ConvexHull(flat.to_plane(points[near]))
     if hull.volume < _LEAST_AREA_M2:

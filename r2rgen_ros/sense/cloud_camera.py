@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.camera import PinholeCamera
+from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
 from r2rgen_ros.sense.sampling import farthest_points
 

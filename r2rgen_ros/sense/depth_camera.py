@@ -75,6 +75,7 @@ class DepthCamera:
         self._labels = np.zeros(0, dtype=np.uint8)
         self._still = self._zbuffer.snapshot()
         self._may_fill = False
+        self._backdrop: NDArray[np.uint8] | None = None
         self._window = (0, 0, camera.width, camera.height)
 
     def set_environment(
@@ -84,6 +85,7 @@ class DepthCamera:
         moved: bool,
         fill: str,
         plane: tuple[NDArray[np.float64], float],
+        backdrop: NDArray[np.uint8] | None = None,
     ) -> None:
         """Project the environment once; frames are drawn in front of it.
 
@@ -92,8 +94,11 @@ class DepthCamera:
             moved: Whether it moved before the camera, which leaves an empty border.
             fill: What to do with that border: none, shrink or expand.
             plane: Unit normal (3,) and offset of the support plane, camera optical frame.
+            backdrop: (H, W, 3) colours of pixels in which the environment has no depth; black if
+                None.
 
         """
+        self._backdrop = None if moved else backdrop
         self._zbuffer.clear()
         self._zbuffer.add(layer.cloud.points, layer.frame2camera)
         self._colours, self._labels = (
@@ -153,7 +158,11 @@ class DepthCamera:
         # One entry more for "nothing": index -1 picks it.
         palette = np.concatenate([colours, np.zeros((1, 3), dtype=np.uint8)])
         names = np.concatenate([labels, np.array([UNSEEN], dtype=np.uint8)])
-        return Image(depth, palette[source], names[source])
+        colour = palette[source]
+        if self._backdrop is not None:
+            # A camera has colour where it has no depth, such as beyond its range.
+            colour[source < 0] = self._backdrop[source < 0]
+        return Image(depth, colour, names[source])
 
     def _fill_border(self, fill: str, plane: tuple[NDArray[np.float64], float], label: int) -> None:
         owner, zbuf = self._zbuffer.image()
