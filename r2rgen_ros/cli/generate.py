@@ -68,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Generate a dataset and draw its report."""
     from r2rgen_ros.generate.config import GenerateConfig, read_config
+    from r2rgen_ros.generate.dataset import Dataset
     from r2rgen_ros.generate.run import InterruptedGenerationError, Job, generate
     from r2rgen_ros.generate.session import find_annotation
     from r2rgen_ros.model.paths import require_new
@@ -100,12 +101,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             f' after {stop.status.accepted} episodes; go on with: {command}'
         ) from None
     _describe(status, args.output)
+    left_out = Dataset.open(args.output).info.get('left_out', [])
+    for topic in left_out:
+        console.say(f'  not written: {topic}')
     result = {
         'dataset': str(args.output),
         'accepted': status.accepted,
         'attempts': status.attempts,
         'reasons': status.reasons,
-        'left_out': list(job.source.left_out),
+        'left_out': left_out,
     }
     if not args.no_report:
         result['report'] = _report(job, args.output)

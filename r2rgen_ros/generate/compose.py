@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
+from r2rgen_ros.generate.robot_cloud import LinkMotion
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.zbuffer import ZBufferRule
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.model.episode import Episode
+    from r2rgen_ros.robots.kinematics import Robot
 
     class Composer(Protocol):
         """Makes the frames of an episode, one at a time."""
@@ -35,8 +37,14 @@ if TYPE_CHECKING:
             """Yield the frames of an episode in order."""
 
 
-def make_composer(scene: Scene, config: GenerateConfig) -> Composer:
+def make_composer(scene: Scene, config: GenerateConfig, robot: Robot | None = None) -> Composer:
     """Return what composes the frames of a scene's episodes.
+
+    Args:
+        scene: The parsed demonstration.
+        config: What is asked for.
+        robot: Kinematics, so that the robot's pixels move link by link; None to move them rigidly
+            with the end effector.
 
     Raises:
         R2RGenError: The camera step is on but the source has no camera.
@@ -50,7 +58,9 @@ def make_composer(scene: Scene, config: GenerateConfig) -> Composer:
             'set camera mode to auto or off',
         )
     if scene.demo.has_images:
-        return ImageComposer(scene, config) if mode != 'off' else PixelComposer(scene, config)
+        if mode != 'off':
+            return ImageComposer(scene, config, robot)
+        return PixelComposer(scene, config)
     if mode != 'off' and scene.demo.sensor is not None:
         return SparseComposer(scene, config)
     return PointComposer(scene, config)
@@ -176,7 +186,7 @@ def _gap(cloud: Cloud) -> float:
 class ImageComposer:
     """Depth and colour images with the camera step."""
 
-    def __init__(self, scene: Scene, config: GenerateConfig) -> None:
+    def __init__(self, scene: Scene, config: GenerateConfig, robot: Robot | None = None) -> None:
         sensor = scene.demo.sensor
         assert sensor is not None
         self._scene = scene
@@ -188,6 +198,16 @@ class ImageComposer:
         rays = sensor.camera.rays().reshape(-1, 3).astype(np.float32)
         self._rays = rays
         self._robot = [self._robot_cloud(frame) for frame in range(len(scene.demo))]
+        self._links = LinkMotion(scene.demo, robot) if robot is not None else None
+        self._owners = [self._links_of(frame) for frame in range(len(scene.demo))]
+
+    def _links_of(self, frame: int) -> NDArray[np.int64] | None:
+        """The link of each robot pixel of a source frame."""
+        if self._links is None:
+            return None
+        assert self._scene.demo.sensor is not None
+        camera2base = self._scene.demo.sensor.camera2base[frame]
+        return self._links.assign(se3.apply(camera2base, self._robot[frame].points), frame)
 
     def _robot_cloud(self, frame: int) -> Cloud:
         """The robot's pixels of a source frame, camera optical frame."""
@@ -214,6 +234,8 @@ class ImageComposer:
             backdrop=scene.backdrop,
         )
         camera2base = scene.demo.sensor.camera2base[0]
+        known = self._links is not None and episode.joints is not None
+        links = self._links.moves(episode) if self._links is not None and known else None
         for frame, source in enumerate(moves.source.tolist()):
             layers = [
                 Layer(
@@ -221,8 +243,16 @@ class ImageComposer:
                 )
                 for k, item in enumerate(scene.objects)
             ]
-            hand = self._base2camera @ moves.hands[0, frame] @ camera2base
-            layers.append(Layer(self._robot[source], hand, ROBOT))
+            robot = self._robot[source]
+            owner = self._owners[source]
+            if links is None or owner is None:
+                hand = self._base2camera @ moves.hands[0, frame] @ camera2base
+                layers.append(Layer(robot, hand, ROBOT))
+            else:
+                points = np.empty_like(robot.points)
+                table = self._base2camera @ links[frame] @ camera2base
+                _move_points(robot.points, owner, table, points)
+                layers.append(Layer(Cloud(points, robot.colours), np.eye(4), ROBOT))
             image = self._camera.render(layers)
             yield _sensed(scene, image, self._rays, camera2base, self._config)
 

@@ -17,7 +17,7 @@ import time
 from collections import Counter, deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -41,16 +41,21 @@ from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.parse.scene import parse_scene
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.bags.replay import LinkPoses
     from r2rgen_ros.bags.source import Source
     from r2rgen_ros.bags.writer import Compression
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.model.annotation import Annotation
     from r2rgen_ros.model.scene import Scene
+    from r2rgen_ros.robots.kinematics import Robot
 
 _AHEAD = 3
+_MOST_FINGERS = 2
 _WATCH_S = 0.5
 
 
@@ -161,6 +166,36 @@ def _compression(job: Job) -> Compression:
     return 'zstd' if wanted == 'zstd' else 'none'
 
 
+def _known_links(robot: Robot) -> LinkPoses:
+    """Kinematics that leave out the transforms of what is not the robot."""
+    links = set(robot.links)
+
+    def poses(
+        names: Sequence[str], positions: NDArray[np.float64], edges: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], NDArray[np.float64]]:
+        own = [edge for edge in edges if set(edge) <= links]
+        return robot.link_poses(names, positions, own)
+
+    return poses
+
+
+def _without_joints(source: Source) -> Source:
+    """Leave out the joints of an arm whose kinematics are unknown: they would contradict its hand.
+
+    Grippers stay: topics of one or two joints.
+    """
+    arms = [track for track in source.recorded.joints if len(track.names) > _MOST_FINGERS]
+    if not arms:
+        return source
+    kept = tuple(track for track in source.recorded.joints if track not in arms)
+    notes = tuple(
+        f'{track.topic.name} (without a robot_description the joints of a moved hand are unknown)'
+        for track in arms
+    )
+    recorded = replace(source.recorded, joints=kept)
+    return replace(source, recorded=recorded, left_out=(*source.left_out, *notes))
+
+
 class _Maker:
     """Makes attempts; one per process."""
 
@@ -169,10 +204,10 @@ class _Maker:
         self._job = job
         self._sampler = Sampler.create(job.scene, job.config, job.seed)
         self._assembler = Assembler.create(job.scene, job.config, robot)
-        self._composer = make_composer(job.scene, job.config)
+        self._composer = make_composer(job.scene, job.config, robot)
         self.writer = EpisodeWriter(
-            job.source,
-            link_poses=robot.link_poses if robot is not None else None,
+            job.source if robot is not None else _without_joints(job.source),
+            link_poses=_known_links(robot) if robot is not None else None,
             compression=_compression(job),
         )
         self._base = {
