@@ -156,7 +156,8 @@ def _notes(args: argparse.Namespace, folder: Path) -> list[ObjectNote]:
                 numbers = ()
             if len(numbers) != count:
                 raise R2RGenError(f'--{way} is "{text}"', f'NAME= and {count} numbers')
-            notes.append(ObjectNote(name, Prompt(args.frame, **{way: numbers})))
+            said: dict[str, Any] = {way: numbers}
+            notes.append(ObjectNote(name, Prompt(args.frame, **said)))
     for text in args.mask:
         name, file = _split('mask', text)
         notes.append(ObjectNote(name, Prompt(args.frame, mask=_local_mask(Path(file), folder))))

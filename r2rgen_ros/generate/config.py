@@ -12,6 +12,7 @@ from r2rgen_ros.model.errors import check_range, require
 from r2rgen_ros.model.yaml_file import YamlSection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FORMAT = 'r2rgen/generate/1'
@@ -253,7 +254,7 @@ def parse_config(root: YamlSection) -> GenerateConfig:
         R2RGenError: Naming the file and the line.
 
     """
-    parts = {
+    parts: dict[str, Callable[[YamlSection], Any]] = {
         'sampling': _sampling,
         'perturbation': _perturbation,
         'motion': _motion,

@@ -57,7 +57,8 @@ def skill_centre(scene: Scene, index: int) -> NDArray[np.float64]:
     if not places:
         arm = next(arm for arm in scene.demo.arms if arm.name == skill.arm)
         return np.array(arm.ee2base[frame, :3, 3])
-    return np.mean([scene.objects[place].object2base[frame, :3, 3] for place in places], axis=0)
+    centres = [scene.objects[place].object2base[frame, :3, 3] for place in places]
+    return np.asarray(np.mean(centres, axis=0))
 
 
 @dataclass(frozen=True)

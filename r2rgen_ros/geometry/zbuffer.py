@@ -132,7 +132,7 @@ def _visible(
     height: int,
     width: int,
     radius: int,
-    delta: float,
+    delta: Any,
     support: int,
     pixel: Any,
     depth: Any,
@@ -159,7 +159,7 @@ def _hide_pixels(
     height: int,
     width: int,
     radius: int,
-    delta: float,
+    delta: Any,
     support: int,
     out: Any,
 ) -> None:

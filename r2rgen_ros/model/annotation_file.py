@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import yaml
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FORMAT = 'r2rgen/annotation/1'
 FILE_NAME = 'annotation.yaml'
+_T = TypeVar('_T')
 _MANY = 10_000_000
 _FAR = 100.0
 
@@ -59,16 +60,14 @@ def parse_annotation(root: YamlSection) -> Annotation:
     skills = tuple(_skill(part, [note.name for note in objects]) for part in root['skills'].items())
     support = _support(root['support']) if 'support' in root else None
     frames = root['frames'].whole(2, _MANY) if 'frames' in root else None
-    return _checked(
-        root['skills'],
-        lambda: Annotation(objects, skills, support, frames, root['notes'].words()),
-    )
+    notes = root['notes'].words()
+    return _checked(root['skills'], Annotation, objects, skills, support, frames, notes)
 
 
-def _checked(section: YamlSection, build: Callable[[], Any]) -> Any:
-    """Build a noun and let its own check name the line."""
+def _checked(section: YamlSection, noun: Callable[..., _T], *parts: Any, **named: Any) -> _T:
+    """Build a noun from parts already read, and let its own check name the line."""
     try:
-        return build()
+        return noun(*parts, **named)
     except R2RGenError as error:
         raise section.error(error.found, error.expected, error.fix) from None
 
@@ -93,13 +92,9 @@ def _object(part: YamlSection) -> ObjectNote:
         if len(corners) != 2:
             raise prompt['region'].error(f'region has {len(corners)} corners', '2')
         values['region'] = tuple(corner.numbers(3, -_FAR, _FAR, 'm') for corner in corners)
+    grasps = tuple(_grasp(item) for item in part['grasps'].items())
     return _checked(
-        part,
-        lambda: ObjectNote(
-            part['name'].text(),
-            _checked(prompt, lambda: Prompt(**values)),
-            tuple(_grasp(item) for item in part['grasps'].items()),
-        ),
+        part, ObjectNote, part['name'].text(), _checked(prompt, Prompt, **values), grasps
     )
 
 
@@ -107,7 +102,7 @@ def _grasp(part: YamlSection) -> Grasp:
     part.keys(['first', 'last'], ['arm'])
     arm = part['arm'].text() if 'arm' in part else 'arm'
     first, last = part['first'].whole(0, _MANY), part['last'].whole(0, _MANY)
-    return _checked(part, lambda: Grasp(arm, first, last))
+    return _checked(part, Grasp, arm, first, last)
 
 
 def _skill(part: YamlSection, names: list[str]) -> Skill:
@@ -118,14 +113,13 @@ def _skill(part: YamlSection, names: list[str]) -> Skill:
                 raise item.error(f'unknown object "{item.data}"', f'one of {names}')
     return _checked(
         part,
-        lambda: Skill(
-            part['name'].text(),
-            part['first'].whole(0, _MANY),
-            part['last'].whole(0, _MANY),
-            part['targets'].words(),
-            part['in_hand'].words(),
-            part['arm'].text() if 'arm' in part else 'arm',
-        ),
+        Skill,
+        part['name'].text(),
+        part['first'].whole(0, _MANY),
+        part['last'].whole(0, _MANY),
+        part['targets'].words(),
+        part['in_hand'].words(),
+        part['arm'].text() if 'arm' in part else 'arm',
     )
 
 
@@ -135,12 +129,11 @@ def _support(part: YamlSection) -> SupportPlane:
     residual = part['residual'].number(0, 1, 'm') if 'residual' in part else float('nan')
     return _checked(
         part,
-        lambda: SupportPlane(
-            np.array(part['normal'].numbers(3, -1e3, 1e3)),
-            part['offset'].number(-_FAR, _FAR, 'm'),
-            np.array(outline).reshape(-1, 3),
-            residual,
-        ),
+        SupportPlane,
+        np.array(part['normal'].numbers(3, -1e3, 1e3)),
+        part['offset'].number(-_FAR, _FAR, 'm'),
+        np.array(outline).reshape(-1, 3),
+        residual,
     )
 
 

@@ -60,13 +60,14 @@ def find_background(demo: Demo) -> Background:
     chosen = np.unique(np.linspace(0, len(demo) - 1, min(_MOST_FRAMES, len(demo))).astype(int))
     frames = [demo.frames[int(index)] for index in chosen]
     depths = np.stack([frame.depth for frame in frames if frame.depth is not None])
+    _, height, width = depths.shape
     colours = [
-        np.full((*depths.shape[1:], 3), 128, np.uint8) if frame.colour is None else frame.colour
+        np.full((height, width, 3), 128, np.uint8) if frame.colour is None else frame.colour
         for frame in frames
     ]
-    depth = np.empty(depths.shape[1:], dtype=np.float32)
-    colour = np.empty((*depths.shape[1:], 3), dtype=np.uint8)
-    for row in range(0, depth.shape[0], _ROWS):
+    depth = np.empty((height, width), dtype=np.float32)
+    colour = np.empty((height, width, 3), dtype=np.uint8)
+    for row in range(0, height, _ROWS):
         rows = slice(row, row + _ROWS)
         depth[rows], colour[rows] = _farthest(depths[:, rows], np.stack([c[rows] for c in colours]))
     return Background(depth, colour)

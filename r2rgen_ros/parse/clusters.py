@@ -22,7 +22,8 @@ def spacing(points: Floats) -> float:
     if len(points) < 2:
         return 0.0
     few = points[:: max(1, len(points) // 2000)]
-    return float(np.median(cKDTree(points).query(few, k=2)[0][:, 1]))
+    distances = np.asarray(cKDTree(points).query(few, k=2)[0])
+    return float(np.median(distances[:, 1]))
 
 
 def clusters(points: Floats, radius: float, least: int) -> NDArray[np.int64]:

@@ -47,7 +47,7 @@ class ObjectMatcher:
             near = np.flatnonzero(((local >= self._low[k]) & (local <= self._high[k])).all(axis=1))
             if not near.size:
                 continue
-            distance, _ = tree.query(local[near], distance_upper_bound=self._tolerance)
+            distance = np.asarray(tree.query(local[near], distance_upper_bound=self._tolerance)[0])
             closer = distance < best[near]
             best[near[closer]] = distance[closer]
             owner[near[closer]] = k

@@ -89,7 +89,7 @@ def find_candidates(
     robot = set()
     tree = cKDTree(robot_points)
     for k in range(int(label.max(initial=-1)) + 1):
-        near = tree.query(snapshot.points[label == k])[0].min()
+        near = np.min(tree.query(snapshot.points[label == k])[0])
         if near < _ROBOT_M:
             robot.add(k)
     return Candidates(frame, snapshot, label, frozenset(robot), gap)

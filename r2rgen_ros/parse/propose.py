@@ -223,7 +223,7 @@ def _touched(ground: Ground, bodies: list[_Body], k: int, frame: int) -> tuple[s
     mine = bodies[k].at(frame)
     tree = cKDTree(mine)
     gaps = {
-        body.note.name: float(tree.query(body.at(frame))[0].min())
+        body.note.name: float(np.min(tree.query(body.at(frame))[0]))
         for other, body in enumerate(bodies)
         if other != k
     }
@@ -243,7 +243,7 @@ def _tool_skills(ground: Ground, bodies: list[_Body]) -> list[Skill]:
         near = []
         for frame in range(len(demo)):
             moving = _not_still(ground, tree, Snapshot.take(demo, frame).points)
-            gap = float(tree.query(moving)[0].min()) if len(moving) else np.inf
+            gap = float(np.min(tree.query(moving)[0])) if len(moving) else np.inf
             near.append(gap < _TOOL_NEAR_M)
         frames = np.flatnonzero(near)
         if frames.size:

@@ -283,7 +283,8 @@ def _label_clouds(
         owner = matcher.match(snapshot.points, [poses[frame] for poses in tracks])
         near = np.zeros(len(snapshot.points), dtype=bool)
         if tree is not None:
-            near = tree.query(snapshot.points, distance_upper_bound=tolerance)[0] <= tolerance
+            distances = tree.query(snapshot.points, distance_upper_bound=tolerance)[0]
+            near = np.asarray(distances <= tolerance)
         labels.append(label_cloud(owner, near))
         if progress is not None:
             progress(1)
