@@ -11,7 +11,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import r2rgen_ros
+from r2rgen_ros import __version__
 from r2rgen_ros.cli import console
 from r2rgen_ros.model.errors import R2RGenError
 
@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         description='One real demonstration in, a folder of new ones out, as ROS 2 bags.',
         epilog='r2rgen VERB --help says more of a verb.',
     )
-    parser.add_argument('--version', action='version', version=r2rgen_ros.__version__)
+    parser.add_argument('--version', action='version', version=__version__)
     verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True)
     for verb, name in VERBS.items():
         module = import_module(f'r2rgen_ros.cli.{name}')

@@ -24,7 +24,7 @@ import numba
 import numpy as np
 import scipy
 
-import r2rgen_ros
+from r2rgen_ros import __version__
 from r2rgen_ros.bags.episode import EpisodeWriter
 from r2rgen_ros.bags.load import demo_of
 from r2rgen_ros.bags.source import read_source
@@ -149,7 +149,7 @@ class Job:
             'config': config.to_data(),
             'annotation': annotation_data(annotation),
             'versions': {
-                'r2rgen_ros': r2rgen_ros.__version__,
+                'r2rgen_ros': __version__,
                 'numpy': np.__version__,
                 'scipy': scipy.__version__,
                 'numba': numba.__version__,
