@@ -5,9 +5,26 @@
 from __future__ import annotations
 
 import os
+import sys
+from importlib import util
 from pathlib import Path
 
 import pytest
+
+
+def _module(name):
+    """A module of this folder; the import mode importlib puts none of them on the path."""
+    spec = util.spec_from_file_location(name, Path(__file__).with_name(f'{name}.py'))
+    module = util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_simulated = _module('simulated')
+_tabletop = _module('tabletop')
+virtual_demo = _simulated.virtual_demo
+bridge_demo = _simulated.bridge_demo
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -25,3 +42,15 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f'no real recordings at {folder}; R2RGEN_DATA may name their folder')
     return folder
+
+
+@pytest.fixture(scope='session')
+def tabletop():
+    """The module that records blocks moved about a table."""
+    return _tabletop
+
+
+@pytest.fixture(scope='session')
+def table_demo(tmp_path_factory):
+    """A block put onto a plate: an annotated bag of small clouds, made once; do not change it."""
+    return _tabletop.record(tmp_path_factory.mktemp('table') / 'demo')
