@@ -284,9 +284,18 @@ def _move_range(part: YamlSection, default: MoveRange) -> MoveRange:
     return replace(default, **values)
 
 
+def _skill_names(part: YamlSection) -> tuple[str, ...]:
+    """Keys of a mapping from names of skills; whether there are such skills shows later."""
+    names = part.keys([], list(part.data) if isinstance(part.data, dict) else [])
+    for name in names:
+        if not isinstance(name, str):
+            raise part[str(name)].error(f'{name!r} is no name of a skill', 'text, in quotes')
+    return names
+
+
 def _given(part: YamlSection) -> dict[str, PlanarMove]:
     out = {}
-    for name in part.keys([], list(part.data) if isinstance(part.data, dict) else []):
+    for name in _skill_names(part):
         move = part[name]
         move.keys([], ['x_m', 'y_m', 'yaw_deg'])
         x, y, yaw = (
@@ -304,7 +313,7 @@ def _sampling(part: YamlSection) -> SamplingConfig:
         values['mode'] = part['mode'].choice(MODES)
     ranges = _move_range(part['ranges'], MoveRange()) if 'ranges' in part else MoveRange()
     if 'skills' in part:
-        names = part['skills'].keys([], list(part['skills'].data or {}))
+        names = _skill_names(part['skills'])
         values['skills'] = {name: _move_range(part['skills'][name], ranges) for name in names}
     if 'grid' in part:
         cells = part['grid'].items()
