@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def _signed_area(corners: NDArray[np.float64]) -> float:
+    """Area of a polygon (M, 2), negative where its corners go round clockwise."""
+    x, y = corners.T
+    return float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)) / 2.0
+
+
 @dataclass(frozen=True)
 class SupportPlane:
     """The plane that objects stand on, in the base frame: normal . p = offset.
@@ -23,7 +29,8 @@ class SupportPlane:
     Attributes:
         normal: (3,) unit vector, pointing up, away from the surface.
         offset: Distance of the plane from the origin along the normal, metres.
-        outline: (M, 3) corners of the convex area that objects may stand on, metres.
+        outline: (M, 3) corners of the convex area that objects may stand on, metres, put into
+            counter-clockwise order as seen from above.
         residual: Root mean square distance of the measured points from the plane, metres; NaN
             where the plane was assumed rather than fitted.
 
@@ -41,9 +48,12 @@ class SupportPlane:
         require(length > 1e-6, 'the support normal is zero', 'a direction that points up')
         outline = check_array('support outline', self.outline, (None, 3))
         require(len(outline) >= 3, f'the support outline has {len(outline)} corners', '3 or more')
+        check_finite('support outline', outline)
         object.__setattr__(self, 'normal', normal / length)
         object.__setattr__(self, 'offset', float(self.offset) / length)
-        object.__setattr__(self, 'outline', check_finite('support outline', outline))
+        # Whoever asks what lies within relies on counter-clockwise corners; a person may not.
+        clockwise = _signed_area(self.to_plane(outline)) < 0.0
+        object.__setattr__(self, 'outline', outline[::-1] if clockwise else outline)
 
     @property
     def axes(self) -> NDArray[np.float64]:

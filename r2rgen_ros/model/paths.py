@@ -28,8 +28,11 @@ def inside(folder: Path, name: str) -> Path:
 
     """
     path = folder / name
-    root = folder.resolve()
-    if Path(name).is_absolute() or not path.resolve().is_relative_to(root):
+    try:
+        leads_out = Path(name).is_absolute() or not path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # links in a circle; a name with a zero byte
+        raise R2RGenError(f'{name!r} is no path below {folder}') from None
+    if leads_out:
         raise R2RGenError(f'"{name}" leads out of {folder}', 'a path below that folder')
     return path
 

@@ -18,17 +18,55 @@ if TYPE_CHECKING:
 Where = tuple[str | int, ...]
 
 
-def _lines(node: yaml.Node | None, at: Where, out: dict[Where, int]) -> None:
-    if node is None:
-        return
+def _lines(node: yaml.Node, at: Where, out: dict[Where, int], seen: set[int]) -> None:
+    """Note the line of every place; what an alias repeats is noted once."""
     out[at] = node.start_mark.line + 1
+    if id(node) in seen:
+        return
+    seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            _lines(value, (*at, str(key.value)), out)
+            _lines(value, (*at, str(key.value)), out, seen)
             out[(*at, str(key.value))] = key.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
         for place, value in enumerate(node.value):
-            _lines(value, (*at, place), out)
+            _lines(value, (*at, place), out, seen)
+
+
+def _refuse_doubles(node: yaml.Node, file: str, seen: set[int]) -> None:
+    """Raise if a mapping names a key twice: YAML would take the last and drop the others."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[tuple[str, str], int] = {}
+        for key, value in node.value:
+            line, name = key.start_mark.line + 1, (key.tag, str(key.value))
+            if isinstance(key, yaml.ScalarNode) and name in lines:
+                raise R2RGenError(
+                    f'{file}, line {line}: the key "{key.value}" is there already, '
+                    f'on line {lines[name]}',
+                    'each key once',
+                )
+            lines[name] = line
+            _refuse_doubles(value, file, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_doubles(value, file, seen)
+
+
+def _load(text: str, file: str, lines: dict[Where, int]) -> Any:
+    """Read one document, and note the line of each of its places."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _refuse_doubles(node, file, set())
+        _lines(node, (), lines, set())
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
 
 
 @dataclass(frozen=True)
@@ -73,19 +111,28 @@ class YamlSection:
         """
         lines: dict[Where, int] = {}
         try:
-            loader = yaml.SafeLoader(text)
-            try:
-                node = loader.get_single_node()
-                data = loader.construct_document(node) if node is not None else None
-            finally:
-                loader.dispose()
-            _lines(node, (), lines)
+            data = _load(text, file, lines)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
+            mark = error.problem_mark or error.context_mark
             line = mark.line + 1 if mark else 1
-            raise R2RGenError(f'{file}, line {line}: {error.problem}', 'valid YAML') from None
-        except yaml.YAMLError as error:
-            raise R2RGenError(f'{file}: {error}', 'valid YAML') from None
+            problem = error.problem or error.context or 'it cannot be read'
+            raise R2RGenError(f'{file}, line {line}: {problem}', 'valid YAML') from None
+        except yaml.reader.ReaderError as error:
+            line = text.count('\n', 0, error.position) + 1
+            raise R2RGenError(f'{file}, line {line}: {error.reason}', 'valid YAML') from None
+        except RecursionError:
+            raise R2RGenError(f'{file} is nested too deeply', 'valid YAML') from None
+        except (
+            yaml.YAMLError,
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as error:
+            # PyYAML trips over dates that do not exist and numbers that are none.
+            reason = ' '.join(str(error).split())
+            raise R2RGenError(f'{file}: {reason}', 'valid YAML', 'put it in quotes') from None
         return cls(file, data, lines)
 
     def error(self, found: str, expected: str = '', fix: str = '') -> R2RGenError:
@@ -198,7 +245,7 @@ class YamlSection:
         if isinstance(self.data, bool) or not isinstance(self.data, int):
             raise self.error(f'{self.name} is {self._shown()}', f'a whole number {low} to {high}')
         if not low <= self.data <= high:
-            raise self.error(f'{self.name} is {self.data}', f'a whole number {low} to {high}')
+            raise self.error(f'{self.name} is {self._shown()}', f'a whole number {low} to {high}')
         return self.data
 
     def number(self, low: float, high: float, unit: str = '') -> float:
@@ -211,8 +258,8 @@ class YamlSection:
         wanted = f'a number from {low:g} to {high:g} {unit}'.rstrip()
         if isinstance(self.data, bool) or not isinstance(self.data, int | float):
             raise self.error(f'{self.name} is {self._shown()}', wanted)
-        if not low <= float(self.data) <= high:
-            raise self.error(f'{self.name} is {self.data}', wanted)
+        if not low <= self.data <= high:
+            raise self.error(f'{self.name} is {self._shown()}', wanted)
         return float(self.data)
 
     def numbers(self, count: int, low: float, high: float, unit: str = '') -> tuple[float, ...]:
@@ -232,4 +279,9 @@ class YamlSection:
         return tuple(part.text() for part in self.items())
 
     def _shown(self) -> str:
-        return 'missing' if self.data is None else repr(self.data)[:60]
+        if self.data is None:
+            return 'missing' if self.at else 'empty'
+        try:
+            return repr(self.data)[:60]
+        except ValueError:  # Python writes no whole number of more than 4300 digits
+            return 'too long a number'

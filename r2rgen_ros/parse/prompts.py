@@ -82,7 +82,8 @@ def find_candidates(
     if outline is not None:
         high &= _inside(support.to_plane(snapshot.points), outline)
     places = np.flatnonzero(high)
-    gap = 0.012 if images else 2.5 * spacing(snapshot.points)
+    # A cloud that was topped up to a fixed count repeats points, which have no distance.
+    gap = 0.012 if images else max(2.5 * spacing(snapshot.points), 1e-3)
     least = 80 if images else _LEAST_POINTS
     label = np.full(len(snapshot.points), -1, dtype=np.int64)
     label[places] = clusters(snapshot.points[places], gap, least)
@@ -213,7 +214,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
     try:
         with Image.open(path) as image:
             mask = np.asarray(image.convert('L')) > 127
-    except (OSError, UnidentifiedImageError) as error:
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise R2RGenError(f'cannot read the mask {path}: {error}') from None
     if mask.shape != shape:
         raise R2RGenError(

@@ -16,6 +16,7 @@ from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.scene import FIRST_OBJECT, Scene, SceneObject
 from r2rgen_ros.parse.background import Background, complete_behind, find_background
 from r2rgen_ros.parse.clusters import spacing
+from r2rgen_ros.parse.growth import grow
 from r2rgen_ros.parse.labels import ObjectMatcher, label_cloud, label_image
 from r2rgen_ros.parse.prompts import Candidates, find_candidates, select
 from r2rgen_ros.parse.robot import robot_of, robot_points
@@ -136,6 +137,8 @@ def build_scene(
 ) -> Scene:
     """Do what `parse_scene` does, from a survey made before."""
     demo = ground.demo
+    _check_fit(demo, annotation)
+    held = [held_by(demo, note) for note in annotation.objects]
     found: dict[int, Candidates] = {}
     seeds = []
     for note in annotation.objects:
@@ -154,12 +157,13 @@ def build_scene(
             annotation.objects, first, seeds, tracks, strict=True
         )
     ]
-    held = [held_by(demo, note) for note in annotation.objects]
     backdrop = None
     if ground.background is not None:
-        labels, environment, backdrop = _label_images(
-            ground, annotation.objects, seeds, clouds, tracks, progress
-        )
+        covered = _still_covered(ground, annotation.objects, seeds)
+        behind = complete_behind(demo, ground.background, covered, ground.support)
+        clouds = _grown(ground, behind, clouds, tracks, held)
+        labels, environment = _label_images(ground, behind, clouds, tracks, progress)
+        backdrop = behind.colour
     else:
         labels, environment = _label_clouds(ground, clouds, tracks, found, progress)
     complete = [
@@ -206,33 +210,62 @@ def _local(snapshot: Snapshot, chosen: NDArray[np.int64], pose: NDArray[np.float
     return Cloud.from_arrays(points, snapshot.colours[chosen])
 
 
+def _front_m(support: SupportPlane) -> float:
+    """How far before the environment a point must be to count as something else, metres."""
+    residual = support.residual
+    return max(_FRONT_M, 4.0 * residual) if np.isfinite(residual) else _FRONT_M
+
+
+def _foreground(
+    ground: Ground, behind: Background, frame: int
+) -> tuple[Snapshot, NDArray[np.int64]]:
+    """The points of a frame, and the indices of those before the environment."""
+    depth = ground.demo.frames[frame].depth
+    assert depth is not None
+    snapshot = Snapshot.take(ground.demo, frame)
+    front = _front_m(ground.support)
+    before = np.isnan(behind.depth) | (depth < behind.depth - front)
+    return snapshot, np.flatnonzero(before.reshape(-1)[snapshot.index])
+
+
+def _grown(
+    ground: Ground,
+    behind: Background,
+    clouds: list[Cloud],
+    tracks: list[NDArray[np.float64]],
+    held: list[NDArray[np.int8]],
+) -> list[Cloud]:
+    """Clouds of the objects with the faces that come into view later."""
+    return grow(
+        clouds,
+        tracks,
+        held,
+        ObjectMatcher(clouds, _OBJECT_TOLERANCE_M),
+        lambda frame: _foreground(ground, behind, frame),
+        lambda frame: robot_points(ground.demo, ground.robot, frame),
+    )
+
+
 def _label_images(
     ground: Ground,
-    notes: tuple[ObjectNote, ...],
-    seeds: list[NDArray[np.int64]],
+    behind: Background,
     clouds: list[Cloud],
     tracks: list[NDArray[np.float64]],
     progress: Callable[[int], None] | None,
-) -> tuple[list[NDArray[np.uint8]], Cloud, NDArray[np.uint8]]:
-    """Label every image, with the environment behind the objects completed."""
+) -> tuple[list[NDArray[np.uint8]], Cloud]:
+    """Label every image; the environment is what lies behind objects and robot."""
     demo = ground.demo
-    assert ground.background is not None
     assert demo.sensor is not None
-    covered = _still_covered(ground, notes, seeds)
-    behind = complete_behind(demo, ground.background, covered, ground.support)
-    residual = ground.support.residual
-    front = max(_FRONT_M, 4.0 * residual) if np.isfinite(residual) else _FRONT_M
     matcher = ObjectMatcher(clouds, _OBJECT_TOLERANCE_M)
     labels = []
     for frame in range(len(demo)):
-        data = demo.frames[frame]
-        snapshot = Snapshot.take(demo, frame)
-        assert data.depth is not None
-        in_front = np.isnan(behind.depth) | (data.depth < behind.depth - front)
-        places = np.flatnonzero(in_front.reshape(-1)[snapshot.index])
+        snapshot, places = _foreground(ground, behind, frame)
+        depth = demo.frames[frame].depth
+        assert depth is not None
         owner = np.full(len(snapshot.points), -1, dtype=np.int64)
         owner[places] = matcher.match(snapshot.points[places], [poses[frame] for poses in tracks])
-        labels.append(label_image(snapshot, behind.depth, data.depth, owner, front))
+        front = _front_m(ground.support)
+        labels.append(label_image(snapshot, behind.depth, depth, owner, front))
         if progress is not None:
             progress(1)
     known = np.isfinite(behind.depth)
@@ -240,7 +273,7 @@ def _label_images(
     environment = Cloud.from_arrays(
         se3.apply(demo.sensor.camera2base[0], points), behind.colour[known]
     )
-    return labels, environment, behind.colour
+    return labels, environment
 
 
 def _still_covered(

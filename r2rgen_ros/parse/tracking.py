@@ -77,8 +77,8 @@ def track(
     Args:
         demo: The demonstration; gives the arms' paths.
         start: (4, 4) object2base in one frame.
-        frame: That frame; the object must not be in a hand before it.
-        grasps: When it is held and by which arm.
+        frame: That frame; the object may be in a hand in it.
+        grasps: When it is held and by which arm, in order of time.
 
     Returns:
         (T, 4, 4) object2base.
@@ -87,10 +87,15 @@ def track(
     poses = np.tile(start, (len(demo), 1, 1))
     arms = {arm.name: arm for arm in demo.arms}
     for grasp in grasps:
+        if grasp.last >= frame:
+            path, begin, end = arms[grasp.arm].ee2base, max(grasp.first, frame), grasp.last + 1
+            in_hand = se3.inverse(path[begin]) @ poses[begin]
+            poses[begin:end] = path[begin:end] @ in_hand
+            poses[end:] = poses[end - 1]
+    for grasp in reversed(grasps):
         if grasp.first < frame:
-            continue
-        path = arms[grasp.arm].ee2base
-        in_hand = se3.inverse(path[grasp.first]) @ poses[grasp.first]
-        poses[grasp.first : grasp.last + 1] = path[grasp.first : grasp.last + 1] @ in_hand
-        poses[grasp.last + 1 :] = poses[grasp.last]
+            path, begin, end = arms[grasp.arm].ee2base, grasp.first, min(grasp.last, frame)
+            in_hand = se3.inverse(path[end]) @ poses[end]
+            poses[begin:end] = path[begin:end] @ in_hand
+            poses[:begin] = poses[begin]
     return poses
