@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _MOST_FRAMES = 60
 _ROWS = 64
-_SAME_M = 0.01
+_SAME_M = 0.006
+_SAME_COLOUR_M = 0.003  # the foot of an object is nearly as far as what it stands on
 _CHANCE = 0.04
 
 
@@ -92,19 +93,19 @@ def _farthest(
         # Differences from the farthest keep float32 exact where nothing varies.
         offset = np.where(near, filled - far, 0.0).sum(axis=0) / hits
     depth = np.where(hits > 0, far + offset, np.nan)
-    return depth.astype(np.float32), _median(colours, near | (hits == 0), np.maximum(hits, 1))
+    with np.errstate(invalid='ignore'):
+        flush = np.abs(filled - far) < _SAME_COLOUR_M
+    chosen = flush | (hits == 0)
+    return depth.astype(np.float32), _median(colours, chosen)
 
 
-def _median(
-    colours: NDArray[np.uint8], chosen: NDArray[np.bool_], counts: NDArray[np.int64]
-) -> NDArray[np.uint8]:
+def _median(colours: NDArray[np.uint8], chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Median colour (R, W, 3) over the chosen frames; a mean would show every shadow half.
 
     Where no depth is ever valid all frames are chosen, so that the backdrop keeps its colour.
     """
     ordered = np.sort(np.where(chosen[..., None], colours, 255), axis=0)
-    total = np.where(chosen.all(axis=0), len(colours), counts)
-    middle = ((total - 1) // 2)[None, ..., None]
+    middle = (np.maximum(chosen.sum(axis=0) - 1, 0) // 2)[None, ..., None]
     return np.asarray(np.take_along_axis(ordered, middle, axis=0)[0])
 
 
