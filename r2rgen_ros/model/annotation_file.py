@@ -57,11 +57,16 @@ def parse_annotation(root: YamlSection) -> Annotation:
     if root['format'].data != FORMAT:
         raise root['format'].error(f'format is {root["format"].data!r}', f'"{FORMAT}"')
     objects = tuple(_object(part) for part in root['objects'].items())
+    # One at a time, so that an error names the line of the one that does not fit.
+    for k in range(len(objects)):
+        _checked(root['objects'][k], Annotation, objects[: k + 1], ())
     skills = tuple(_skill(part, [note.name for note in objects]) for part in root['skills'].items())
     support = _support(root['support']) if 'support' in root else None
     frames = root['frames'].whole(2, _MANY) if 'frames' in root else None
     notes = root['notes'].words()
-    return _checked(root['skills'], Annotation, objects, skills, support, frames, notes)
+    for k in range(len(skills)):
+        _checked(root['skills'][k], Annotation, objects, skills[: k + 1], None, frames)
+    return _checked(root, Annotation, objects, skills, support, frames, notes)
 
 
 def _checked(section: YamlSection, noun: Callable[..., _T], *parts: Any, **named: Any) -> _T:
