@@ -126,8 +126,10 @@ def _spread(
             continue
         gaps = np.stack(
             [
-                cKDTree(se3.apply(object2base[i], clouds[i].points)).query(points[open_])[0]
-                for i in present
+                np.asarray(
+                    cKDTree(se3.apply(object2base[i], clouds[i].points)).query(points[open_])[0]
+                )
+                for i in present.tolist()
             ]
         )
         found[open_] = present[gaps.argmin(axis=0)]
