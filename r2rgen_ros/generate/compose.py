@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
+from scipy.spatial import cKDTree
 
 from r2rgen_ros.generate.robot_cloud import LinkMotion
 from r2rgen_ros.geometry import se3
@@ -72,10 +73,10 @@ class _Moves:
     def __init__(self, scene: Scene, episode: Episode) -> None:
         self.source = episode.source_frames
         self.environment = episode.variation.base2base
-        times = episode.source
+        # From the frame whose points are shown, so that they are where the state says the hand is.
         self.hands = np.stack(
             [
-                episode.ee2base[arm.name] @ se3.inverse(se3.interpolate(arm.ee2base, times))
+                episode.ee2base[arm.name] @ se3.inverse(arm.ee2base[self.source])
                 for arm in scene.demo.arms
             ]
         )
@@ -131,38 +132,58 @@ class PointComposer:
 
 
 class SparseComposer:
-    """Clouds with the camera step: complete objects, seen by the camera, thinned as the source."""
+    """Clouds with the camera step: complete objects, seen by the camera, thinned as the source.
+
+    An object is what the source frame saw of it, completed where that frame saw nothing, so that
+    what happens to it in between (sauce that is spread) is kept.
+    """
 
     def __init__(self, scene: Scene, config: GenerateConfig) -> None:
         sensor = scene.demo.sensor
         assert sensor is not None
         self._scene = scene
         self._labelled = config.output.labelled_points
-        self._source = [self._split(frame) for frame in range(len(scene.demo))]
-        base2camera = se3.inverse(sensor.camera2base[0])
         first = scene.demo.frames[0].cloud
         assert first is not None
+        gap = _gap(first)
+        self._hole = 2.0 * gap
+        self._source = [self._split(frame) for frame in range(len(scene.demo))]
+        base2camera = se3.inverse(sensor.camera2base[0])
         camera, radius = sensor.camera, config.camera.radius_px
         if radius == 0:
             points = se3.apply(base2camera, first.points)
-            camera, radius = coarse_camera(points, _gap(first), camera)
+            camera, radius = coarse_camera(points, gap, camera)
         self._camera = CloudCamera(camera, ZBufferRule(radius, config.camera.delta_m, 1))
         self._base2camera = se3.inverse(sensor.camera2base)
 
-    def _split(self, frame: int) -> tuple[Cloud, int]:
-        """The robot's points of a source frame, and how many points the frame has."""
+    def _split(self, frame: int) -> tuple[Cloud, tuple[Cloud, ...], int]:
+        """Of a source frame: the robot, each object complete in its own frame, and the count."""
         cloud = self._scene.demo.frames[frame].cloud
         assert cloud is not None
-        return cloud.select(self._scene.labels[frame] == ROBOT), len(cloud)
+        labels = self._scene.labels[frame]
+        objects = tuple(
+            self._completed(k, frame, cloud.select(labels == FIRST_OBJECT + k))
+            for k in range(len(self._scene.objects))
+        )
+        return cloud.select(labels == ROBOT), objects, len(cloud)
+
+    def _completed(self, k: int, frame: int, seen: Cloud) -> Cloud:
+        """What a frame saw of an object, and of its whole cloud what lies in the holes of that."""
+        item = self._scene.objects[k]
+        own = seen.transformed(se3.inverse(item.object2base[frame]))
+        if not len(own):
+            return item.cloud
+        gaps, _ = cKDTree(own.points).query(item.cloud.points, distance_upper_bound=self._hole)
+        return Cloud.concatenate([own, item.cloud.select(~np.isfinite(gaps))])
 
     def frames(self, episode: Episode) -> Iterator[SensedFrame]:
         """Yield the frames of an episode in order."""
         moves = _Moves(self._scene, episode)
         for frame, source in enumerate(moves.source.tolist()):
-            robot, count = self._source[source]
+            robot, objects, count = self._source[source]
             poses = [moves.environment, moves.hands[0, frame], *episode.object2base[:, frame]]
             base2camera = self._base2camera[source]
-            clouds = [self._scene.environment, robot, *(x.cloud for x in self._scene.objects)]
+            clouds = [self._scene.environment, robot, *objects]
             names = [ENVIRONMENT, ROBOT, *range(FIRST_OBJECT, FIRST_OBJECT + len(clouds) - 2)]
             layers = [
                 Layer(cloud, base2camera @ pose, name)

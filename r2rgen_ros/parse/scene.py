@@ -13,9 +13,9 @@ from scipy.spatial import cKDTree
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud, voxel_downsample
 from r2rgen_ros.model.errors import R2RGenError
-from r2rgen_ros.model.scene import FIRST_OBJECT, Scene, SceneObject
+from r2rgen_ros.model.scene import FIRST_OBJECT, ROBOT, Scene, SceneObject
 from r2rgen_ros.parse.background import Background, complete_behind, find_background
-from r2rgen_ros.parse.clusters import spacing
+from r2rgen_ros.parse.clusters import clusters, spacing
 from r2rgen_ros.parse.growth import grow
 from r2rgen_ros.parse.labels import ObjectMatcher, label_cloud, label_image
 from r2rgen_ros.parse.prompts import Candidates, find_candidates, select
@@ -39,6 +39,9 @@ _OBJECT_TOLERANCE_M = 0.008
 _FRONT_M = 0.004
 _VOXEL_M = 0.001
 _FUSED_FRAMES = 12
+_AT_ROBOT_M = 0.04
+_STRAY_M = 0.05
+_LOOSE_POINTS = 12
 
 
 @dataclass(frozen=True)
@@ -305,7 +308,18 @@ def _label_clouds(
     gap = spacing(start.snapshot.points)
     tolerance = max(_OBJECT_TOLERANCE_M, 1.5 * gap)
     matcher = ObjectMatcher(clouds, tolerance)
-    owner = matcher.match(start.snapshot.points, [poses[0] for poses in tracks])
+    strays = ObjectMatcher(clouds, _STRAY_M)
+
+    def owners(snapshot: Snapshot, frame: int) -> NDArray[np.int64]:
+        """Objects of the points; loose points beside an object, edges mostly, belong to it."""
+        poses_now = [poses[frame] for poses in tracks]
+        owner = matcher.match(snapshot.points, poses_now)
+        rest = np.flatnonzero(owner < 0)
+        loose = rest[clusters(snapshot.points[rest], start.radius, _LOOSE_POINTS) < 0]
+        owner[loose] = strays.match(snapshot.points[loose], poses_now)
+        return owner
+
+    owner = owners(start.snapshot, 0)
     rest = (owner < 0) & ~np.isin(start.label, sorted(start.robot))
     still = rest & _stays(demo, start.snapshot.points, tolerance)
     environment = Cloud.from_arrays(start.snapshot.points[still], start.snapshot.colours[still])
@@ -313,7 +327,7 @@ def _label_clouds(
     labels = []
     for frame in range(len(demo)):
         snapshot = Snapshot.take(demo, frame)
-        owner = matcher.match(snapshot.points, [poses[frame] for poses in tracks])
+        owner = owners(snapshot, frame)
         near = np.zeros(len(snapshot.points), dtype=bool)
         if tree is not None:
             distances = tree.query(snapshot.points, distance_upper_bound=tolerance)[0]
@@ -344,13 +358,28 @@ def _fuse(
 ) -> Cloud:
     """Gather what the frames saw of an object, in its own frame.
 
-    Frames in which a hand holds it are left out: fingers within the tolerance would be fused too.
+    Frames in which the robot is at it are left out: fingers, or a tool, within the tolerance would
+    be fused too.
     """
     free = np.flatnonzero(held < 0)
     free = free[np.unique(np.linspace(0, len(free) - 1, _FUSED_FRAMES).astype(int))]
     parts = [seed]
     for frame in free.tolist():
         snapshot = Snapshot.take(demo, frame)
-        chosen = np.flatnonzero(labels[frame].reshape(-1)[snapshot.index] == label)
-        parts.append(_local(snapshot, chosen, poses[frame]))
+        names = labels[frame].reshape(-1)[snapshot.index]
+        chosen = np.flatnonzero(names == label)
+        if chosen.size and not _robot_at(snapshot.points, names, chosen):
+            parts.append(_local(snapshot, chosen, poses[frame]))
     return voxel_downsample(Cloud.concatenate(parts), _VOXEL_M)
+
+
+def _robot_at(
+    points: NDArray[np.float64], names: NDArray[np.uint8], chosen: NDArray[np.int64]
+) -> bool:
+    """Whether the robot is within a few centimetres of some points of a frame."""
+    robot = points[names == ROBOT]
+    few = points[chosen[:: max(1, len(chosen) // 500)]]
+    if not len(robot):
+        return False
+    distances, _ = cKDTree(few).query(robot, distance_upper_bound=_AT_ROBOT_M)
+    return bool(np.isfinite(distances).any())

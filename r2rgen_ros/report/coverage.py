@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 CELLS = 4
 _BINS = 18
 _TICK_CM = 0.6
+
+_LETTERS = 44
+"""Letters that fit over a plan."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,9 @@ def _draw_plane(axes: Axes, skill: SkillMoves) -> None:
     low, high = 100.0 * skill.low[1::-1], 100.0 * skill.high[1::-1]
     spread = 100.0 * skill.spread[1::-1]
     style.plan(
-        axes, f'{style.pretty(skill.name)}: {skill.cells_reached} of {skill.cells} cells reached'
+        axes,
+        f'{textwrap.shorten(style.pretty(skill.name), _LETTERS, placeholder=" …")}\n'
+        f'{skill.cells_reached} of {skill.cells} cells reached',
     )
     axes.grid(visible=False)
     axes.add_patch(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from r2rgen_ros.model.demo import Demo
 
 COLUMNS = 6
+
+_LETTERS = 150
 
 
 @dataclass(frozen=True)
@@ -114,4 +117,7 @@ def _draw(
             ax.imshow(image)
         row[0].set_ylabel(strip.name, fontweight='bold' if strip is strips[0] else None)
     for ax, at in zip(axes[0], columns, strict=True):
-        ax.set_title(f'{caption(annotation, at)}\nframe {at}', fontsize=8.5, fontweight='normal')
+        # A column is as wide as so many letters of this size.
+        width = max(12, _LETTERS // len(columns))
+        title = textwrap.shorten(caption(annotation, at), width, placeholder=' …')
+        ax.set_title(f'{title}\nframe {at}', fontsize=8.5, fontweight='normal')
