@@ -126,17 +126,19 @@ class Assembler:
         """Poses (K, M, 4, 4): rigid with the hand that holds, else with the skill's transform."""
         nearest = np.ceil(times - 0.5).astype(np.int64)
         floor = np.floor(times).astype(np.int64)
+        # Of whole frames: halfway between two poses in a turning hand an object would slip in it.
         hands = [
-            poses @ se3.inverse(se3.interpolate(arm.ee2base, times))
+            poses @ se3.inverse(arm.ee2base[nearest])
             for poses, arm in zip(moved, self.scene.demo.arms, strict=True)
         ]
         out = np.empty((len(self.scene.objects), len(times), 4, 4))
         for place, item in enumerate(self.scene.objects):
             change = variation.base2base @ changes[place, floor]
+            out[place] = change @ se3.interpolate(item.object2base, times)
             held = item.held[nearest]
             for arm, hand in enumerate(hands):
-                change[held == arm] = hand[held == arm]
-            out[place] = change @ se3.interpolate(item.object2base, times)
+                inside = held == arm
+                out[place, inside] = hand[inside] @ item.object2base[nearest[inside]]
         return out
 
     def _skills(self, times: NDArray[np.float64]) -> NDArray[np.int16]:

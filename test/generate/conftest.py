@@ -1,0 +1,48 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scenes that the tests of this folder share."""
+
+from __future__ import annotations
+
+import pytest
+
+from r2rgen_ros.bags.load import load_demo
+from r2rgen_ros.model.annotation import ObjectNote, Prompt
+from r2rgen_ros.model.annotation_file import dump_annotation
+from r2rgen_ros.parse.propose import propose
+from r2rgen_ros.parse.scene import build_scene, survey
+
+TASKS = ('flower', 'egg', 'sauce')
+
+
+@pytest.fixture(scope='session')
+def table_scene(tabletop, table_demo):
+    """A block put onto a plate, parsed."""
+    return tabletop.scene_of(table_demo, tabletop.BOTTLE)
+
+
+@pytest.fixture(scope='session')
+def bridge_scene(tabletop, tmp_path_factory):
+    """The bridge of the paper's worked example, parsed."""
+    folder = tabletop.record(tmp_path_factory.mktemp('bridge') / 'demo', tabletop.BRIDGE)
+    return tabletop.scene_of(folder, tabletop.BRIDGE)
+
+
+@pytest.fixture(scope='session')
+def real_scenes(data_dir, tmp_path_factory):
+    """The nine real recordings of DemoGen by 'task episode', imported, annotated and parsed."""
+    from r2rgen_ros.exchange.demogen import import_demogen
+
+    root, scenes = tmp_path_factory.mktemp('real'), {}
+    for task in TASKS:
+        for episode in range(3):
+            folder = root / f'{task}_{episode}'
+            zarr = data_dir / 'demogen_franka_l515' / f'{task}.zarr'
+            import_demogen(zarr, folder, episode=episode)
+            ground = survey(load_demo(folder))
+            masks = sorted((folder / 'masks').glob('*.png'))
+            notes = [ObjectNote(path.stem, Prompt(mask=f'masks/{path.name}')) for path in masks]
+            annotation = propose(ground, folder, notes)
+            (folder / 'annotation.yaml').write_text(dump_annotation(annotation), encoding='utf-8')
+            scenes[f'{task} {episode}'] = build_scene(ground, annotation, folder)
+    return scenes

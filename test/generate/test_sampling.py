@@ -1,0 +1,229 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Variations: drawn from ranges, a grid or a list, the same for the same seed and index."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from r2rgen_ros.generate.config import (
+    GenerateConfig,
+    MoveRange,
+    PerturbationConfig,
+    SamplingConfig,
+)
+from r2rgen_ros.generate.sampling import Sampler, move_transform, skill_centre
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.annotation import SupportPlane
+from r2rgen_ros.model.episode import PlanarMove, Reason, Rejection
+from r2rgen_ros.model.errors import R2RGenError
+
+ALONE = PerturbationConfig(count=1)
+NARROW = MoveRange((0.01, 0.05), (-0.2, -0.1), (10.0, 40.0))
+
+
+def _sampler(scene, sampling=None, perturbation=ALONE, seed=0):
+    config = GenerateConfig(sampling=sampling or SamplingConfig(), perturbation=perturbation)
+    return Sampler.create(scene, config, seed)
+
+
+def _moves(sampler, count):
+    """Moves (count, S, 3) of attempts; NaN where a skill inherits."""
+    rows = []
+    for index in range(count):
+        moves = sampler.variation(index).moves
+        rows.append([(m.x, m.y, m.yaw) if m else (np.nan,) * 3 for m in moves])
+    return np.array(rows)
+
+
+def test_ranges_bound_the_moves_and_are_filled(table_scene):
+    moves = _moves(_sampler(table_scene, SamplingConfig(ranges=NARROW)), 400)
+
+    low = [0.01, -0.2, np.deg2rad(10)]
+    high = [0.05, -0.1, np.deg2rad(40)]
+    assert (moves >= low).all()
+    assert (moves <= high).all()
+    shares = (moves - low) / np.subtract(high, low)
+    np.testing.assert_allclose(shares.mean(axis=0), 0.5, atol=0.06)
+    assert shares.min() < 0.02
+    assert shares.max() > 0.98
+    # Skills are drawn apart from each other.
+    assert abs(np.corrcoef(shares[:, 0, 0], shares[:, 1, 0])[0, 1]) < 0.2
+
+
+def test_a_skill_may_have_ranges_of_its_own(table_scene):
+    still = MoveRange((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+    sampling = SamplingConfig(ranges=still, skills={'pick red': NARROW})
+
+    moves = _moves(_sampler(table_scene, sampling), 20)
+
+    assert (moves[:, 0] != 0).all()
+    assert (moves[:, 1] == 0).all()
+
+
+def test_a_grid_visits_every_combination_of_cell_centres_once(table_scene):
+    ranges = MoveRange((0.0, 0.2), (-0.3, 0.3), (-90.0, 90.0))
+    moves = _moves(_sampler(table_scene, SamplingConfig('grid', ranges, grid=(2, 3, 1))), 36)
+
+    assert len({tuple(row.ravel().round(9)) for row in moves}) == 36
+    assert {float(x) for x in moves[:, 0, 0].round(9)} == {0.05, 0.15}
+    assert {float(y) for y in moves[:, 1, 1].round(9)} == {-0.2, 0.0, 0.2}
+    assert (moves[:, :, 2] == 0).all()
+
+
+def test_given_moves_are_taken_in_turn_and_others_stay(table_scene):
+    given = ({'pick red': PlanarMove(0.1, 0.0, 0.5)}, {'place red': PlanarMove(0.0, 0.02)})
+    sampler = _sampler(table_scene, SamplingConfig('given', given=given))
+
+    assert sampler.variation(0).moves == (PlanarMove(0.1, 0.0, 0.5), PlanarMove())
+    assert sampler.variation(1).moves == (PlanarMove(), PlanarMove(0.0, 0.02))
+    assert sampler.variation(2).moves == sampler.variation(0).moves
+
+
+def test_three_attempts_share_a_configuration_and_stay_near_it(table_scene):
+    plain = _moves(_sampler(table_scene), 20)
+    moved = _moves(_sampler(table_scene, perturbation=PerturbationConfig()), 60).reshape(
+        20, 3, 2, 3
+    )
+
+    away = np.abs(moved - plain[:, None])
+    assert away[..., :2].max() <= 0.015
+    assert away[..., 2].max() <= np.deg2rad(20.0)
+    assert away[..., :2].max() > 0.014
+    assert len(np.unique(moved[:, :, 0, 0])) == 60
+
+
+def test_an_attempt_does_not_depend_on_the_ones_before(table_scene):
+    settings = PerturbationConfig()
+    forwards = _sampler(table_scene, perturbation=settings)
+    backwards = _sampler(table_scene, perturbation=settings)
+
+    first = [forwards.variation(k) for k in range(9)]
+    second = [backwards.variation(k) for k in reversed(range(9))][::-1]
+
+    for one, other in zip(first, second, strict=True):
+        assert one.moves == other.moves
+        np.testing.assert_array_equal(one.transforms, other.transforms)
+
+
+def test_seeds_differ(table_scene):
+    assert (_moves(_sampler(table_scene), 5) != _moves(_sampler(table_scene, seed=1), 5)).all()
+
+
+def test_an_inheriting_skill_takes_the_later_transform_and_not_the_identity(bridge_scene):
+    sampler = _sampler(bridge_scene)
+
+    for index in range(10):
+        variation = sampler.variation(index)
+        pick2, place2, pick3, place3 = variation.transforms
+        np.testing.assert_array_equal(place2, place3)
+        assert np.abs(place3 - np.eye(4)).max() > 1e-3
+        assert variation.moves[1] is None
+        assert np.abs(pick2 - place2).max() > 1e-3
+        assert np.abs(pick3 - place3).max() > 1e-3
+
+
+def _conflicting(scene):
+    """The scene with a first skill about both objects, each fixed by a skill of its own later."""
+    from dataclasses import replace
+
+    from r2rgen_ros.model.annotation import Skill
+
+    skills = (
+        Skill('both', 0, 1, ('red', 'plate')),
+        Skill('red', 4, 5, ('red',)),
+        Skill('plate', 8, 9, ('plate',)),
+    )
+    annotation = replace(scene.annotation, skills=skills)
+    return replace(scene, annotation=annotation)
+
+
+def test_objects_fixed_by_different_transforms_are_rejected_as_inconsistent(table_scene):
+    outcome = _sampler(_conflicting(table_scene)).variation(3)
+
+    assert isinstance(outcome, Rejection)
+    assert outcome.reason is Reason.INCONSISTENT
+    assert outcome.index == 3
+    assert 'both' in outcome.detail
+    assert len(outcome.moves) == 3
+
+
+def test_objects_fixed_by_equal_transforms_are_consistent(table_scene):
+    sampler = _sampler(_conflicting(table_scene))
+    move = PlanarMove(0.03, -0.02)
+
+    variation = sampler.from_moves(0, {1: move, 2: move})
+
+    assert not isinstance(variation, Rejection)
+    np.testing.assert_array_equal(variation.transforms[0], variation.transforms[1])
+
+
+def test_moves_are_told_only_to_skills_that_exist_and_are_free(bridge_scene):
+    for name, said in (('fly', 'unknown'), ('place 2', 'inherit')):
+        for sampling in (
+            SamplingConfig(skills={name: NARROW}),
+            SamplingConfig('given', given=({name: PlanarMove()},)),
+        ):
+            with pytest.raises(R2RGenError, match=said):
+                _sampler(bridge_scene, sampling)
+
+
+def test_a_move_turns_about_its_centre_in_the_plane_whatever_its_tilt():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        normal = rng.normal(size=3) + np.array([0, 0, 2])
+        outline = rng.normal(size=(3, 3))
+        support = SupportPlane(normal, rng.normal(), outline)
+        centre, move = rng.normal(size=3), PlanarMove(*rng.uniform(-1, 1, 3))
+        change = move_transform(support, centre, move)
+
+        points = rng.normal(size=(50, 3))
+        moved = se3.apply(change, points)
+        np.testing.assert_allclose(support.height(moved), support.height(points), atol=1e-12)
+        shift = se3.apply(change, centre[None])[0] - centre
+        np.testing.assert_allclose(support.axes @ shift, [move.x, move.y], atol=1e-12)
+        np.testing.assert_allclose(change[:3, :3] @ support.normal, support.normal, atol=1e-12)
+        np.testing.assert_allclose(np.trace(change[:3, :3]), 1 + 2 * np.cos(move.yaw))
+        assert np.linalg.det(change[:3, :3]) > 0.99
+        turn = change[:3, :3] @ support.axes[0]
+        assert np.sign(support.axes[1] @ turn) == np.sign(move.yaw)
+
+
+def test_an_identity_move_is_the_identity_exactly():
+    support = SupportPlane([0.1, 0.2, 1.0], 0.3, np.eye(3))
+
+    np.testing.assert_array_equal(
+        move_transform(support, np.array([3.0, 4.0, 5.0]), PlanarMove()), np.eye(4)
+    )
+
+
+def test_picks_turn_about_the_object_and_places_about_the_mean_of_what_is_there(bridge_scene):
+    objects = {item.name: item.object2base[:, :3, 3] for item in bridge_scene.objects}
+    last = bridge_scene.annotation.skills[3].last
+
+    np.testing.assert_allclose(skill_centre(bridge_scene, 0), objects['2'][0])
+    expected = np.mean([objects[name][last] for name in '123'], axis=0)
+    np.testing.assert_allclose(skill_centre(bridge_scene, 3), expected)
+
+
+def test_a_moved_base_moves_the_world_the_other_way(table_scene):
+    sampler = _sampler(table_scene)
+    base = PlanarMove(0.2, -0.1, 0.3)
+
+    variation = sampler.from_moves(0, {}, base)
+
+    new2old = move_transform(table_scene.support, np.zeros(3), base)
+    np.testing.assert_allclose(variation.base2base @ new2old, np.eye(4), atol=1e-12)
+    np.testing.assert_allclose(
+        se3.apply(variation.base2base, [[0.2, -0.1, 0.0]])[0], 0.0, atol=1e-12
+    )
+
+
+def test_a_scene_without_skills_cannot_be_varied(table_scene):
+    from dataclasses import replace
+
+    bare = replace(table_scene, annotation=replace(table_scene.annotation, skills=()))
+
+    with pytest.raises(R2RGenError, match='no skills'):
+        _sampler(bare)
