@@ -269,7 +269,15 @@ def generate(
     maker = _Maker(job)
     info = {**job.info, 'left_out': list(maker.writer.left_out)}
     dataset = Dataset.resume(folder, info) if resume else Dataset.create(folder, info)
-    run = _Run(dataset, count, job.config.feasibility.attempts_per_episode, progress)
+    try:
+        run = _Run(dataset, count, job.config.feasibility.attempts_per_episode, progress)
+        return _go_on(run, maker, dataset, workers)
+    finally:
+        dataset.unlock()
+
+
+def _go_on(run: _Run, maker: _Maker, dataset: Dataset, workers: int) -> Status:
+    """Make and commit attempts until the run is done."""
     try:
         if not run.done:
             dataset.pending.mkdir(exist_ok=True)
@@ -277,8 +285,6 @@ def generate(
                 run.commit_all(results)
     except KeyboardInterrupt:
         raise InterruptedGenerationError(run.status) from None
-    finally:
-        dataset.unlock()
     return run.status
 
 
