@@ -53,7 +53,8 @@ def heading(text: str) -> None:
 
 def complain(text: str) -> None:
     """Print one line of error."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(text, style='red'))
+    line = ' '.join(text.split())  # a path or a library's message may hold newlines
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(line, style='red'))
 
 
 def emit(text: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from r2rgen_ros.cli import annotate, console, generate, simulate
+from r2rgen_ros.model.errors import check_range
 from r2rgen_ros.model.paths import require_new
 
 
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Run the verbs one after another, as a person would."""
     begin = time.monotonic()
+    check_range('the number of episodes', args.count, 1, 10_000_000)
     folder = require_new(args.output) if args.output else _free_folder()
     demo, dataset = folder / 'source', folder / 'dataset'
     console.heading('1 of 3: the virtual robot shows it once')

@@ -17,6 +17,7 @@ from r2rgen_ros.model.errors import R2RGenError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 VERBS = {
     'demo': 'demo',
@@ -31,8 +32,17 @@ VERBS = {
 OK, STOPPED, WRONG = 0, 130, 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the words, as with everything else."""
+
+    def error(self, message: str) -> NoReturn:
+        """Complain and end with status 2."""
+        console.complain(f'{self.prog}: {message}; to fix: see {self.prog} --help')
+        raise SystemExit(WRONG)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog='r2rgen',
         description='One real demonstration in, a folder of new ones out, as ROS 2 bags.',
         epilog='r2rgen VERB --help says more of a verb.',
@@ -75,13 +85,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except R2RGenError as error:
         console.complain(f'r2rgen {args.verb}: {error}')
         return WRONG
-    except KeyboardInterrupt as stop:
-        console.complain(f'r2rgen {args.verb}: stopped{stop}')
-        return STOPPED
     except BrokenPipeError:
         # The reader of our output, say head, has gone.
         sys.stderr.close()
         return OK
+    except OSError as error:
+        # Such as a disk that fills up while a library writes a picture.
+        console.complain(f'r2rgen {args.verb}: {error}')
+        return WRONG
+    except KeyboardInterrupt as stop:
+        console.complain(f'r2rgen {args.verb}: stopped{stop}')
+        return STOPPED
     if args.json:
         console.emit(json.dumps(result, default=str))
     return OK
