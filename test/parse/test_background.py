@@ -1,0 +1,119 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from r2rgen_ros.model.demo import Frame, Sensor
+from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.parse.background import complete_behind, find_background
+
+TABLE_GREY, MOVER_RED = np.array([90, 90, 90], np.uint8), np.array([200, 0, 0], np.uint8)
+
+
+def paint(owner):
+    colour = np.tile(TABLE_GREY, (*owner.shape, 1))
+    colour[owner == 0] = MOVER_RED
+    return colour
+
+
+def sweep(table, count=12, still=()):
+    """A box that crosses the table in front of a still camera."""
+    frames = []
+    for x in np.linspace(-0.5, 0.5, count):
+        mover = ((x - 0.06, -0.1, 0.02), (x + 0.06, 0.1, 0.2))
+        depth, owner = table.draw(table.camera, table.pose, [mover, *still])
+        frames.append(Frame(depth, paint(owner)))
+    return frames
+
+
+def test_what_moves_is_not_in_the_background(table):
+    found = find_background(table.make_demo(sweep(table)))
+    truth, _ = table.draw(table.camera, table.pose, [])
+    assert np.allclose(found.depth, truth, atol=1e-5)
+    assert (found.colour == TABLE_GREY).all()
+
+
+def test_what_stands_still_stays_in_the_background(table):
+    still = ((0.1, 0.15, 0.0), (0.2, 0.25, 0.05))
+    found = find_background(table.make_demo(sweep(table, still=[still])))
+    truth, _ = table.draw(table.camera, table.pose, [still])
+    assert np.allclose(found.depth, truth, atol=1e-5)
+
+
+def test_noise_is_averaged_and_single_far_readings_are_not_believed(table):
+    rng = np.random.default_rng(0)
+    truth, _ = table.draw(table.camera, table.pose, [])
+    frames = []
+    for frame in sweep(table, 40):
+        noisy = frame.depth + rng.normal(0, 0.001, truth.shape).astype(np.float32)
+        noisy[rng.random(truth.shape) < 0.002] += 0.3
+        frames.append(replace(frame, depth=noisy))
+    found = find_background(table.make_demo(frames))
+    error = found.depth - truth
+    assert np.median(np.abs(error)) < 0.0005
+    assert (np.abs(error) < 0.005).mean() > 0.99
+
+
+def test_a_hole_stays_a_hole_but_keeps_its_colour(table):
+    frames = []
+    for frame in sweep(table):
+        depth = frame.depth.copy()
+        depth[10:14, 20:25] = np.nan
+        frames.append(replace(frame, depth=depth))
+    found = find_background(table.make_demo(frames))
+    hole = np.isnan(found.depth)
+    assert hole[10:14, 20:25].all()
+    assert hole.sum() == 20
+    assert (found.colour[hole] == TABLE_GREY).all()
+
+
+def test_depth_alone_gives_a_grey_background(table):
+    frames = [replace(frame, colour=None) for frame in sweep(table)]
+    assert (find_background(table.make_demo(frames)).colour == 128).all()
+
+
+def test_a_camera_that_moves_has_no_background(table):
+    demo = table.make_demo(sweep(table))
+    poses = demo.sensor.camera2base.copy()
+    poses[3:, 0, 3] += 0.01
+    moving = replace(demo, sensor=Sensor('camera', table.camera, poses))
+    with pytest.raises(R2RGenError, match='camera of "table" moves'):
+        find_background(moving)
+
+
+def test_behind_a_still_object_lies_the_support_plane(table):
+    still = ((-0.1, -0.1, 0.0), (0.05, 0.05, 0.08))
+    demo = table.make_demo(sweep(table, still=[still]))
+    _, owner = table.draw(table.camera, table.pose, [still])
+    covered = owner == 0
+    found = complete_behind(demo, find_background(demo), covered, table.support)
+    truth, _ = table.draw(table.camera, table.pose, [])
+    assert np.allclose(found.depth, truth, atol=1e-5)
+    assert (found.colour[covered] == TABLE_GREY).all()
+
+
+def test_beyond_the_outline_nothing_is_known_behind_an_object(table):
+    still = ((-0.1, -0.1, 0.0), (0.05, 0.05, 0.08))
+    demo = table.make_demo(sweep(table, still=[still]))
+    _, owner = table.draw(table.camera, table.pose, [still])
+    small = replace(table.support, outline=table.support.outline * [0.02, 1.0, 1.0])
+    found = complete_behind(demo, find_background(demo), owner == 0, small)
+    assert np.isnan(found.depth[owner == 0]).mean() > 0.5
+    points = table.camera.unproject(found.depth)[owner == 0] @ table.pose[:3, :3].T
+    x = (points + table.pose[:3, 3])[:, 0]
+    assert np.nanmax(np.abs(x)) <= 0.01 + 1e-6
+
+
+def test_an_object_that_fills_the_image_leaves_only_the_plane(table):
+    demo = table.make_demo(sweep(table))
+    background = find_background(demo)
+    everything = np.ones(background.depth.shape, dtype=bool)
+    wide = replace(table.support, outline=table.support.outline * 10)
+    found = complete_behind(demo, background, everything, wide)
+    truth, _ = table.draw(table.camera, table.pose, [])
+    assert np.allclose(found.depth, truth, atol=1e-5)
