@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from r2rgen_ros.generate.robot_cloud import LinkMotion
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
-from r2rgen_ros.geometry.zbuffer import ZBufferRule
+from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN, Scene
 from r2rgen_ros.model.sensed import SensedFrame
@@ -230,6 +230,18 @@ class ImageComposer:
         camera2base = self._scene.demo.sensor.camera2base[frame]
         return self._links.assign(se3.apply(camera2base, self._robot[frame].points), frame)
 
+    def _in_view(self) -> NDArray[np.float32]:
+        """A point per pixel of the source, base frame: the environment, far where it has none."""
+        sensor = self._scene.demo.sensor
+        assert sensor is not None
+        zbuffer = ZBuffer(sensor.camera, ZBufferRule(0, 0.0, 1))
+        zbuffer.add(self._scene.environment.points, self._base2camera)
+        depth = zbuffer.image()[1].reshape(-1)
+        known = np.isfinite(depth)
+        far = depth[known].max(initial=1.0)
+        points = self._rays * np.where(known, depth, far)[:, None]
+        return Cloud.from_arrays(points).transformed(sensor.camera2base[0]).points
+
     def _robot_cloud(self, frame: int) -> Cloud:
         """The robot's pixels of a source frame, camera optical frame."""
         data = self._scene.demo.frames[frame]
@@ -253,6 +265,7 @@ class ImageComposer:
             fill=self._config.camera.fill,
             plane=_plane_in_camera(scene, self._base2camera @ moves.environment),
             backdrop=scene.backdrop,
+            in_view=None if still else self._in_view(),
         )
         camera2base = scene.demo.sensor.camera2base[0]
         known = self._links is not None and episode.joints is not None

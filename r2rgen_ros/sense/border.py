@@ -11,31 +11,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import binary_closing, distance_transform_edt, label
+from scipy.ndimage import distance_transform_edt
+from scipy.spatial import ConvexHull
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.geometry.camera import PinholeCamera
 
-_CLOSING_PX = 4
+_EDGE_PX = 0.5
 _TOLERATED = 0.002
 _FARTHEST_M = 10.0
 
 
 def unseen_border(seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which pixels (H, W) were outside the source's view: open areas that touch the border.
+    """Which pixels (H, W) were outside the source's view.
+
+    A view is convex, so these are the pixels outside the convex hull of what is seen; the gaps that
+    open behind a near thing lie inside it.
 
     Args:
         seen: (H, W) pixels that the moved environment covers.
 
     """
-    padded = np.pad(seen, _CLOSING_PX, mode='edge')
-    closed = binary_closing(padded, iterations=_CLOSING_PX)
-    open_areas, _ = label(~closed[_CLOSING_PX:-_CLOSING_PX, _CLOSING_PX:-_CLOSING_PX])
-    edge = np.concatenate([open_areas[0], open_areas[-1], open_areas[:, 0], open_areas[:, -1]])
-    touching = np.unique(edge[edge > 0])
-    return np.asarray(np.isin(open_areas, touching))
+    rows = np.flatnonzero(seen.any(axis=1))
+    if len(rows) < 2 or not seen.any(axis=0).sum() >= 2:
+        return np.ones(seen.shape, dtype=bool)
+    first = seen[rows].argmax(axis=1)
+    last = seen.shape[1] - 1 - seen[rows, ::-1].argmax(axis=1)
+    ends = np.concatenate([np.stack([first, rows], axis=1), np.stack([last, rows], axis=1)])
+    v, u = np.mgrid[0 : seen.shape[0], 0 : seen.shape[1]]
+    outside = np.zeros(seen.shape, dtype=bool)
+    for across, down, offset in ConvexHull(ends).equations:
+        outside |= across * u + down * v + offset > _EDGE_PX
+    return outside
 
 
 def window_without(unseen: NDArray[np.bool_]) -> tuple[int, int, int, int]:

@@ -86,6 +86,7 @@ class DepthCamera:
         fill: str,
         plane: tuple[NDArray[np.float64], float],
         backdrop: NDArray[np.uint8] | None = None,
+        in_view: NDArray[np.float32] | None = None,
     ) -> None:
         """Project the environment once; frames are drawn in front of it.
 
@@ -94,11 +95,17 @@ class DepthCamera:
             moved: Whether it moved before the camera, which leaves an empty border.
             fill: What to do with that border: none, shrink or expand.
             plane: Unit normal (3,) and offset of the support plane, camera optical frame.
+            in_view: (N, 3) points of the environment's frame that stand for all that the source had
+                in view, also where it saw no depth; the environment itself if None.
             backdrop: (H, W, 3) colours of pixels in which the environment has no depth; black if
                 None.
 
         """
         self._backdrop = None if moved else backdrop
+        unseen = None
+        if moved and fill != 'none':
+            points = layer.cloud.points if in_view is None else in_view
+            unseen = self._unseen(points, layer.frame2camera)
         self._zbuffer.clear()
         self._zbuffer.add(layer.cloud.points, layer.frame2camera)
         self._colours, self._labels = (
@@ -107,8 +114,8 @@ class DepthCamera:
         )
         self._may_fill = moved
         self._window = (0, 0, self._camera.width, self._camera.height)
-        if moved and fill != 'none':
-            self._fill_border(fill, plane, layer.label)
+        if unseen is not None:
+            self._fill_border(fill, unseen, plane, layer.label)
         self._still = self._zbuffer.snapshot()
 
     @property
@@ -164,12 +171,26 @@ class DepthCamera:
             colour[source < 0] = self._backdrop[source < 0]
         return Image(depth, colour, names[source])
 
-    def _fill_border(self, fill: str, plane: tuple[NDArray[np.float64], float], label: int) -> None:
-        owner, zbuf = self._zbuffer.image()
-        unseen = unseen_border(owner != -1)
+    def _unseen(
+        self, points: NDArray[np.float32], frame2camera: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Pixels (H, W) at the border that the source did not have in view."""
+        self._zbuffer.clear()
+        self._zbuffer.add(points, frame2camera)
+        owner, _ = self._zbuffer.image()
+        return unseen_border(owner != -1)
+
+    def _fill_border(
+        self,
+        fill: str,
+        unseen: NDArray[np.bool_],
+        plane: tuple[NDArray[np.float64], float],
+        label: int,
+    ) -> None:
         if fill == 'shrink':
             self._window = window_without(unseen)
             return
+        owner, zbuf = self._zbuffer.image()
         depth = np.where(owner >= 0, zbuf, np.nan).astype(np.float32)
         added, lender = extend(self._camera, depth, unseen, plane)
         if not len(added):

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-HIDDEN = -2
-"""Mark of a pixel whose own point is hidden; see `geometry.zbuffer.ZBuffer.image`."""
+_SHARE = np.float32(0.02)
+"""Neighbouring points of a far, slanted surface lie farther apart."""
 
 
 @njit(cache=True, nogil=True, error_model='numpy')  # type: ignore[untyped-decorator]
 def close_gaps(owner: Any, zbuf: Any, moved: Any, delta: float, depth: Any, source: Any) -> None:
     """Fill open pixels that near points surround, from those points.
 
-    A pixel is filled if at least five of its eight neighbours show points whose depths lie within
-    `delta` of the nearest of them, and at least one of those belongs to something that moved: the
-    holes of what did not move are the sensor's own.
+    A pixel is filled if five of its eight neighbours, or four and no others, show points whose
+    depths lie within `delta`, or 2 % for what is far, of the nearest of them, and if one of those
+    belongs to something that moved: the holes of what did not move are the sensor's own.
 
     Args:
         owner: (H, W) int32 index of the point in each pixel, negative for none.
@@ -31,7 +31,6 @@ def close_gaps(owner: Any, zbuf: Any, moved: Any, delta: float, depth: Any, sour
 
     """
     height, width = owner.shape
-    limit = np.float32(delta)
     for v in range(height):
         for u in range(width):
             if owner[v, u] >= 0:
@@ -49,17 +48,21 @@ def close_gaps(owner: Any, zbuf: Any, moved: Any, delta: float, depth: Any, sour
                         nearest = min(nearest, zbuf[v + dv, u + du])
             if nearest == np.inf:
                 continue
-            count, total, best, useful = 0, 0.0, -1, False
+            limit = max(np.float32(delta), _SHARE * nearest)
+            count, others, total, best, useful = 0, 0, 0.0, -1, False
             for dv in range(-1, 2):
                 for du in range(-1, 2):
                     at = owner[v + dv, u + du]
-                    if at < 0 or zbuf[v + dv, u + du] > nearest + limit:
+                    if at < 0:
+                        continue
+                    if zbuf[v + dv, u + du] > nearest + limit:
+                        others += 1
                         continue
                     count += 1
                     total += zbuf[v + dv, u + du]
                     useful = useful or moved[at]
                     if best < 0 or zbuf[v + dv, u + du] == nearest:
                         best = at
-            if count >= 5 and useful:
+            if useful and (count >= 5 or (count == 4 and others == 0)):
                 depth[v, u] = np.float32(total / count)
                 source[v, u] = best
