@@ -201,6 +201,7 @@ def _check_fit(demo: Demo, annotation: Annotation) -> None:
                 f'the prompt of "{note.name}" is in frame {note.prompt.frame}',
                 f'less than {len(demo)} frames',
             )
+        held_by(demo, note)
 
 
 def _track(demo: Demo, note: ObjectNote, points: NDArray[np.float64]) -> NDArray[np.float64]:
