@@ -176,35 +176,71 @@ def _clouds(show: _Show) -> list[Cloud]:
     ]
 
 
-def record(folder: Path, blocks: tuple[Block, ...] = BOTTLE, *, camera: bool = False) -> Path:
-    """Write an annotated demonstration and return its folder."""
+def record(
+    folder: Path,
+    blocks: tuple[Block, ...] = BOTTLE,
+    *,
+    camera: bool = False,
+    without: tuple[str, ...] = (),
+    back_at: int | None = None,
+    blind: bool = False,
+) -> Path:
+    """Write an annotated demonstration and return its folder.
+
+    Args:
+        folder: Folder to create.
+        blocks: What is there and where it goes.
+        camera: Whether to record the camera's intrinsics.
+        without: Topics to leave out.
+        back_at: Frame whose stamp is before the one of the frame before.
+        blind: Whether all points are NaN.
+
+    """
     show = _Show(blocks)
     show.act()
-    custom = {keys.BASE_FRAME: BASE, keys.END_EFFECTOR: HAND}
-    with BagWriter(folder, custom_data=custom) as bag:
-        bag.add_topic('/tf_static', messages.TF, LATCHED_TF)
-        bag.add_topic(TF_TOPIC, messages.TF, TF)
-        bag.add_topic(POINTS, messages.POINT_CLOUD, SENSOR)
-        bag.add_topic(JOINTS, messages.JOINT_STATE, RELIABLE)
-        bag.add_topic(COMMAND, messages.POSE_STAMPED, RELIABLE)
-        if camera:
-            bag.add_topic(INFO, messages.CAMERA_INFO, SENSOR)
-        fixed = messages.transform_matrix(START, BASE, OPTICAL, camera2base())
-        bag.write('/tf_static', START, messages.tf_message([fixed]))
-        clouds = _clouds(show)
+    clouds = _clouds(show)
+    topics = {
+        '/tf_static': (messages.TF, LATCHED_TF),
+        TF_TOPIC: (messages.TF, TF),
+        POINTS: (messages.POINT_CLOUD, SENSOR),
+        JOINTS: (messages.JOINT_STATE, RELIABLE),
+        COMMAND: (messages.POSE_STAMPED, RELIABLE),
+        INFO: (messages.CAMERA_INFO, SENSOR),
+    }
+    left_out = {*without} if camera else {*without, INFO}
+    with BagWriter(folder, custom_data={keys.BASE_FRAME: BASE, keys.END_EFFECTOR: HAND}) as bag:
+        for name, (kind, profile) in topics.items():
+            if name not in left_out:
+                bag.add_topic(name, kind, profile)
         for t, pose in enumerate(show.ee2base):
-            stamp = START + t * PERIOD
-            hand = messages.transform_matrix(stamp, BASE, HAND, pose)
-            place, turn = se3.to_quaternion(pose)
-            bag.write(TF_TOPIC, stamp, messages.tf_message([hand]))
-            gripper = np.array([show.hand[t][2]])
-            bag.write(JOINTS, stamp, messages.joint_state(stamp, ['gripper'], gripper))
-            bag.write(COMMAND, stamp, messages.pose_stamped(stamp, BASE, place, turn))
-            if camera:
-                bag.write(INFO, stamp, messages.camera_info(stamp, OPTICAL, CAMERA))
-            bag.write(POINTS, stamp, encode_cloud(clouds[t], STANDARD, BASE, stamp))
+            log = START + t * PERIOD
+            stamp = log - 2 * PERIOD if t == back_at else log
+            cloud = clouds[t].transformed(np.full((4, 4), np.nan)) if blind else clouds[t]
+            for name, message in _messages(show, t, pose, stamp, cloud):
+                if name not in left_out:
+                    bag.write(name, log, message)
     (folder / 'annotation.yaml').write_text(dump_annotation(_annotation(show)), encoding='utf-8')
     return folder
+
+
+def _messages(
+    show: _Show, t: int, pose: np.ndarray, stamp: int, cloud: Cloud
+) -> list[tuple[str, object]]:
+    hand = messages.transform_matrix(stamp, BASE, HAND, pose)
+    place, turn = se3.to_quaternion(pose)
+    gripper = np.array([show.hand[t][2]])
+    out: list[tuple[str, object]] = []
+    if t == 0:
+        fixed = messages.transform_matrix(stamp, BASE, OPTICAL, camera2base())
+        out.append(('/tf_static', messages.tf_message([fixed])))
+    return [
+        *out,
+        (TF_TOPIC, messages.tf_message([hand])),
+        (JOINTS, messages.joint_state(stamp, ['gripper'], gripper)),
+        (COMMAND, messages.pose_stamped(stamp, BASE, place, turn)),
+        (INFO, messages.camera_info(stamp, OPTICAL, CAMERA)),
+        (POINTS, encode_cloud(cloud, STANDARD, BASE, stamp)),
+    ]
 
 
 def annotation_of(blocks: tuple[Block, ...]) -> Annotation:

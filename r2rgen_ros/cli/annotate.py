@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from r2rgen_ros.cli import console
 from r2rgen_ros.cli.streams import add_stream_arguments, selected_streams
-from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.errors import R2RGenError, check_range
 
 if TYPE_CHECKING:
     import argparse
@@ -87,6 +87,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             f'{target} exists already', '', 'edit it, or pass --again to keep it under another name'
         )
     demo = load_demo(args.demo, selected_streams(args))
+    check_range('--frame', args.frame, 0, len(demo) - 1)
     with console.progress('parsing', len(demo)) as bar:
         if args.auto:
             ground = survey(demo)
