@@ -31,6 +31,7 @@ from r2rgen_ros.bags import messages
 from r2rgen_ros.bags.failures import writing
 from r2rgen_ros.bags.qos import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF, qos_text
 from r2rgen_ros.model.errors import R2RGenError, require
+from r2rgen_ros.model.paths import sync
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -259,20 +260,12 @@ class BagWriter:
 
     def _publish(self) -> None:
         for item in self._inside.iterdir():
-            _sync(item)
-        _sync(self._inside)
+            sync(item)
+        sync(self._inside)
         self._refuse_existing()
         self._inside.rename(self.path)
         self._around.rmdir()
-        _sync(self._around.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync(self._around.parent)
 
 
 def _remove_leftovers(parent: Path, name: str) -> None:

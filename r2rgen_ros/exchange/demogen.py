@@ -38,7 +38,7 @@ from r2rgen_ros.exchange import demogen_published as published
 from r2rgen_ros.exchange.demogen_zarr import DemoGenEpisode, read_demogen
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError, check_range, require
-from r2rgen_ros.model.paths import os_errors, require_new, sync_folder
+from r2rgen_ros.model.paths import os_errors, require_new, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,20 +146,12 @@ def _whole_folder(out: Path) -> Iterator[Path]:
         try:
             yield around / out.name
             for item in (around / out.name).rglob('*'):
-                _sync(item)
+                sync(item)
             require_new(out)
             (around / out.name).rename(out)
-            sync_folder(out.absolute().parent)
+            sync(out.absolute().parent)
         finally:
             shutil.rmtree(around, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def hand_poses(state: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ import yaml
 
 from r2rgen_ros.model.episode import PlanarMove
 from r2rgen_ros.model.errors import R2RGenError
-from r2rgen_ros.model.paths import inside, os_errors, require_new, sync_folder, write_text
+from r2rgen_ros.model.paths import inside, os_errors, require_new, sync, write_text
 from r2rgen_ros.model.yaml_file import YamlSection
 
 if TYPE_CHECKING:
@@ -323,12 +323,12 @@ class Dataset:
                     shutil.rmtree(bag)
                 else:
                     bag.rename(final)
-                    sync_folder(self.folder)
-            self._append(MANIFEST_NAME, entry.to_line(), sync=bag is not None)
+                    sync(self.folder)
+            self._append(MANIFEST_NAME, entry.to_line(), durable=bag is not None)
             line = json.dumps({'index': entry.index, 'seconds': round(seconds, 6)})
-            self._append(TIMINGS_NAME, line + '\n', sync=False)
+            self._append(TIMINGS_NAME, line + '\n', durable=False)
 
-    def _append(self, name: str, text: str, *, sync: bool) -> None:
+    def _append(self, name: str, text: str, *, durable: bool) -> None:
         handle = os.open(self.folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             data = text.encode()
@@ -336,7 +336,7 @@ class Dataset:
             if os.write(handle, data) != len(data):
                 os.ftruncate(handle, start)
                 raise OSError(28, 'No space left on device')
-            if sync:
+            if durable:
                 os.fsync(handle)
         finally:
             os.close(handle)

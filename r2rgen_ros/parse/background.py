@@ -16,6 +16,7 @@ import numpy as np
 from scipy.ndimage import binary_dilation, distance_transform_edt
 
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.polygon import contains
 from r2rgen_ros.model.errors import R2RGenError
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def complete_behind(
     plane[~(plane > 0.0)] = np.nan
     points = se3.apply(demo.sensor.camera2base[0], (rays * plane[..., None]).reshape(-1, 3))
     outline = support.to_plane(support.outline)
-    from_plane = hidden & _within(support.to_plane(points), outline).reshape(hidden.shape)
+    from_plane = hidden & contains(outline, support.to_plane(points)).reshape(hidden.shape)
     depth, colour = background.depth.copy(), background.colour.copy()
     depth[hidden & ~from_plane] = np.nan
     # Where the rim of the mask was plain background, its own reading is better.
@@ -146,11 +147,3 @@ def complete_behind(
     source = distance_transform_edt(hidden, return_distances=False, return_indices=True)
     colour[hidden] = background.colour[source[0][hidden], source[1][hidden]]
     return Background(depth, colour)
-
-
-def _within(points: NDArray[np.float64], corners: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which points (N, 2) lie in the convex polygon of counter-clockwise corners (M, 2)."""
-    edges = np.roll(corners, -1, axis=0) - corners
-    normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1)
-    limits = (corners * normals).sum(axis=1)
-    return np.asarray((points @ normals.T <= limits + 1e-9).all(axis=1))

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from scipy.spatial import cKDTree
 
+from r2rgen_ros.geometry.polygon import contains
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.paths import inside
 from r2rgen_ros.parse.clusters import clusters, spacing
@@ -80,7 +81,7 @@ def find_candidates(
     floor = max(0.004, 3.0 * support.residual) if np.isfinite(support.residual) else -1.0
     high = support.height(snapshot.points) > floor
     if outline is not None:
-        high &= _inside(support.to_plane(snapshot.points), outline)
+        high &= contains(outline, support.to_plane(snapshot.points))
     places = np.flatnonzero(high)
     # A cloud that was topped up to a fixed count repeats points, which have no distance.
     gap = 0.012 if images else max(2.5 * spacing(snapshot.points), 1e-3)
@@ -94,13 +95,6 @@ def find_candidates(
         if near < _ROBOT_M:
             robot.add(k)
     return Candidates(frame, snapshot, label, frozenset(robot), gap)
-
-
-def _inside(points: NDArray[np.float64], outline: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which points (N, 2) lie in a convex polygon with counter-clockwise corners (M, 2)."""
-    edges = np.roll(outline, -1, axis=0) - outline
-    normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1)
-    return np.asarray((points @ normals.T <= (outline * normals).sum(axis=1) + 1e-9).all(axis=1))
 
 
 def select(demo: Demo, note: ObjectNote, candidates: Candidates, folder: Path) -> NDArray[np.int64]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.patches import Polygon
 
-from r2rgen_ros.generate.feasibility import convex_hull
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.polygon import convex_hull
 from r2rgen_ros.model.scene import ROBOT
 from r2rgen_ros.parse.snapshot import Snapshot
 from r2rgen_ros.report import style

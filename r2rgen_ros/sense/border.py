@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, QhullError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,9 +40,13 @@ def unseen_border(seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     first = seen[rows].argmax(axis=1)
     last = seen.shape[1] - 1 - seen[rows, ::-1].argmax(axis=1)
     ends = np.concatenate([np.stack([first, rows], axis=1), np.stack([last, rows], axis=1)])
+    try:
+        edges = ConvexHull(ends).equations
+    except QhullError:  # all on one line
+        return np.ones(seen.shape, dtype=bool)
     v, u = np.mgrid[0 : seen.shape[0], 0 : seen.shape[1]]
     outside = np.zeros(seen.shape, dtype=bool)
-    for across, down, offset in ConvexHull(ends).equations:
+    for across, down, offset in edges:
         outside |= across * u + down * v + offset > _EDGE_PX
     return outside
 

@@ -21,6 +21,7 @@ from r2rgen_ros.bags.writer import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF, Ba
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.annotation import Skill
 from r2rgen_ros.model.errors import R2RGenError, check_range, require
+from r2rgen_ros.model.paths import sync
 from r2rgen_ros.robots.kinematics import Robot
 from r2rgen_ros.simulate import panda
 from r2rgen_ros.simulate.expert import Rollout, perform
@@ -189,10 +190,10 @@ def write(
             labels = _Recorder(done, eye, options, progress).write(inside)
         with writing(out):
             truth(done, labels).save(inside)
-            _sync(inside)
+            sync(inside)
             refuse_existing(out)
             inside.rename(out)
-            _sync(out.absolute().parent)
+            sync(out.absolute().parent)
     finally:
         shutil.rmtree(around, ignore_errors=True)
     return out
@@ -203,14 +204,6 @@ def refuse_existing(out: Path) -> None:
     require(bool(out.name), f'"{out}" has no name of its own', 'a new folder')
     if os.path.lexists(out):
         raise R2RGenError(f'{out} exists already', 'a new name', 'choose another, or remove it')
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _camera_due(step: int) -> bool:
