@@ -1,0 +1,57 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from r2rgen_ros.sense.sampling import farthest_points
+
+
+def plain(points, count):
+    """Farthest point sampling, one distance at a time."""
+    chosen = [0]
+    gaps = ((points - points[0]) ** 2).sum(axis=1)
+    while len(chosen) < count:
+        chosen.append(int(gaps.argmax()))
+        gaps = np.minimum(gaps, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
+    return chosen
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**31), st.integers(2, 120), st.integers(1, 60))
+def test_each_point_is_the_farthest_from_those_before(seed, size, count):
+    # Whole numbers: every distance is exact, and ties happen.
+    points = np.random.default_rng(seed).integers(-9, 10, (size, 3)).astype(np.float32)
+    found = farthest_points(points, count)
+    assert found.shape == (count,)
+    if size > count:
+        assert found.tolist() == plain(points, count)
+    else:
+        assert found.tolist() == [k % size for k in range(count)]
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**31))
+def test_what_is_chosen_covers_the_cloud(seed):
+    points = np.random.default_rng(seed).normal(size=(400, 3)).astype(np.float32)
+    few, more = (points[farthest_points(points, count)] for count in (20, 80))
+
+    def reach(chosen):
+        return np.linalg.norm(points[:, None] - chosen, axis=2).min(axis=1).max()
+
+    assert reach(more) < reach(few)
+    # No two of them are nearer than the rest is to them: the property that defines the method.
+    apart = np.linalg.norm(few[:, None] - few, axis=2)
+    assert apart[~np.eye(len(few), dtype=bool)].min() >= reach(few) - 1e-5
+
+
+def test_points_that_repeat_are_chosen_last():
+    points = np.repeat(np.eye(3, dtype=np.float32), 5, axis=0)
+    assert {tuple(point) for point in points[farthest_points(points, 3)]} == {
+        (1, 0, 0),
+        (0, 1, 0),
+        (0, 0, 1),
+    }
