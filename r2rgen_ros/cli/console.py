@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -26,11 +27,23 @@ if TYPE_CHECKING:
     from rich.progress import Task, TaskID
 
 
+class ReaderGoneError(Exception):
+    """Who read our output, say head, has gone."""
+
+
+class _Console(Console):
+    """Tells the command that nobody reads on, where rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Answer a BrokenPipeError."""
+        raise ReaderGoneError
+
+
 class _Terminal:
     """Where text goes; one for the process."""
 
     def __init__(self) -> None:
-        self.out = Console(highlight=False, soft_wrap=True)
+        self.out: Console = _Console(highlight=False, soft_wrap=True)
 
 
 _terminal = _Terminal()
@@ -38,7 +51,7 @@ _terminal = _Terminal()
 
 def use_standard_error() -> None:
     """Send text to standard error, so that standard output holds nothing but JSON."""
-    _terminal.out = Console(highlight=False, soft_wrap=True, stderr=True)
+    _terminal.out = _Console(highlight=False, soft_wrap=True, stderr=True)
 
 
 def say(text: str = '') -> None:
@@ -59,7 +72,18 @@ def complain(text: str) -> None:
 
 def emit(text: str) -> None:
     """Print machine-readable text on standard output."""
-    sys.stdout.write(text + '\n')
+    try:
+        sys.stdout.write(text + '\n')
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+
+
+def forget_standard_output() -> None:
+    """Let what is left of the output go nowhere, so that the interpreter ends quietly."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 class _Rate(ProgressColumn):

@@ -77,27 +77,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     """
     logging.basicConfig(level=logging.WARNING, format='%(levelname)s: %(message)s')
-    args = _parser().parse_args(arguments)
-    if args.json:
-        console.use_standard_error()
+    name = 'r2rgen'
     try:
+        args = _parser().parse_args(arguments)
+        name = f'r2rgen {args.verb}'
+        if args.json:
+            console.use_standard_error()
         result: dict[str, Any] = args.run(args)
+        if args.json:
+            console.emit(json.dumps(result, default=str))
     except R2RGenError as error:
-        console.complain(f'r2rgen {args.verb}: {error}')
+        console.complain(f'{name}: {error}')
         return WRONG
-    except BrokenPipeError:
-        # The reader of our output, say head, has gone.
-        sys.stderr.close()
-        return OK
     except OSError as error:
         # Such as a disk that fills up while a library writes a picture.
-        console.complain(f'r2rgen {args.verb}: {error}')
+        console.complain(f'{name}: {error}')
         return WRONG
+    except console.ReaderGoneError:
+        console.forget_standard_output()
     except KeyboardInterrupt as stop:
-        console.complain(f'r2rgen {args.verb}: stopped{stop}')
+        console.complain(f'{name}: stopped{stop}')
         return STOPPED
-    if args.json:
-        console.emit(json.dumps(result, default=str))
     return OK
 
 

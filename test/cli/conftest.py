@@ -58,10 +58,9 @@ def start(repository):
     def run(*words, **options) -> subprocess.Popen:
         paths = [str(repository), os.environ.get('PYTHONPATH', '')]
         env = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths))}
-        return subprocess.Popen(
-            [sys.executable, '-m', 'r2rgen_ros.cli.main', *map(str, words)],
-            env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
-        )  # fmt: skip
+        pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, **options}
+        command = [sys.executable, '-m', 'r2rgen_ros.cli.main', *map(str, words)]
+        return subprocess.Popen(command, env=env, text=True, **pipes)
 
     return run
 

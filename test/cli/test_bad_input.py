@@ -129,30 +129,29 @@ def test_a_wrong_topic_is_refused(r2rgen, table_demo, tmp_path, verb, topic):
     assert not (tmp_path / 'out').exists()
 
 
+HEAD = 'format: r2rgen/annotation/1\n'
 ANNOTATIONS = {
-    'no YAML': ('objects: [', 1),
-    'another format': ('format: r2rgen/annotation/9\nobjects: []\n', 1),
-    'unknown key': ('format: r2rgen/annotation/1\nobjects: []\ncolour: red\n', 3),
+    'no YAML': (1, 'objects: ['),
+    'another format': (1, 'format: r2rgen/annotation/9\nobjects: []\n'),
+    'unknown key': (3, HEAD + 'objects: []\ncolour: red\n'),
     'unknown object': (
-        'format: r2rgen/annotation/1\nobjects: []\nskills:\n'
-        '- {name: a, first: 0, last: 1,\n   targets: [cup]}\n',
         5,
+        HEAD + 'objects: []\nskills:\n- {name: a, first: 0, last: 1,\n   targets: [cup]}\n',
     ),
     'backward skill': (
-        'format: r2rgen/annotation/1\n'
-        'objects: [{name: a, prompt: {point: [0, 0, 0]}}]\n'
-        'skills:\n- {name: b, first: 5, last: 3, targets: [a]}\n',
         4,
+        HEAD + 'objects: [{name: a, prompt: {point: [0, 0, 0]}}]\nskills:\n'
+        '- {name: b, first: 5, last: 3, targets: [a]}\n',
     ),
-    'NaN': ('format: r2rgen/annotation/1\nobjects:\n- {name: a, prompt: {point: [.nan, 0, 0]}}\n', 3),
-    'empty': ('', 1),
-}  # fmt: skip
+    'NaN': (3, HEAD + 'objects:\n- {name: a, prompt: {point: [.nan, 0, 0]}}\n'),
+    'empty': (1, ''),
+}
 
 
 @pytest.mark.parametrize('what', ANNOTATIONS)
 @pytest.mark.parametrize('verb', ['annotate', 'generate'])
 def test_a_bad_annotation_is_refused_by_its_line(r2rgen, table_demo, tmp_path, tree, verb, what):
-    text, line = ANNOTATIONS[what]
+    line, text = ANNOTATIONS[what]
     file = tmp_path / 'bad.yaml'
     file.write_text(text)
     before = tree(table_demo)

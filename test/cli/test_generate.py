@@ -1,0 +1,165 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Generating as a person does: killed, stopped, resumed, twice at once, in vain."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+
+CONFIG = """\
+format: r2rgen/generate/1
+sampling: {ranges: {x_m: [-0.3, 0.3], y_m: [-0.3, 0.3], yaw_deg: [-90, 90]}}
+camera: {mode: off}
+"""
+COUNT = 50
+TIMINGS = {'timings.jsonl', '.lock'}
+
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory):
+    file = tmp_path_factory.mktemp('config') / 'generate.yaml'
+    file.write_text(CONFIG)
+    return file
+
+
+@pytest.fixture(scope='module')
+def words(table_demo, config):
+    return ('generate', table_demo, '-n', COUNT, '--seed', '5', '--config', config, '--no-report')
+
+
+@pytest.fixture(scope='module')
+def whole(start, words, tmp_path_factory):
+    """The dataset of an uninterrupted run with one worker; do not change it."""
+    out = tmp_path_factory.mktemp('whole') / 'out'
+    process = start(*words, '-o', out, '--workers', '1')
+    text, err = process.communicate(timeout=200)
+    assert process.returncode == 0, text + err
+    return out
+
+
+def _bytes(tree, folder):
+    return {name: data for name, (_, data) in tree(folder).items() if name not in TIMINGS}
+
+
+def _interrupt(process, out, number, wanted=5):
+    """Wait until some episodes are there, then send a signal."""
+    end = time.monotonic() + 120
+    while len(list(out.glob('episode_*'))) < wanted:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    process.send_signal(number)
+    out_text, err = process.communicate(timeout=60)
+    have = len(list(out.glob('episode_*')))
+    assert wanted <= have < COUNT
+    return out_text, err
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_after_a_kill_the_dataset_is_resumed_to_the_same_bytes(
+    start, r2rgen, words, whole, tree, tmp_path, workers
+):
+    out = tmp_path / 'out'
+    process = start(*words, '-o', out, '--workers', workers)
+    _interrupt(process, out, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    time.sleep(1.0)  # workers notice within a second that their parent was killed
+    before = {k: v for k, v in tree(out).items() if k.startswith('episode_')}
+    manifest = (out / 'manifest.jsonl').read_bytes()
+
+    result = r2rgen(*words, '-o', out, '--workers', workers, '--resume')
+
+    assert result.status == 0, result
+    after = tree(out)
+    assert {name: after[name] for name in before} == before
+    whole_lines = manifest[: manifest.rfind(b'\n') + 1]
+    assert (out / 'manifest.jsonl').read_bytes().startswith(whole_lines)
+    assert _bytes(tree, out) == _bytes(tree, whole)
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_ctrl_c_leaves_a_dataset_that_resumes(start, r2rgen, words, whole, tree, tmp_path, workers):
+    out = tmp_path / 'out'
+    process = start(*words, '-o', out, '--workers', workers)
+    _, err = _interrupt(process, out, signal.SIGINT)
+
+    assert process.returncode == 130
+    assert len(err.splitlines()) == 1, err
+    assert '--resume' in err
+    assert not list(out.glob('.*'))
+
+    assert r2rgen(*words, '-o', out, '--workers', workers, '--resume').status == 0
+    assert _bytes(tree, out) == _bytes(tree, whole)
+
+
+def test_two_processes_do_not_share_a_dataset(start, r2rgen, words, tmp_path):
+    out = tmp_path / 'out'
+    process = start(*words, '-o', out, '--workers', '1')
+    end = time.monotonic() + 120
+    while not list(out.glob('episode_*')):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        assert len(list(out.glob('episode_*'))) < COUNT
+        result = r2rgen(*words, '-o', out, '--workers', '1', '--resume')
+        assert result.is_refusal()
+        assert 'another process' in result.err
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize('change', ['seed', 'config', 'annotation'])
+def test_a_dataset_is_not_resumed_with_something_else(
+    r2rgen, tabletop, config, tmp_path, tree, change
+):
+    demo, out, own = tabletop.record(tmp_path / 'demo'), tmp_path / 'out', tmp_path / 'own.yaml'
+    own.write_text(CONFIG)
+    words = ['generate', demo, '-o', out, '-n', '1', '--no-report', '--workers', '1']
+    words += ['--config', own]
+    assert r2rgen(*words).status == 0
+    before = tree(out)
+    if change == 'seed':
+        words += ['--seed', '9']
+    elif change == 'config':
+        own.write_text(CONFIG + 'motion: {max_speed_m_s: 0.2}\n')
+    else:
+        note = demo / 'annotation.yaml'
+        assert 'last: 32' in note.read_text()
+        note.write_text(note.read_text().replace('last: 32', 'last: 31'))
+
+    result = r2rgen(*words, '--resume')
+
+    assert result.is_refusal()
+    assert f'another {change}' in result.err
+    assert tree(out) == before
+
+
+def test_ranges_that_nothing_fits_give_a_report_that_says_why(r2rgen, table_demo, tmp_path):
+    config = tmp_path / 'far.yaml'
+    config.write_text(
+        'format: r2rgen/generate/1\nsampling: {ranges: {x_m: [2, 3], y_m: [2, 3]}}\n'
+        'feasibility: {attempts_per_episode: 4}\n'
+    )
+    out = tmp_path / 'out'
+
+    result = r2rgen('generate', table_demo, '-o', out, '-n', '3', '--config', config, '--json')
+
+    assert result.status == 0, result
+    said = json.loads(result.out)
+    assert said['accepted'] == 0
+    assert said['attempts'] == 12
+    assert said['reasons'] == {'off_support': 12}
+    page = (out / 'report.html').read_text()
+    assert 'off_support' in page or 'off the support' in page or 'support' in page
+    lines = [json.loads(line) for line in (out / 'manifest.jsonl').read_text().splitlines()]
+    assert [line['index'] for line in lines] == list(range(12))
+    assert {line['reason'] for line in lines} == {'off_support'}
+    assert r2rgen('report', out).status == 0
