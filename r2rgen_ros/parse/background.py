@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 _MOST_FRAMES = 60
 _ROWS = 64
-_SAME_M = 0.006
-_SAME_COLOUR_M = 0.003  # the foot of an object is nearly as far as what it stands on
+_SAME_M = 0.003  # the foot of an object is nearly as far as what it stands on
+_SIGMAS = 3.0
+_STRIDE = 8
 _CHANCE = 0.04
 
 
@@ -39,11 +40,13 @@ class Background:
     Attributes:
         depth: (H, W) float32 metres, NaN where never seen.
         colour: (H, W, 3) uint8.
+        noise: Standard deviation of a single depth at 1 m; it grows with the square of the depth.
 
     """
 
     depth: NDArray[np.float32]
     colour: NDArray[np.uint8]
+    noise: float = 0.0
 
 
 def find_background(demo: Demo) -> Background:
@@ -67,16 +70,38 @@ def find_background(demo: Demo) -> Background:
         np.full((height, width, 3), 128, np.uint8) if frame.colour is None else frame.colour
         for frame in frames
     ]
+    noise = noise_growth(depths[:, ::_STRIDE, ::_STRIDE])
     depth = np.empty((height, width), dtype=np.float32)
     colour = np.empty((height, width, 3), dtype=np.uint8)
     for row in range(0, height, _ROWS):
         rows = slice(row, row + _ROWS)
-        depth[rows], colour[rows] = _farthest(depths[:, rows], np.stack([c[rows] for c in colours]))
-    return Background(depth, colour)
+        depth[rows], colour[rows] = _farthest(
+            depths[:, rows], np.stack([c[rows] for c in colours]), noise
+        )
+    return Background(depth, colour, noise)
+
+
+def noise_growth(depths: NDArray[np.float32]) -> float:
+    """How the noise of a still camera grows: its standard deviation at 1 m, per metre.
+
+    Axial noise of depth cameras grows with the square of the distance, sigma = growth z^2. Most
+    pixels see the same thing most of the time, so the spread over time is noise.
+
+    Args:
+        depths: (F, H, W) metres, NaN where invalid.
+
+    """
+    often = np.isfinite(depths).mean(axis=0) > 0.5
+    if not often.any():
+        return 0.0
+    seen = depths[:, often]
+    middle = np.nanmedian(seen, axis=0)
+    spread = 1.4826 * np.nanmedian(np.abs(seen - middle), axis=0)
+    return float(np.median(spread / middle**2))
 
 
 def _farthest(
-    depths: NDArray[np.float32], colours: NDArray[np.uint8]
+    depths: NDArray[np.float32], colours: NDArray[np.uint8], noise: float
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Farthest repeated depth (R, W) and the median colour there, of (F, R, W) and (F, R, W, 3)."""
     count = len(depths)
@@ -89,15 +114,14 @@ def _farthest(
     lone = ~np.isfinite(far)
     far[lone] = filled.max(axis=0)[lone]
     with np.errstate(invalid='ignore', divide='ignore'):
-        near = np.abs(filled - far) < _SAME_M
+        # The farthest few are the tail of the noise; what belongs to them lies before them.
+        reach = np.maximum(_SAME_M, _SIGMAS * noise * far**2)
+        near = (filled > far - 2.0 * reach) & (filled < far + reach)
         hits = near.sum(axis=0)
         # Differences from the farthest keep float32 exact where nothing varies.
         offset = np.where(near, filled - far, 0.0).sum(axis=0) / hits
     depth = np.where(hits > 0, far + offset, np.nan)
-    with np.errstate(invalid='ignore'):
-        flush = np.abs(filled - far) < _SAME_COLOUR_M
-    chosen = flush | (hits == 0)
-    return depth.astype(np.float32), _median(colours, chosen)
+    return depth.astype(np.float32), _median(colours, near | (hits == 0))
 
 
 def _median(colours: NDArray[np.uint8], chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -142,8 +166,8 @@ def complete_behind(
     depth, colour = background.depth.copy(), background.colour.copy()
     depth[hidden & ~from_plane] = np.nan
     # Where the rim of the mask was plain background, its own reading is better.
-    rim = hidden & ~covered & (np.abs(background.depth - plane) < _SAME_M / 2)
+    rim = hidden & ~covered & (np.abs(background.depth - plane) < _SAME_M)
     depth[from_plane & ~rim] = plane[from_plane & ~rim]
     source = distance_transform_edt(hidden, return_distances=False, return_indices=True)
     colour[hidden] = background.colour[source[0][hidden], source[1][hidden]]
-    return Background(depth, colour)
+    return Background(depth, colour, background.noise)

@@ -59,7 +59,7 @@ def label_image(
     environment: NDArray[np.float32],
     depth: NDArray[np.float32],
     owner: NDArray[np.int64],
-    tolerance: float,
+    tolerance: float | NDArray[np.float32],
 ) -> NDArray[np.uint8]:
     """Label the pixels of one frame of a still camera.
 
@@ -68,7 +68,8 @@ def label_image(
         environment: (H, W) depth without robot and objects, NaN where unknown.
         depth: (H, W) depth of the frame.
         owner: (N,) object of each point of the snapshot, -1 for none.
-        tolerance: How far in front of the environment a point must be to count, metres.
+        tolerance: How far in front of the environment a point must be to count, metres; one number
+            or (H, W).
 
     Returns:
         (H, W) labels.
@@ -77,7 +78,8 @@ def label_image(
     labels = np.full(snapshot.shape[0] * snapshot.shape[1], UNSEEN, dtype=np.uint8)
     own = depth.reshape(-1)[snapshot.index]
     with np.errstate(invalid='ignore'):
-        behind = ~(own < environment.reshape(-1)[snapshot.index] - tolerance)
+        limit = (environment - tolerance).reshape(-1)[snapshot.index]
+        behind = ~(own < limit)
     known = np.isfinite(environment.reshape(-1)[snapshot.index])
     values = np.full(len(own), ROBOT, dtype=np.uint8)
     values[behind & known] = ENVIRONMENT

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _MARGIN_M = 0.15
 _OBJECT_TOLERANCE_M = 0.008
 _FRONT_M = 0.004
+_SIGMAS = 4.0
 _VOXEL_M = 0.001
 _FUSED_FRAMES = 12
 _AT_ROBOT_M = 0.04
@@ -214,10 +215,12 @@ def _local(snapshot: Snapshot, chosen: NDArray[np.int64], pose: NDArray[np.float
     return Cloud.from_arrays(points, snapshot.colours[chosen])
 
 
-def _front_m(support: SupportPlane) -> float:
-    """How far before the environment a point must be to count as something else, metres."""
+def _front(support: SupportPlane, behind: Background) -> NDArray[np.float32]:
+    """How far (H, W) before the environment a point must be to count as something else, metres."""
     residual = support.residual
-    return max(_FRONT_M, 4.0 * residual) if np.isfinite(residual) else _FRONT_M
+    least = max(_FRONT_M, _SIGMAS * residual) if np.isfinite(residual) else _FRONT_M
+    grown = _SIGMAS * behind.noise * behind.depth**2
+    return np.asarray(np.maximum(least, grown), dtype=np.float32)
 
 
 def _foreground(
@@ -227,7 +230,7 @@ def _foreground(
     depth = ground.demo.frames[frame].depth
     assert depth is not None
     snapshot = Snapshot.take(ground.demo, frame)
-    front = _front_m(ground.support)
+    front = _front(ground.support, behind)
     before = np.isnan(behind.depth) | (depth < behind.depth - front)
     return snapshot, np.flatnonzero(before.reshape(-1)[snapshot.index])
 
@@ -268,7 +271,7 @@ def _label_images(
         assert depth is not None
         owner = np.full(len(snapshot.points), -1, dtype=np.int64)
         owner[places] = matcher.match(snapshot.points[places], [poses[frame] for poses in tracks])
-        front = _front_m(ground.support)
+        front = _front(ground.support, behind)
         labels.append(label_image(snapshot, behind.depth, depth, owner, front))
         if progress is not None:
             progress(1)

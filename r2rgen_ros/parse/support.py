@@ -56,7 +56,8 @@ def fit_support(points: Floats) -> SupportPlane | None:
             return None
         normal, offset = _least_squares(points[near])
     height = points @ normal - offset
-    near = np.abs(height) < _TOLERANCE_M / 2
+    spread = 1.4826 * float(np.median(np.abs(height[np.abs(height) < 4 * _TOLERANCE_M])))
+    near = np.abs(height) < max(_TOLERANCE_M / 2, 3.0 * spread)
     if near.mean() < _LEAST_SHARE or (height < -5 * _TOLERANCE_M).mean() > _MOST_BELOW:
         return None
     residual = float(np.sqrt(np.mean(height[near] ** 2)))
