@@ -151,7 +151,7 @@ def test_ctrl_c_is_one_line_whenever_it_comes(start, table_demo, tmp_path, momen
     out = tmp_path / 'out'
     process = start('generate', table_demo, '-o', out, '-n', '100000', '--workers', '2')
     end = time.monotonic() + 60
-    while not (out.exists() if moment == 'at work' else _has_loaded(process, 'scipy')):
+    while not (out.exists() if moment == 'at work' else _has_loaded(process, '/scipy/')):
         assert time.monotonic() < end
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
