@@ -63,6 +63,7 @@ def find_candidates(
     support: SupportPlane,
     robot_points: NDArray[np.float64],
     outline: NDArray[np.float64] | None = None,
+    lift: NDArray[np.float64] | float = 0.0,
 ) -> Candidates:
     """Cluster what rises above the support plane, and tell the robot from the rest.
 
@@ -72,6 +73,7 @@ def find_candidates(
         support: The support plane.
         robot_points: (L, 3) points along the arm at that frame, base frame, metres.
         outline: Convex outline in the plane (M, 2) that objects lie in; None for everywhere.
+        lift: How far noise alone lifts points above the support, metres; one number or (N,).
 
     Returns:
         The clusters.
@@ -79,7 +81,7 @@ def find_candidates(
     """
     images = len(snapshot.shape) == 2
     floor = max(0.004, 3.0 * support.residual) if np.isfinite(support.residual) else -1.0
-    high = support.height(snapshot.points) > floor
+    high = support.height(snapshot.points) > np.maximum(floor, lift)
     if outline is not None:
         high &= contains(outline, support.to_plane(snapshot.points))
     places = np.flatnonzero(high)

@@ -38,6 +38,7 @@ _MARGIN_M = 0.15
 _OBJECT_TOLERANCE_M = 0.008
 _FRONT_M = 0.004
 _SIGMAS = 4.0
+_LIFT_SIGMAS = 3.0
 _VOXEL_M = 0.001
 _FUSED_FRAMES = 12
 _AT_ROBOT_M = 0.04
@@ -69,7 +70,21 @@ class Ground:
             outline = self.support.to_plane(self.support.outline)
         points = robot_points(self.demo, self.robot, frame)
         snapshot = Snapshot.take(self.demo, frame)
-        return find_candidates(frame, snapshot, self.support, points, outline)
+        lift = self._lift(snapshot, frame)
+        return find_candidates(frame, snapshot, self.support, points, outline, lift)
+
+    def _lift(self, snapshot: Snapshot, frame: int) -> NDArray[np.float64] | float:
+        """How far (N,) the noise of a depth camera lifts points above the support, metres.
+
+        The noise of the depth z lies along the line of sight, which falls by the camera's height
+        over the support within z: of sigma = growth z^2, growth z height is upwards.
+        """
+        if self.background is None or self.demo.sensor is None:
+            return 0.0
+        camera2base = self.demo.sensor.camera2base[frame]
+        height = abs(float(self.support.height(camera2base[:3, 3])))
+        z = (snapshot.points - camera2base[:3, 3]) @ camera2base[:3, 2]
+        return np.asarray(_LIFT_SIGMAS * self.background.noise * height * z)
 
 
 def survey(demo: Demo, support: SupportPlane | None = None) -> Ground:
