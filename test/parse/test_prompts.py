@@ -13,6 +13,7 @@ from r2rgen_ros.model.annotation import ObjectNote, Prompt
 from r2rgen_ros.model.demo import Frame
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.parse.prompts import find_candidates, read_mask, select
+from r2rgen_ros.parse.scene import survey
 from r2rgen_ros.parse.snapshot import Snapshot
 
 FAR_HAND = np.array([[0.0, 0.0, 1.0]])
@@ -168,3 +169,22 @@ def test_without_a_camera_pixels_mean_nothing(seen, table, tmp_path):
         blind, ObjectNote('thing', Prompt(point=tuple(middle(1).tolist()))), candidates, tmp_path
     )
     assert good_match(seen, chosen, 1)
+
+
+def test_a_noisy_table_is_no_object(table):
+    rng = np.random.default_rng(0)
+    truth, owner = table.draw(table.camera, table.pose, BOXES)
+    noise = 0.003
+    frames = [
+        Frame((truth + noise * truth**2 * rng.normal(size=truth.shape)).astype(np.float32))
+        for _ in range(12)
+    ]
+    ground = survey(table.make_demo(frames), table.support)
+    assert ground.background.noise == pytest.approx(noise, rel=0.2)
+    found = ground.candidates(0)
+    assert found.objects == (0, 1)
+    mine = owner.reshape(-1)[found.snapshot.index]
+    for k in (0, 1):
+        assert (mine[found.label == k] == mine[found.label == k][0]).mean() > 0.97
+        assert (found.label[mine == mine[found.label == k][0]] == k).mean() > 0.75
+    assert np.isin(found.label[mine == -1], [0, 1]).mean() < 0.002
