@@ -174,7 +174,7 @@ def test_without_a_camera_pixels_mean_nothing(seen, table, tmp_path):
 def test_a_noisy_table_is_no_object(table):
     rng = np.random.default_rng(0)
     truth, owner = table.draw(table.camera, table.pose, BOXES)
-    noise = 0.003
+    noise = 0.005
     frames = [
         Frame((truth + noise * truth**2 * rng.normal(size=truth.shape)).astype(np.float32))
         for _ in range(12)
@@ -186,5 +186,5 @@ def test_a_noisy_table_is_no_object(table):
     mine = owner.reshape(-1)[found.snapshot.index]
     for k in (0, 1):
         assert (mine[found.label == k] == mine[found.label == k][0]).mean() > 0.97
-        assert (found.label[mine == mine[found.label == k][0]] == k).mean() > 0.75
+        assert (found.label[mine == mine[found.label == k][0]] == k).mean() > 0.7
     assert np.isin(found.label[mine == -1], [0, 1]).mean() < 0.002
