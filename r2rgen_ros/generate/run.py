@@ -15,9 +15,10 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -32,6 +33,7 @@ from r2rgen_ros.bags.streams import StreamSelection
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.compose import make_composer
 from r2rgen_ros.generate.dataset import Dataset, Entry, episode_name, fingerprint
+from r2rgen_ros.generate.interrupts import Interrupts
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.generate.session import streams_data
 from r2rgen_ros.model.annotation_file import annotation_data
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
 
 _AHEAD = 3
 _MOST_FINGERS = 2
-_WATCH_S = 0.5
+_WATCH_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -349,24 +351,33 @@ def _results(
         return
     # Forked workers inherit the parsed scene instead of copying it.
     context = multiprocessing.get_context('fork')
-    pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start_worker, initargs=(maker, os.getpid())
-    )
-    try:
-        yield _in_order(pool, pending, first, stop, workers)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    with Interrupts() as interrupts:
+        pool = ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_start_worker, initargs=(maker, os.getpid())
+        )
+        try:
+            yield _in_order(pool, pending, range(first, stop), workers, interrupts)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _in_order(
-    pool: ProcessPoolExecutor, pending: Path, first: int, stop: int, workers: int
+    pool: ProcessPoolExecutor,
+    pending: Path,
+    indices: range,
+    workers: int,
+    interrupts: Interrupts,
 ) -> Iterator[Result]:
     waiting: deque[Future[Result]] = deque()
-    following = first
-    while waiting or following < stop:
-        while following < stop and len(waiting) < _AHEAD * workers:
-            waiting.append(pool.submit(_work, following, pending))
-            following += 1
+    following = iter(indices)
+    while True:
+        for index in islice(following, _AHEAD * workers - len(waiting)):
+            waiting.append(pool.submit(_work, index, pending))
+        if not waiting:
+            return
+        interrupts.check()
+        while not wait(list(waiting)[:1], _WATCH_S).done:
+            interrupts.check()
         try:
             yield waiting.popleft().result()
         except BrokenProcessPool:

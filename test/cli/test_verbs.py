@@ -157,5 +157,6 @@ def test_ctrl_c_is_one_line_whenever_it_comes(start, table_demo, tmp_path, momen
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
 
-    assert process.returncode == 130, err
+    # CPython may end itself with the signal where it struck an import; a shell says 130 to both.
+    assert process.returncode in (130, -signal.SIGINT), err
     assert len(err.splitlines()) == 1, err

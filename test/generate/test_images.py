@@ -139,8 +139,9 @@ def test_moved_objects_are_seen_where_they_stand(recorded, moved):
         assert len(points) > 20
         own = np.linalg.inv(moved.object2base[k, 0]) @ np.c_[points, np.ones(len(points))].T
         low, high = item.cloud.points.min(axis=0) - 0.01, item.cloud.points.max(axis=0) + 0.01
-        inside = (own[:3].T >= low) & (own[:3].T <= high)
-        assert inside.all()
+        places = own[:3].T
+        assert (places >= low).all()
+        assert (places <= high).all()
 
 
 def test_a_moved_base_leaves_no_pixel_from_outside_the_recording(recorded):
