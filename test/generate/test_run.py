@@ -206,7 +206,7 @@ def test_a_folder_that_exists_is_left_alone(job, tmp_path):
 
 
 def test_resume_needs_a_dataset(job, tmp_path):
-    with pytest.raises(R2RGenError, match=r'no dataset'):
+    with pytest.raises(R2RGenError, match='nothing'):
         generate(job, tmp_path / 'nothing', 1, resume=True)
 
     assert not (tmp_path / 'nothing').exists()
