@@ -9,13 +9,14 @@ to check it. Every run draws annotation.png beside it.
 
 Examples:
   r2rgen annotate demos/bottle --auto
-  r2rgen annotate demos/bottle --auto --pixel bottle=250,160 --pixel plate=410,260
+  r2rgen annotate demos/bottle --auto --pixel bottle=241,300 --pixel plate=395,320
   r2rgen annotate demos/bottle                  # check an edited file, draw it
   r2rgen annotate demos/bottle --from other.yaml
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     target = annotation_path(args.demo)
     notes = _notes(args, target.parent)
+    if notes and not args.auto:
+        raise R2RGenError(
+            'prompts mean nothing without --auto', '', 'add --auto, or leave them out'
+        )
     writing = args.auto or args.file is not None
     if writing and target.exists() and not args.again:
         raise R2RGenError(
@@ -96,6 +101,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         else:
             annotation, folder = find_annotation(args.demo, args.file)
             scene = parse_scene(demo, annotation, folder, bar.update)
+            annotation = _with_local_masks(annotation, folder, target.parent)
     if writing:
         _set_aside(target)
         write_text(target, dump_annotation(annotation))
@@ -175,6 +181,17 @@ def _split(way: str, text: str) -> tuple[str, str]:
     if not (name.strip() and equals and value):
         raise R2RGenError(f'--{way} is "{text}"', 'NAME=…')
     return name.strip(), value
+
+
+def _with_local_masks(annotation: Annotation, source: Path, folder: Path) -> Annotation:
+    """The annotation with the masks it names brought into the demo's folder."""
+    notes = []
+    for note in annotation.objects:
+        prompt = note.prompt
+        if prompt.mask is not None and source.resolve() != folder.resolve():
+            prompt = replace(prompt, mask=_local_mask(source / prompt.mask, folder))
+        notes.append(replace(note, prompt=prompt))
+    return replace(annotation, objects=tuple(notes))
 
 
 def _local_mask(file: Path, folder: Path) -> str:

@@ -63,8 +63,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     for picture in pictures:
         console.say(f'            {picture}')
     console.say('next, try:')
-    console.say(f'  .venv/bin/r2rgen view {dataset}/episode_000000')
-    console.say(f'  .venv/bin/r2rgen inspect {dataset}/episode_000000')
+    # The first attempt may have been rejected.
+    episode = min(dataset.glob('episode_*'), default=demo)
+    console.say(f'  .venv/bin/r2rgen view {episode}')
+    console.say(f'  .venv/bin/r2rgen inspect {episode}')
     console.say(f'  .venv/bin/r2rgen generate {demo} -o {dataset} -n 100 --resume')
     return {'source': str(demo), 'pictures': [annotated['picture'], *pictures], **result}
 

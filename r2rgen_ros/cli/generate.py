@@ -14,11 +14,13 @@ Examples:
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r2rgen_ros.cli import console
 from r2rgen_ros.cli.streams import add_stream_arguments, selected_streams
+from r2rgen_ros.model.errors import R2RGenError
 
 if TYPE_CHECKING:
     import argparse
@@ -71,10 +73,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from r2rgen_ros.generate.dataset import Dataset
     from r2rgen_ros.generate.run import InterruptedGenerationError, Job, generate
     from r2rgen_ros.generate.session import find_annotation
-    from r2rgen_ros.model.paths import require_new
 
     if not args.resume:
-        require_new(args.output)
+        _require_free(args.output)
     config = read_config(args.config) if args.config else GenerateConfig()
     annotation, folder = find_annotation(args.demo, args.annotation)
     with console.progress('parsing', annotation.frames or 0) as bar:
@@ -96,9 +97,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 progress=show,
             )
     except InterruptedGenerationError as stop:
-        command = f'r2rgen generate {args.demo} -o {args.output} -n {args.count} --resume'
         raise KeyboardInterrupt(
-            f' after {stop.status.accepted} episodes; go on with: {command}'
+            f' after {stop.status.accepted} episodes; go on with: {_resume_command(args)}'
         ) from None
     _describe(status, args.output)
     left_out = Dataset.open(args.output).info.get('left_out', [])
@@ -114,6 +114,32 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if not args.no_report:
         result['report'] = _report(job, args.output)
     return result
+
+
+def _require_free(folder: Path) -> None:
+    """Refuse a folder that is there, and name the two ways out of it."""
+    if folder.exists() or folder.is_symlink():
+        raise R2RGenError(
+            f'{folder} exists already',
+            '',
+            'choose another output, or pass --resume to go on with it',
+        )
+
+
+def _resume_command(args: argparse.Namespace) -> str:
+    """The command line that goes on with what was stopped."""
+    words = ['r2rgen', 'generate', str(args.demo), '-o', str(args.output), '-n', str(args.count)]
+    words += ['--seed', str(args.seed)] if args.seed else []
+    options = (
+        ('--config', args.config),
+        ('--annotation', args.annotation),
+        ('--base-frame', args.base_frame),
+        ('--ee-frame', args.ee_frame),
+        *(('--topic', topic) for topic in args.topic),
+    )
+    for option, value in options:
+        words += [option, str(value)] if value else []
+    return shlex.join([*words, '--resume'])
 
 
 def _describe(status: Status, folder: Path) -> None:

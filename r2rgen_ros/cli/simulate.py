@@ -78,6 +78,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     done = record.act(args.task, args.seed)
     with console.progress('recording', len(done.frames)) as bar:
         record.write(done, args.output, options=options, progress=lambda _, __: bar.update(1))
+    console.say(
+        f'{args.output}: {len(done.frames)} frames; next: r2rgen annotate {args.output} --auto'
+    )
     return {
         'bag': str(args.output),
         'task': args.task,

@@ -159,7 +159,12 @@ class Assembler:
         share = (times - low)[:, None]
         recorded = demo.joints.positions
         seeds = recorded[low] + share * (recorded[high] - recorded[low])
-        path = self.robot.solve_path(demo.joints.names, moved[0], seeds)
+        # What the recorded joints and transforms differ by is the recording's own; it is kept, so
+        # that where nothing moves the joints stay as recorded.
+        own = self.robot.forward(demo.joints.names, seeds)
+        source = se3.interpolate(demo.arms[0].ee2base, times)
+        targets = moved[0] @ se3.inverse(source) @ own
+        path = self.robot.solve_path(demo.joints.names, targets, seeds)
         if path.first_failed < 0:
             return np.asarray(path.positions)
         frame = round(float(times[path.first_failed]))

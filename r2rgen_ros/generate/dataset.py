@@ -230,6 +230,8 @@ class Dataset:
             R2RGenError: It was made from something else, or another process works on it.
 
         """
+        if not folder.exists():
+            raise R2RGenError(f'there is no {folder} to go on with', '', 'leave out --resume')
         dataset = cls.open(folder)
         wanted = json.loads(json.dumps({'format': FORMAT, **info}))
         for key in wanted:

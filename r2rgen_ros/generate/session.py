@@ -47,6 +47,8 @@ def find_annotation(demo: Path, given: Path | None = None) -> tuple[Annotation, 
     """
     if not demo.exists():
         raise R2RGenError(f'there is no {demo}', 'a bag or the folder of one')
+    if given is not None and not given.is_file():
+        raise R2RGenError(f'there is no annotation {given}', 'a YAML file')
     path = given or annotation_path(demo)
     if not path.exists():
         raise R2RGenError(

@@ -37,6 +37,7 @@ _LIFT_M = 0.05
 _TOUCH_M = 0.03
 _GRASP_REACH_M = 0.25
 _TOOL_NEAR_M = 0.06
+_THINNED = 5000
 _SMALLEST_M = 0.015
 _LARGEST_M = 0.5
 _MOST_OBJECTS = 12
@@ -237,28 +238,30 @@ def _touched(ground: Ground, bodies: list[_Body], k: int, frame: int) -> tuple[s
 def _tool_skills(ground: Ground, bodies: list[_Body]) -> list[Skill]:
     """Skills of a tool that is in the hand all along: the frames in which it is near an object."""
     demo = ground.demo
+    start = ground.candidates(0)
+    others = start.snapshot.points[~np.isin(start.label, sorted(start.robot))]
+    still = cKDTree(others[:: max(1, len(others) // (10 * _THINNED))])
     skills = []
     for body in bodies:
         tree = cKDTree(body.at(0))
         near = []
         for frame in range(len(demo)):
-            moving = _not_still(ground, tree, Snapshot.take(demo, frame).points)
+            moving = _not_still(still, Snapshot.take(demo, frame).points)
             gap = float(np.min(tree.query(moving)[0])) if len(moving) else np.inf
             near.append(gap < _TOOL_NEAR_M)
         frames = np.flatnonzero(near)
         if frames.size:
-            first, last = int(frames[0]), int(frames[-1])
+            # The arm needs a frame of its own to start from.
+            first, last = max(1, int(frames[0])), int(frames[-1])
             name = body.note.name
             skills.append(Skill(f'use tool on {name}', first, last, (name,), (), demo.arms[0].name))
     return sorted(skills, key=lambda skill: skill.first)[:1]
 
 
-def _not_still(ground: Ground, tree: cKDTree, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points (M, 3) of a frame that are neither the object itself nor the support."""
-    off = tree.query(points)[0] > _TOUCH_M
-    if np.isfinite(ground.support.residual):
-        off &= ground.support.height(points) > _TOUCH_M
-    return points[off]
+def _not_still(still: cKDTree, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points (M, 3) of a frame, thinned, that were not there before anything moved."""
+    few = points[:: max(1, len(points) // _THINNED)]
+    return np.asarray(few[still.query(few)[0] > _TOUCH_M])
 
 
 def _numbered(skills: list[Skill]) -> list[Skill]:

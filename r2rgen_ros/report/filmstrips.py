@@ -66,8 +66,18 @@ def caption(annotation: Annotation, frame: int) -> str:
         return 'beginning'
     for skill in annotation.skills:
         if skill.first <= frame <= skill.last:
-            return style.pretty(skill.name)
+            where = {skill.first: ' begins', skill.last: ' ends'}.get(frame, '')
+            return f'{style.pretty(skill.name)}{where}'
     return 'motion'
+
+
+def _shortened(text: str, width: int) -> str:
+    """Leave out the middle of a text that is too long, so that its last word stays."""
+    last = text.rsplit(' ', 1)[-1]
+    if len(text) <= width or last not in {'begins', 'ends'}:
+        return textwrap.shorten(text, width, placeholder=' …')
+    start = textwrap.shorten(text[: -len(last) - 1], width - len(last) - 1, placeholder=' …')
+    return f'{start} {last}'
 
 
 def draw_filmstrip(
@@ -119,5 +129,5 @@ def _draw(
     for ax, at in zip(axes[0], columns, strict=True):
         # A column is as wide as so many letters of this size.
         width = max(12, _LETTERS // len(columns))
-        title = textwrap.shorten(caption(annotation, at), width, placeholder=' …')
+        title = _shortened(caption(annotation, at), width)
         ax.set_title(f'{title}\nframe {at}', fontsize=8.5, fontweight='normal')
