@@ -10,6 +10,11 @@ from importlib import util
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A test never asserts times: a busy machine is slow.
+settings.register_profile('untimed', deadline=None)
+settings.load_profile('untimed')
 
 
 def _module(name):

@@ -218,7 +218,9 @@ def _speed(arm: Arm, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _openness(arm: Arm) -> NDArray[np.float64]:
-    """Gripper readings brought to 0 (closed) to 1 (open)."""
+    """Gripper readings brought to 0 (closed) to 1 (open); nothing to draw where there are none."""
+    if not np.isfinite(arm.gripper).any():
+        return np.full(len(arm.gripper), np.nan)
     low, high = float(np.nanmin(arm.gripper)), float(np.nanmax(arm.gripper))
     if not high > low:
         return np.zeros(len(arm.gripper))

@@ -88,15 +88,12 @@ def test_the_bag_of_the_identity_reads_as_the_recording_does(recorded, tmp_path)
     read, demo = load_demo(tmp_path / 'bag'), scene.demo
 
     np.testing.assert_array_equal(read.stamps, demo.stamps)
-    assert np.abs(read.arms[0].ee2base - demo.arms[0].ee2base).max() < 1e-4
+    assert np.abs(read.arms[0].ee2base - demo.arms[0].ee2base).max() < 1e-9
     assert read.joints.names == demo.joints.names
-    assert np.abs(read.joints.positions - demo.joints.positions).max() < 1e-3
+    assert np.abs(read.joints.positions - demo.joints.positions).max() < 1e-9
     np.testing.assert_array_equal(read.arms[0].gripper, demo.arms[0].gripper)
     for number in range(0, len(demo), 20):
-        # Millimetres, as the source has them.
-        np.testing.assert_allclose(
-            read.frames[number].depth, demo.frames[number].depth, atol=0.00051
-        )
+        np.testing.assert_array_equal(read.frames[number].depth, demo.frames[number].depth)
         np.testing.assert_array_equal(read.frames[number].colour, demo.frames[number].colour)
 
 

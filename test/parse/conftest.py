@@ -10,17 +10,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.model.annotation import SupportPlane
 from r2rgen_ros.model.demo import Arm, Demo, Frame, Sensor
-
-# A test never asserts times: a busy machine is slow.
-settings.register_profile('untimed', deadline=None)
-settings.load_profile('untimed')
 
 _spec = util.spec_from_file_location('simulated', Path(__file__).parents[1] / 'simulated.py')
 _simulated = util.module_from_spec(_spec)
