@@ -39,6 +39,8 @@ lock: setup ## resolve requirements/lock.txt anew (LOCK_ARGS=--upgrade takes new
 	$(python) -m pip install --quiet uv
 	$(python) -m uv pip compile --quiet --universal --python-version 3.10 --all-extras setup.py \
 		--custom-compile-command 'make lock' $(LOCK_ARGS) --output-file requirements/lock.txt
+	$(python) -m uv pip compile --quiet --universal --python-version 3.10 requirements/ros.in \
+		--custom-compile-command 'make lock' $(LOCK_ARGS) --output-file requirements/ros.txt
 
 clean: ## remove .venv, caches and build folders; recordings and datasets stay
 	rm -rf .venv build install log .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -3,21 +3,16 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Makes .venv in the checkout ready: a Python, the locked versions, this project (editable) and the
-# system libraries. Does nothing, and needs no network, when all of it is there already.
+# system libraries; then the ROS 2 underlay (underlay.sh). Does nothing, and needs no network, when all
+# of it is there already.
 #
 # PYTHON=/path/to/python chooses the interpreter. pip's own configuration (PIP_*, pip.conf) holds.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-venv=.venv
+# shellcheck source=scripts/common.sh
+. scripts/common.sh
 stamp=$venv/.r2rgen_ros-setup
-lock=requirements/lock.txt
-
-say() { printf 'setup: %s\n' "$*"; }
-fail() {
-  printf 'setup: %s\n' "$@" >&2
-  exit 1
-}
 
 # Says whether the command in $1 is a Python this project runs on; shims that lead nowhere are not.
 is_usable() {
@@ -44,21 +39,9 @@ find_python() {
     'or say where it is: make PYTHON=/path/to/python3.12'
 }
 
-# Installs Debian packages when root; otherwise prints the exact line and stops.
-install_packages() {
-  local line="apt-get update && apt-get install -y --no-install-recommends $*"
-  if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
-    say "installing system packages: $*"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" && return
-    fail 'apt-get failed; run this line, then make again:' "  $line"
-  fi
-  fail "missing system packages: $*" 'Run this line, then make again:' "  sudo sh -c '$line'"
-}
-
 # All that decides what lies in .venv, as one hash; the checkout's own place is part of it.
 fingerprint() {
-  { pwd -P; cat "$lock" setup.py setup.cfg pyproject.toml package.xml scripts/setup.sh; } |
+  { pwd -P; cat "$lock" setup.py setup.cfg pyproject.toml package.xml scripts/setup.sh scripts/common.sh; } |
     "$1" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
 }
 
@@ -99,10 +82,11 @@ check_system() {
 
 if is_usable "$venv/bin/python" && [ "$(cat "$stamp" 2> /dev/null)" = "$(fingerprint "$venv/bin/python")" ]; then
   check_system
-  exit 0
+else
+  make_venv
+  check_system
+  install_lock
+  fingerprint "$venv/bin/python" > "$stamp"
+  say "$venv is ready"
 fi
-make_venv
-check_system
-install_lock
-fingerprint "$venv/bin/python" > "$stamp"
-say "$venv is ready"
+bash scripts/underlay.sh
