@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import util
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# What is started in the background of a shell ignores Ctrl-C, and so would all its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A test never asserts times: a busy machine is slow.
 settings.register_profile('untimed', deadline=None)

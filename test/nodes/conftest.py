@@ -1,0 +1,185 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes as processes over real DDS, and a client to talk to them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+rclpy = pytest.importorskip('rclpy', reason='no ROS 2 here')
+pytest.importorskip('r2rgen_interfaces', reason='r2rgen_interfaces is not built')
+
+from lifecycle_msgs.srv import GetState  # noqa: E402
+from rclpy.action import ActionClient  # noqa: E402
+from rclpy.context import Context  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+
+# Domains of their own, so that runs side by side do not hear each other: 0 to 101 are free to use.
+_DOMAINS = itertools.count(1 + 7 * os.getpid() % 90)
+WAIT_S = 60.0
+
+
+def ros_environment(domain: int) -> dict[str, str]:
+    """Environment of a node: this machine only, large messages without loss."""
+    return {
+        **os.environ,
+        'ROS_DOMAIN_ID': str(domain),
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA',
+        'PYTHONUNBUFFERED': '1',
+    }
+
+
+class NodeProcess:
+    """A node of this package in a process of its own."""
+
+    def __init__(self, module: str, parameters: dict, domain: int, log, remaps=()) -> None:
+        command = [sys.executable, '-m', f'r2rgen_ros.nodes.{module}', '--ros-args']
+        for name, value in parameters.items():
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            command += ['-p', f'{name}:={text}']
+        for rule in remaps:
+            command += ['-r', rule]
+        self.log = log
+        self._file = log.open('wb')
+        self.process = subprocess.Popen(
+            command, env=ros_environment(domain), stdout=self._file, stderr=subprocess.STDOUT
+        )
+
+    @property
+    def text(self) -> str:
+        """What the node has logged."""
+        return self.log.read_text(errors='replace')
+
+    def send(self, number: int) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def stop(self, number: int = signal.SIGINT, timeout: float = 20.0) -> int:
+        """End the node and return its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(timeout)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            self._file.close()
+
+
+class Client:
+    """A node of the test: calls services and actions, listens to topics, and waits."""
+
+    def __init__(self, domain: int) -> None:
+        self.context = Context()
+        self.context.init(args=None, domain_id=domain)
+        self.node = rclpy.create_node('test_client', context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+
+    def close(self) -> None:
+        """End the client."""
+        self.executor.shutdown()
+        self.node.destroy_node()
+        self.context.try_shutdown()
+
+    def spin(self, seconds: float) -> None:
+        """Handle what arrives for some time."""
+        self.until(lambda: False, seconds, must=False)
+
+    def until(self, condition, timeout: float = WAIT_S, must: bool = True) -> bool:
+        """Spin until a condition holds; fail the test if it does not in time."""
+        end = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > end:
+                assert not must, f'waited {timeout} s in vain'
+                return False
+            self.executor.spin_once(timeout_sec=0.05)
+        return True
+
+    def listen(self, kind, topic: str, qos=10) -> list:
+        """Return a list that grows with each message of a topic."""
+        heard: list = []
+        self.node.create_subscription(kind, topic, heard.append, qos)
+        return heard
+
+    def call(self, kind, name: str, request=None, timeout: float = WAIT_S):
+        """Call a service and return its response."""
+        client = self.node.create_client(kind, name)
+        self.until(client.service_is_ready, timeout)
+        future = client.call_async(request or kind.Request())
+        self.until(future.done, timeout)
+        self.node.destroy_client(client)
+        return future.result()
+
+    def send_goal(self, kind, name: str, goal, feedback=None, timeout: float = WAIT_S):
+        """Send a goal and return its handle, whether accepted or not, with the client."""
+        client = ActionClient(self.node, kind, name)
+        self.until(client.server_is_ready, timeout)
+        future = client.send_goal_async(
+            goal, feedback_callback=lambda m: feedback is not None and feedback.append(m.feedback)
+        )
+        self.until(future.done, timeout)
+        return future.result()
+
+    def result(self, handle, timeout: float = WAIT_S):
+        """Wait for the result of an accepted goal: an object with `status` and `result`."""
+        future = handle.get_result_async()
+        self.until(future.done, timeout)
+        return future.result()
+
+    def cancel(self, handle, timeout: float = WAIT_S):
+        """Ask for a goal to be cancelled and return the response."""
+        future = handle.cancel_goal_async()
+        self.until(future.done, timeout)
+        return future.result()
+
+    def wait_active(self, node: str, timeout: float = WAIT_S) -> None:
+        """Wait until a lifecycle node is active."""
+        end = time.monotonic() + timeout
+        while (label := self.state(node, timeout)) != 'active':
+            assert time.monotonic() < end, f'{node} is {label}'
+            self.spin(0.2)
+
+    def state(self, node: str, timeout: float = WAIT_S) -> str:
+        """Return the state of a lifecycle node."""
+        return self.call(GetState, f'{node}/get_state', timeout=timeout).current_state.label
+
+
+@pytest.fixture
+def domain() -> int:
+    """A DDS domain that no other test uses."""
+    return 1 + next(_DOMAINS) % 100
+
+
+@pytest.fixture
+def start(domain, tmp_path):
+    """Start nodes as processes; whatever still runs at the end is ended."""
+    running: list[NodeProcess] = []
+
+    def start_node(module: str, remaps=(), **parameters) -> NodeProcess:
+        log = tmp_path / f'{module}_{len(running)}.log'
+        running.append(NodeProcess(module, parameters, domain, log, remaps))
+        return running[-1]
+
+    yield start_node
+    for node in running:
+        node.stop()
+
+
+@pytest.fixture
+def client(domain, monkeypatch):
+    """A client in the test's domain."""
+    for key, value in ros_environment(domain).items():
+        monkeypatch.setenv(key, value)
+    out = Client(domain)
+    yield out
+    out.close()
