@@ -234,17 +234,32 @@ def decode_cloud(
     """
     layout = CloudLayout.of(message) if layout is None else layout
     records = _records(message, layout)
+    points, mask = _decode_points(records)
+    colours = _decode_colours(records, layout)
+    if mask.all():
+        return Cloud(points.reshape(-1, 3), colours.reshape(-1, 3)), mask
+    return Cloud(points[mask], colours[mask]), mask
+
+
+def count_points(message: Any, layout: CloudLayout) -> int:
+    """How many points of a PointCloud2 have finite coordinates: those that decoding it gives.
+
+    Raises:
+        R2RGenError: The message contradicts itself.
+
+    """
+    return int(np.count_nonzero(_decode_points(_records(message, layout))[1]))
+
+
+def _decode_points(records: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Coordinates (H, W, 3), and which of the points (H, W) are finite."""
     points = np.empty((*records.shape, 3), dtype=np.float32)
     with np.errstate(over='ignore'):
         for axis, name in enumerate('xyz'):
             points[..., axis] = records[name]
     # One sum is finite exactly when all three are, and it saves two passes.
     with np.errstate(over='ignore', invalid='ignore'):
-        mask = np.isfinite(points.sum(axis=-1, dtype=np.float64))
-    colours = _decode_colours(records, layout)
-    if mask.all():
-        return Cloud(points.reshape(-1, 3), colours.reshape(-1, 3)), mask
-    return Cloud(points[mask], colours[mask]), mask
+        return points, np.isfinite(points.sum(axis=-1, dtype=np.float64))
 
 
 def _decode_colours(records: NDArray[Any], layout: CloudLayout) -> NDArray[np.uint8]:

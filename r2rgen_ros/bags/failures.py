@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-RECOVER = 'record it again, or recover it with "ros2 bag reindex" or "mcap recover"'
+
+
+class DiskFullError(R2RGenError):
+    """A bag could not be written for want of space; who can go on with it says how."""
+
+
+def recovery(path: Path) -> str:
+    """How to mend a damaged bag of its kind."""
+    if path.suffix == '.bag':
+        return 'record it again, or recover it with "rosbag reindex" of ROS 1'
+    return 'record it again, or recover it with "ros2 bag reindex" or "mcap recover"'
 
 
 @contextmanager
@@ -47,8 +57,26 @@ def reading(path: Path) -> Iterator[None]:
         raise R2RGenError(
             f'{path} cannot be read as a bag ({_first_line(err)})',
             'a complete rosbag2 or ROS 1 bag',
-            RECOVER,
+            recovery(path),
         ) from err
+
+
+@contextmanager
+def decoding(what: str) -> Iterator[None]:
+    """Name the message that cannot be decoded.
+
+    Args:
+        what: The message, say 'cloud 3 of /points'.
+
+    Raises:
+        R2RGenError: It contradicts itself.
+
+    """
+    try:
+        yield
+    except R2RGenError as err:
+        found = f'{what} cannot be read: {err.found}'
+        raise R2RGenError(found, err.expected, err.fix) from err
 
 
 @contextmanager
@@ -56,17 +84,18 @@ def writing(path: Path) -> Iterator[None]:
     """Turn what the operating system refuses into one line.
 
     Raises:
-        R2RGenError: The disk is full, the folder may not be written to, or the like.
+        DiskFullError: There is no space left.
+        R2RGenError: The folder may not be written to, or the like.
 
     """
     try:
         yield
     except OSError as err:
         if err.errno in NO_SPACE:
-            raise R2RGenError(
+            raise DiskFullError(
                 f'the disk is full: {path} could not be written and was removed',
                 'room for one more bag',
-                'free some space and run the same command with --resume',
+                'free some space and run the command again',
             ) from err
         raise R2RGenError(
             f'{path} cannot be written ({_first_line(err)})',

@@ -24,6 +24,10 @@ HANDS = (
     r'.*gripper_link$', r'.*flange$', r'.*link_?8$', r'.*gripper$',
 )  # fmt: skip
 """Names of end-effector frames, best first."""
+CALIBRATE = (
+    'publish the hand-eye calibration with static_transform_publisher, and record /tf_static'
+)
+"""What to do where no transform leads to the camera."""
 NO_HAND = re.compile(r'finger|knuckle|optical|camera|color|depth|infra|imu|_sc$|pad|inertia|led')
 
 

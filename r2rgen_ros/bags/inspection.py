@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from r2rgen_ros.bags import messages
-from r2rgen_ros.bags.frames import find_base, find_hands
+from r2rgen_ros.bags.frames import CALIBRATE, find_base, find_hands
+from r2rgen_ros.bags.load import BagFrames
 from r2rgen_ros.bags.reader import BagReader
-from r2rgen_ros.bags.source import bag_path, read_source
+from r2rgen_ros.bags.source import Source, bag_path, read_source
 from r2rgen_ros.bags.streams import GRIPPER, TF_TYPES, Streams, StreamSelection, find_streams
 from r2rgen_ros.bags.survey import Survey, survey_of
 from r2rgen_ros.bags.transforms import TransformBuffer, TransformBuilder, frame_name
 from r2rgen_ros.model.errors import R2RGenError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from r2rgen_ros.bags.reader import Topic
@@ -148,7 +149,7 @@ def inspect_bag(path: Path | str, wanted: StreamSelection | None = None) -> Insp
             frames=_tree(buffer),
             base_frame=base,
             end_effectors=hands,
-            obstacle=_obstacle(place, wanted) or confusion,
+            obstacle=_obstacle(place, wanted, surveys) or confusion,
             notes=(*reader.notes, *streams.notes, *buffer.notes, *guess),
             custom_data=reader.custom_data,
         )
@@ -199,12 +200,24 @@ def _frames(
     return base, tuple(frame for _, frame in hands), (note,) if note else ()
 
 
-def _obstacle(path: Path, wanted: StreamSelection) -> str:
+def _obstacle(path: Path, wanted: StreamSelection, surveys: Mapping[str, Survey]) -> str:
     try:
-        read_source(path, wanted)
+        source = read_source(path, wanted)
+        frames = BagFrames(source)
+        for frame in _useless_frames(source, surveys):
+            frames[frame]  # says what is wrong with it
     except R2RGenError as err:
         return str(err)
     return ''
+
+
+def _useless_frames(source: Source, surveys: Mapping[str, Survey]) -> Iterator[int]:
+    """The frames that cannot be read; those left out of the demonstration do not count."""
+    for track in (source.depth, source.colour) if source.depth is not None else (source.cloud,):
+        if track is not None:
+            survey = surveys[track.topic.name]
+            logs = np.array(survey.logs, dtype=np.int64)[survey.useless]
+            yield from map(int, np.flatnonzero(np.isin(track.stamps + track.latency, logs)))
 
 
 def _format(reader: BagReader) -> str:
@@ -375,8 +388,7 @@ def _calibration_lacks(
         Lack(
             f'a transform from "{base}" to the camera\'s frame "{frame}"',
             'what the camera saw is placed in the base frame by it',
-            'publish the hand-eye calibration with static_transform_publisher, and record'
-            ' /tf_static',
+            CALIBRATE,
         )
     ]
 

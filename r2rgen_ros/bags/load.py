@@ -5,16 +5,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from r2rgen_ros.bags.clouds import decode_cloud
+from r2rgen_ros.bags.failures import decoding
 from r2rgen_ros.bags.images import decode_colour, decode_depth
 from r2rgen_ros.bags.reader import BagReader
-from r2rgen_ros.bags.source import Source, read_source, require_points
+from r2rgen_ros.bags.source import Source, cloud_of, read_source
 from r2rgen_ros.model.demo import Demo, Frame, Sensor
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from r2rgen_ros.bags.streams import StreamSelection
     from r2rgen_ros.geometry.cloud import Cloud
@@ -75,19 +78,21 @@ class BagFrames:
             return Frame(cloud=self._read_cloud(index))
         assert self._depth is not None
         if self._colour is None:
-            message = self._reader.fetch(self._depth.entries[index])
-            return Frame(decode_depth(message, self._depth.coding))
+            return Frame(self._depth_of(self._reader.fetch(self._depth.entries[index]), index))
         near = (self._depth.entries[index], self._colour.entries[index])
         depth, colour = self._reader.fetch_together(near)
-        return Frame(
-            decode_depth(depth, self._depth.coding), decode_colour(colour, self._colour.coding)
-        )
+        with decoding(f'image {index} of {self._colour.topic.name}'):
+            pixels = decode_colour(colour, self._colour.coding)
+        return Frame(self._depth_of(depth, index), pixels)
+
+    def _depth_of(self, message: Any, index: int) -> NDArray[np.float32]:
+        assert self._depth is not None
+        with decoding(f'image {index} of {self._depth.topic.name}'):
+            return decode_depth(message, self._depth.coding)
 
     def _read_cloud(self, index: int) -> Cloud:
         assert self._cloud is not None
-        message = self._reader.fetch(self._cloud.entries[index])
-        cloud, _ = decode_cloud(message, self._cloud.layout)
-        require_points(len(cloud), index, self._cloud)
+        cloud = cloud_of(self._reader, self._cloud, index)
         return cloud if self._cloud2base is None else cloud.transformed(self._cloud2base[index])
 
     def _keep(self, index: int, frame: Frame) -> None:

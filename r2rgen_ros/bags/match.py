@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from r2rgen_ros.bags import keys, tracks
-from r2rgen_ros.bags.frames import find_base, find_hands
+from r2rgen_ros.bags.frames import CALIBRATE, find_base, find_hands
 from r2rgen_ros.bags.recording import Source
 from r2rgen_ros.bags.series import fractional_index, interpolate_rows, nearest_index
 from r2rgen_ros.bags.streams import COMMAND, GRIPPER
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 REVERSED_GRIPPERS = ('knuckle', 'robotiq')
 """Joints that turn one way to close the gripper: a larger reading is more closed."""
+
+
+STAMP = 'set header.stamp in its publisher, and record again'
+"""What to do where stamps say nothing."""
 
 
 def measured_joints(recorded: Collected) -> list[tracks.JointTrack]:
@@ -137,6 +141,13 @@ class Matcher:
         """Frames that have a partner in every other camera topic, and which it is."""
         limit = max(main.period_ns, 1.0) / 2.0
         keep = np.diff(main.stamps, prepend=main.stamps[0] - 1) > 0
+        _require_stamped(f'{main.topic.name} is', main.stamps)
+        require(
+            int(keep.sum()) >= 2,
+            f'all messages of {main.topic.name} have the same stamp',
+            'stamps that rise',
+            STAMP,
+        )
         if not keep.all():
             self.warnings.append(
                 f'{int((~keep).sum())} of {len(keep)} frames were left out: they repeat a stamp'
@@ -146,6 +157,7 @@ class Matcher:
             if other is None:
                 nearest.append(np.zeros(0, dtype=np.int64))
                 continue
+            _require_stamped(f'{other.topic.name} is', other.stamps)
             index = nearest_index(other.stamps, main.stamps)
             near = np.abs(other.stamps[index] - main.stamps) <= limit
             nearest.append(index)
@@ -192,6 +204,7 @@ class Matcher:
             spans.append((what, int(track.stamps[0]), int(track.stamps[-1])))
         stamps = main.stamps
         for what, first, last in spans:
+            _require_stamped(f'{what} are', np.array([first, last]))
             inside = (stamps >= first - TOLERANCE_NS) & (stamps <= last + TOLERANCE_NS)
             fit = keep[inside[keep]]
             if len(fit) < 2:
@@ -225,7 +238,7 @@ class Matcher:
             return None, None, None
         if frame == base:
             return camera, frame, np.tile(np.eye(4), (len(stamps), 1, 1))
-        return camera, frame, self.buffer.lookup(base, frame, stamps)
+        return camera, frame, self._poses(base, frame, stamps)
 
     def _own_cloud(
         self, keep: NDArray[np.int64], matched: NDArray[np.int64]
@@ -241,7 +254,17 @@ class Matcher:
         cloud = self.recorded.cloud
         if cloud is None or cloud.frame_id == base:
             return None
-        return self.buffer.lookup(base, cloud.frame_id, stamps)
+        return self._poses(base, cloud.frame_id, stamps)
+
+    def _poses(self, base: str, frame: str, stamps: Stamps) -> Poses:
+        """Poses (T, 4, 4) of a frame of the camera in the base frame."""
+        require(
+            self.buffer.connected(base, frame),
+            f'no transform leads from "{base}" to the camera\'s frame "{frame}"',
+            'the hand-eye calibration',
+            CALIBRATE,
+        )
+        return self.buffer.lookup(base, frame, stamps)
 
     def _joints(self, stamps: Stamps) -> Joints | None:
         names: list[str] = []
@@ -330,6 +353,10 @@ def _picked(track: Any, index: NDArray[np.int64]) -> Any:
         latency=track.latency[index],
         entries=tuple(track.entries[place] for place in index),
     )
+
+
+def _require_stamped(what: str, stamps: Stamps) -> None:
+    require(bool(stamps.any()), f'{what} stamped zero throughout', 'stamps that rise', STAMP)
 
 
 def _apart(first: Stamps, second: Stamps) -> float:

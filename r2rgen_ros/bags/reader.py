@@ -23,7 +23,7 @@ from rosbags.interfaces import (
 )
 from rosbags.typesys import Stores, get_typestore
 
-from r2rgen_ros.bags.failures import RECOVER, reading
+from r2rgen_ros.bags.failures import reading, recovery
 from r2rgen_ros.bags.qos import LATCHED, RELIABLE
 from r2rgen_ros.model.errors import R2RGenError, require
 
@@ -244,7 +244,9 @@ class BagReader:
             return self._opened().deserialize(bytes(raw), name)
         except Exception as err:
             raise R2RGenError(
-                f'a message of {topic} in {self.path} is not a valid {name}', '', RECOVER
+                f'a message of {topic} in {self.path} is not a valid {name}',
+                '',
+                recovery(self.path),
             ) from err
 
     def _chosen(self, topics: Iterable[str] | None) -> list[Connection]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from r2rgen_ros.bags.clouds import decode_cloud
 from r2rgen_ros.bags.collect import collect
+from r2rgen_ros.bags.failures import decoding
 from r2rgen_ros.bags.images import check_units, decode_depth
 from r2rgen_ros.bags.match import Matcher
 from r2rgen_ros.bags.reader import BagReader
@@ -20,8 +21,9 @@ from r2rgen_ros.model.errors import R2RGenError, require
 
 if TYPE_CHECKING:
     from r2rgen_ros.bags import tracks
+    from r2rgen_ros.geometry.cloud import Cloud
 
-__all__ = ['Source', 'bag_path', 'read_source', 'require_points']
+__all__ = ['Source', 'bag_path', 'cloud_of', 'read_source']
 
 
 def bag_path(path: Path | str) -> Path:
@@ -101,15 +103,24 @@ def _check_first_frame(reader: BagReader, source: Source) -> None:
             'record the camera_info beside the depth topic, or choose it by name',
         )  # fmt: skip
     elif source.cloud is not None:
-        cloud, _ = decode_cloud(reader.fetch(source.cloud.entries[0]), source.cloud.layout)
-        require_points(len(cloud), 0, source.cloud)
+        cloud_of(reader, source.cloud, 0)
 
 
-def require_points(count: int, frame: int, track: tracks.CloudTrack) -> None:
-    """Raise where a cloud has no point with finite coordinates."""
+def cloud_of(reader: BagReader, track: tracks.CloudTrack, frame: int) -> Cloud:
+    """The valid points of one cloud of a track, in its own frame.
+
+    Raises:
+        R2RGenError: It contradicts itself, or has no point with finite coordinates.
+
+    """
+    what = f'cloud {frame} of {track.topic.name}'
+    message = reader.fetch(track.entries[frame])
+    with decoding(what):
+        cloud, _ = decode_cloud(message, track.layout)
     require(
-        count > 0,
-        f'cloud {frame} of {track.topic.name} holds only NaN points',
+        len(cloud) > 0,
+        f'{what} holds only NaN points',
         'some points with finite coordinates',
         'check the range and the crop of the node that makes the clouds',
     )
+    return cloud

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from r2rgen_ros.bags import messages
-from r2rgen_ros.bags.clouds import CloudLayout, decode_cloud
-from r2rgen_ros.bags.images import ImageCoding, check_units, compressed_size, decode_depth
+from r2rgen_ros.bags.clouds import CloudLayout, count_points, decode_cloud
+from r2rgen_ros.bags.images import (
+    ImageCoding,
+    check_units,
+    compressed_size,
+    decode_colour,
+    decode_depth,
+)
 from r2rgen_ros.bags.messages import stamp_ns
 from r2rgen_ros.model.errors import R2RGenError
 
@@ -30,6 +36,9 @@ class Survey:
     Args:
         topic: The topic.
 
+    Attributes:
+        useless: Places of the messages that no frame of a demonstration can be made of.
+
     """
 
     def __init__(self, topic: Topic) -> None:
@@ -39,6 +48,7 @@ class Survey:
         self.frame = ''
         self.joint_names: tuple[str, ...] = ()
         self.has_slash = False
+        self.useless: list[int] = []
 
     def add(self, log_ns: int, message: Any) -> None:
         """Take in one message."""
@@ -57,6 +67,13 @@ class Survey:
 
     def take(self, message: Any) -> None:
         """Look at every message briefly."""
+
+    def _say_useless(self, what: str, fix: str) -> Iterator[str]:
+        if self.useless:
+            yield (
+                f'{what}: {len(self.useless)} of {self.count}, first message'
+                f' {self.useless[0] + 1}: {fix}'
+            )
 
     def details(self) -> dict[str, Any]:
         """What is in the topic."""
@@ -117,6 +134,10 @@ class Survey:
 class CloudSurvey(Survey):
     """sensor_msgs/PointCloud2."""
 
+    def __init__(self, topic: Topic) -> None:
+        super().__init__(topic)
+        self._layout: CloudLayout | None = None
+
     def start(self, message: Any) -> None:
         """Measure the first cloud."""
         self._details: dict[str, Any] = {
@@ -133,6 +154,7 @@ class CloudSurvey(Survey):
         except R2RGenError as err:
             self._odd.append(str(err))
             return
+        self._layout = layout
         share = float(mask.mean()) if mask.size else 0.0
         self._details |= {
             'is_organised': layout.is_organised,
@@ -141,10 +163,19 @@ class CloudSurvey(Survey):
             'valid_share': share,
             'distinct_depths': len(np.unique(cloud.points[:, 2])),
         }
-        if not len(cloud):
-            self._odd.append('the first cloud holds only NaN points: check range and crop')
         if message.is_dense and share < 1.0:
             self._odd.append('it claims to be dense but holds NaN points: they are left out')
+
+    def take(self, message: Any) -> None:
+        """Look whether a cloud holds points at all."""
+        if self._layout is None:
+            return
+        try:
+            is_useless = not count_points(message, self._layout)
+        except R2RGenError:
+            is_useless = True
+        if is_useless:
+            self.useless.append(len(self.logs) - 1)
 
     def details(self) -> dict[str, Any]:
         """Size, fields, and what is valid of the first cloud."""
@@ -154,10 +185,17 @@ class CloudSurvey(Survey):
         """What is odd."""
         yield from super().problems()
         yield from self._odd
+        yield from self._say_useless(
+            'clouds of only NaN points or too few bytes', 'check range and crop, and the driver'
+        )
 
 
 class ImageSurvey(Survey):
     """sensor_msgs/Image and CompressedImage."""
+
+    def __init__(self, topic: Topic) -> None:
+        super().__init__(topic)
+        self._coding: ImageCoding | None = None
 
     def start(self, message: Any) -> None:
         """Measure the first image."""
@@ -179,8 +217,18 @@ class ImageSurvey(Survey):
                 if np.isfinite(depth).any():
                     self._details['median_depth_m'] = float(np.nanmedian(depth))
                 check_units(depth, self.topic.name)
+            self._coding = coding
         except R2RGenError as err:
             self._odd.append(str(err))
+
+    def take(self, message: Any) -> None:
+        """Look whether an image is whole; those that are compressed would take too long."""
+        if self._coding is None or self._coding.is_compressed:
+            return
+        try:
+            (decode_depth if self._coding.is_depth else decode_colour)(message, self._coding)
+        except R2RGenError:
+            self.useless.append(len(self.logs) - 1)
 
     def details(self) -> dict[str, Any]:
         """Size and encoding, and of depth what is valid in the first image."""
@@ -190,6 +238,7 @@ class ImageSurvey(Survey):
         """What is odd."""
         yield from super().problems()
         yield from self._odd
+        yield from self._say_useless('images of too few bytes', 'check the driver')
 
 
 class InfoSurvey(Survey):

@@ -69,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Generate a dataset and draw its report."""
+    from r2rgen_ros.bags.failures import DiskFullError
     from r2rgen_ros.generate.config import GenerateConfig, read_config
     from r2rgen_ros.generate.dataset import Dataset
     from r2rgen_ros.generate.run import InterruptedGenerationError, Job, generate
@@ -82,6 +83,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         job = Job.prepare(
             args.demo, annotation, folder, config, args.seed, selected_streams(args), bar.update
         )
+    repeats = job.repeats(args.count)
+    _say_note(repeats)
     try:
         with console.progress('generating', args.count) as bar:
 
@@ -100,7 +103,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise KeyboardInterrupt(
             f' after {stop.status.accepted} episodes; go on with: {_resume_command(args)}'
         ) from None
+    except DiskFullError as full:
+        fix = f'free some space, and go on with: {_resume_command(args)}'
+        raise R2RGenError(full.found, full.expected, fix) from full
     _describe(status, args.output)
+    if status.accepted and not repeats:
+        _say_note(job.repeats(status.attempts))
     left_out = Dataset.open(args.output).info.get('left_out', [])
     for topic in left_out:
         console.say(f'  not written: {topic}')
@@ -117,13 +125,20 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _require_free(folder: Path) -> None:
-    """Refuse a folder that is there, and name the two ways out of it."""
+    """Refuse a folder that is there, and name the ways out of it."""
+    from r2rgen_ros.generate.dataset import is_dataset
+
+    if is_dataset(folder):
+        fix = 'choose another output, or pass --resume to go on with it'
+        raise R2RGenError(f'{folder} exists already', '', fix)
     if folder.exists() or folder.is_symlink():
-        raise R2RGenError(
-            f'{folder} exists already',
-            '',
-            'choose another output, or pass --resume to go on with it',
-        )
+        fix = 'choose another output, or move it away'
+        raise R2RGenError(f'{folder} exists already, and is no dataset', '', fix)
+
+
+def _say_note(note: str) -> None:
+    if note:
+        console.say(f'note: {note}')
 
 
 def _resume_command(args: argparse.Namespace) -> str:

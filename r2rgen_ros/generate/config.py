@@ -39,6 +39,12 @@ class MoveRange:
             check_range(f'the upper end of {name}', high, -limit, limit)
             require(low <= high, f'{name} runs from {low} down to {high}', 'low <= high')
 
+    @property
+    def is_wide(self) -> tuple[bool, bool, bool]:
+        """Whether x, y and yaw can differ at all."""
+        x, y, yaw = (low < high for low, high in (self.x_m, self.y_m, self.yaw_deg))
+        return x, y, yaw
+
 
 STILL = MoveRange((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
 

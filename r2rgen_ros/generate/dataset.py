@@ -165,6 +165,11 @@ def fingerprint(bag: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def is_dataset(folder: Path) -> bool:
+    """Whether a folder is a dataset that can be read or gone on with."""
+    return (folder / INFO_NAME).is_file()
+
+
 class Dataset:
     """A dataset folder, open for reading, or for adding to if it was made or resumed.
 
@@ -187,13 +192,12 @@ class Dataset:
             R2RGenError: The folder is no dataset.
 
         """
-        path = folder / INFO_NAME
-        if not path.is_file():
+        if not is_dataset(folder):
             raise R2RGenError(
                 f'{folder} is no dataset: it has no {INFO_NAME}',
                 'a folder that "r2rgen generate" has made',
             )
-        root = YamlSection.read(path)
+        root = YamlSection.read(folder / INFO_NAME)
         if not isinstance(root.data, dict) or root.data.get('format') != FORMAT:
             raise root['format'].error(f'format is {root["format"].data!r}', f'"{FORMAT}"')
         return cls(folder, root.data)
@@ -232,6 +236,12 @@ class Dataset:
         """
         if not folder.exists():
             raise R2RGenError(f'there is no {folder} to go on with', '', 'leave out --resume')
+        if not is_dataset(folder):
+            raise R2RGenError(
+                f'{folder} is no dataset: it has no {INFO_NAME}',
+                'a folder that "r2rgen generate" has made',
+                'leave out --resume, and choose another output or move the folder away',
+            )
         dataset = cls.open(folder)
         wanted = json.loads(json.dumps({'format': FORMAT, **info}))
         for key in wanted:

@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 
@@ -16,12 +17,18 @@ class Interrupts:
     """Context manager that takes note of Ctrl-C instead of raising at once.
 
     Python drops a KeyboardInterrupt that is raised in a callback, such as those that run around a
-    fork: the press would be lost. Here the first press is noted, and `check` raises at a moment
-    that suits; the second one raises at once. Where Ctrl-C is handled already, or in a thread that
-    gets no signals, nothing is changed.
+    fork: the press would be lost. One that is raised while processes are waited for leaves them
+    behind, and the interpreter then waits for them in vain. So no press raises here: the first one
+    is noted, and `check` raises at a moment that suits; every further one calls `hurry`. Where
+    Ctrl-C is handled already, or in a thread that gets no signals, nothing is changed.
+
+    Args:
+        hurry: Cuts short what is waited for.
+
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hurry: Callable[[], None] | None = None) -> None:
+        self._hurry = hurry
         self._pressed = False
         self._installed = False
 
@@ -44,8 +51,8 @@ class Interrupts:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _note(self, _number: int, _frame: Any) -> None:
-        if self._pressed:
-            raise KeyboardInterrupt
+        if self._pressed and self._hurry is not None:
+            self._hurry()
         self._pressed = True
 
     def check(self) -> None:

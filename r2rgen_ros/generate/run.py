@@ -18,6 +18,7 @@ from collections import Counter, deque
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +160,15 @@ class Job:
         }
         return cls(source, scene, config, seed, info)
 
+    def repeats(self, attempts: int) -> str:
+        """A note for a person where some of the first attempts are alike; else empty.
+
+        Raises:
+            R2RGenError: The configuration does not fit the annotation.
+
+        """
+        return Sampler.create(self.scene, self.config, self.seed).repeats(attempts)
+
 
 def _compression(job: Job) -> Compression:
     """Images shrink to a third; clouds hardly do, and are small."""
@@ -275,7 +285,8 @@ def generate(
         run = _Run(dataset, count, job.config.feasibility.attempts_per_episode, progress)
         return _go_on(run, maker, dataset, workers)
     finally:
-        dataset.unlock()
+        with Interrupts():  # a second press must not stop the cleaning
+            dataset.unlock()
 
 
 def _go_on(run: _Run, maker: _Maker, dataset: Dataset, workers: int) -> Status:
@@ -351,14 +362,27 @@ def _results(
         return
     # Forked workers inherit the parsed scene instead of copying it.
     context = multiprocessing.get_context('fork')
-    with Interrupts() as interrupts:
-        pool = ProcessPoolExecutor(
-            workers, mp_context=context, initializer=_start_worker, initargs=(maker, os.getpid())
-        )
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start_worker, initargs=(maker, os.getpid())
+    )
+    with Interrupts(partial(_kill_workers, pool)) as interrupts:
         try:
             yield _in_order(pool, pending, range(first, stop), workers, interrupts)
+        except BrokenProcessPool:
+            interrupts.check()
+            raise R2RGenError(
+                'a worker process died (out of memory, or killed)',
+                '',
+                'run again with --resume, perhaps with fewer --workers',
+            ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _kill_workers(pool: ProcessPoolExecutor) -> None:
+    """End the attempts that are under way; Python has this as a method from 3.14 on."""
+    for process in list((pool._processes or {}).values()):
+        process.kill()
 
 
 def _in_order(
@@ -378,14 +402,7 @@ def _in_order(
         interrupts.check()
         while not wait(list(waiting)[:1], _WATCH_S).done:
             interrupts.check()
-        try:
-            yield waiting.popleft().result()
-        except BrokenProcessPool:
-            raise R2RGenError(
-                'a worker process died (out of memory, or killed)',
-                '',
-                'run again with --resume, perhaps with fewer --workers',
-            ) from None
+        yield waiting.popleft().result()
 
 
 _maker: _Maker | None = None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,34 @@ class Sampler:
         """Indices of the skills that are sampled, in order of time."""
         return tuple(sorted(step.skill for step in self.steps if step.samples))
 
+    @property
+    def configurations(self) -> int | None:
+        """How many configurations there are; None where there is no end to them."""
+        sampling, bounds = self.config.sampling, self._bounds.values()
+        if any(sampling.base.is_wide):
+            return None
+        if sampling.mode == 'given':
+            return len(sampling.given)
+        if sampling.mode == 'grid':
+            return math.prod(math.prod(self._cells(bound)) for bound in bounds)
+        return None if any(any(bound.is_wide) for bound in bounds) else 1
+
+    def repeats(self, attempts: int) -> str:
+        """A note for a person where there are more attempts than configurations; else empty."""
+        count, small = self.configurations, self.config.perturbation
+        if count is None or attempts <= count * small.count:
+            return ''
+        again = (
+            f'the mode "{self.config.sampling.mode}" gives no new configurations from attempt'
+            f' {count * small.count + 1} on'
+        )
+        if small.count > 1 and max(small.translation_m, small.yaw_deg) > 0.0:
+            return f'{again}: the same ones are perturbed in other ways'
+        return (
+            f'{again}, and without perturbations the episodes repeat: ask for fewer, or set some'
+            ' perturbations'
+        )
+
     def variation(self, index: int) -> Variation | Rejection:
         """Return the Variation of an attempt, or why it is inconsistent."""
         count = self.config.perturbation.count
@@ -180,22 +209,32 @@ class Sampler:
         if sampling.mode == 'given':
             chosen = sampling.given[number % len(sampling.given)]
             return {names.index(name): move for name, move in chosen.items()}, base
-        free = self.free_skills
-        bounds = {i: sampling.skills.get(names[i], sampling.ranges) for i in free}
+        bounds = self._bounds
         if sampling.mode == 'grid':
             return self._grid_moves(number, bounds), base
-        return {i: _uniform(rng, bounds[i]) for i in free}, base
+        return {i: _uniform(rng, bound) for i, bound in bounds.items()}, base
+
+    @property
+    def _bounds(self) -> dict[int, MoveRange]:
+        """The range of each free skill, in order of time."""
+        sampling, skills = self.config.sampling, self.scene.annotation.skills
+        return {i: sampling.skills.get(skills[i].name, sampling.ranges) for i in self.free_skills}
 
     def _grid_moves(self, number: int, bounds: dict[int, MoveRange]) -> dict[int, PlanarMove]:
         """Every combination of cells in turn; the first free skill varies fastest."""
         moves = {}
         for i, bound in bounds.items():
-            cells = []
-            for size in self.config.sampling.grid:
+            shares = []
+            for size in self._cells(bound):
                 number, cell = divmod(number, size)
-                cells.append((cell + 0.5) / size)
-            moves[i] = _at(bound, cells[0], cells[1], cells[2])
+                shares.append((cell + 0.5) / size)
+            moves[i] = _at(bound, shares[0], shares[1], shares[2])
         return moves
+
+    def _cells(self, bound: MoveRange) -> list[int]:
+        """Numbers of cells along x, y and yaw; a range without width has one."""
+        sizes = zip(self.config.sampling.grid, bound.is_wide, strict=True)
+        return [size if is_wide else 1 for size, is_wide in sizes]
 
     def _perturbed(self, index: int, moves: dict[int, PlanarMove]) -> dict[int, PlanarMove]:
         small = self.config.perturbation

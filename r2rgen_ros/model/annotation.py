@@ -200,6 +200,9 @@ class Annotation:
         names = [note.name for note in self.objects]
         double = sorted({name for name in names if names.count(name) > 1})
         require(not double, f'objects {double} are named twice', 'one name each')
+        skills = [skill.name for skill in self.skills]
+        double = sorted({name for name in skills if skills.count(name) > 1})
+        require(not double, f'skills {double} are named twice', 'one name each')
         for skill in self.skills:
             unknown = sorted(skill.group - set(names))
             if unknown:

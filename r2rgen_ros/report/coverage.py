@@ -24,9 +24,13 @@ if TYPE_CHECKING:
     from r2rgen_ros.model.episode import PlanarMove
 
 CELLS = 4
-_BINS = 18
-_TICK_CM = 0.6
-
+_BINS = 19
+_TICK_IN = 0.13
+"""Length of the ticks that show the yaw, inches on the page."""
+_MOST_UNEQUAL = 2.5
+"""Ranges longer in one direction than this many times the other are not drawn to scale."""
+_REACH_CM = 0.5
+"""A plan shows at least this far around the middle of the range."""
 _LETTERS = 44
 """Letters that fit over a plan."""
 
@@ -106,8 +110,9 @@ def _draw(figure: Figure, skills: Sequence[SkillMoves]) -> None:
         style.mark('accepted', 'o', style.ACCEPTED, style.ACCEPTED),
         style.mark('rejected', 'x', style.REJECTED),
         style.stroke('range asked for', style.INK, 1.0),
-        style.dashes('with perturbations', style.FAINT),
     ]
+    if any(skill.spread.any() for skill in skills):
+        keys.append(style.dashes('with perturbations', style.FAINT))
     style.legend(figure, keys)
 
 
@@ -115,21 +120,23 @@ def _draw_plane(axes: Axes, skill: SkillMoves) -> None:
     """Draw the moves over their range, x up the page and y to the left, as in all plans."""
     low, high = 100.0 * skill.low[1::-1], 100.0 * skill.high[1::-1]
     spread = 100.0 * skill.spread[1::-1]
-    style.plan(
-        axes,
+    title = (
         f'{textwrap.shorten(style.pretty(skill.name), _LETTERS, placeholder=" …")}\n'
-        f'{skill.cells_reached} of {skill.cells} cells reached',
+        f'{skill.cells_reached} of {style.counted(skill.cells, "cell")} reached'
     )
+    style.plan(axes, title)
     axes.grid(visible=False)
+    axes.update_datalim(0.5 * (low + high) + _REACH_CM * np.array([[-1.0], [1.0]]))
     axes.add_patch(
         Rectangle(tuple(low), *(high - low), facecolor=style.TABLE, edgecolor=style.INK, lw=1.0)
     )
-    axes.add_patch(
-        Rectangle(
-            tuple(low - spread), *(high - low + 2.0 * spread), facecolor='none',
-            edgecolor=style.FAINT, lw=0.8, linestyle=(0, (4, 3)),
-        )
-    )  # fmt: skip
+    if spread.any():
+        axes.add_patch(
+            Rectangle(
+                tuple(low - spread), *(high - low + 2.0 * spread), facecolor='none',
+                edgecolor=style.FAINT, lw=0.8, linestyle=(0, (4, 3)),
+            )
+        )  # fmt: skip
     for share in np.arange(1, CELLS) / CELLS:
         across, up = low + share * (high - low)
         axes.plot([across, across], [low[1], high[1]], color=style.HAIRLINE, lw=0.6, zorder=1)
@@ -139,21 +146,23 @@ def _draw_plane(axes: Axes, skill: SkillMoves) -> None:
         rejected[:, 0], rejected[:, 1], s=14, marker='x', color=style.REJECTED, lw=0.8, alpha=0.6
     )
     axes.scatter(accepted[:, 0], accepted[:, 1], s=12, color=style.ACCEPTED, lw=0, zorder=3)
-    tips = accepted + _tick(high - low) * _directions(skill.accepted[:, 2])
-    for start, tip in zip(accepted, tips, strict=True):
-        axes.plot(*np.stack([start, tip]).T, color=style.ACCEPTED, lw=1.0, zorder=3)
-    axes.set_xlabel('move along y [cm]; ticks show the yaw')
+    _draw_ticks(axes, accepted, skill.accepted[:, 2])
+    wide, tall = np.abs([np.diff(axes.get_xlim()), np.diff(axes.get_ylim())]).ravel()
+    if max(wide, tall) > _MOST_UNEQUAL * min(wide, tall):
+        axes.set_aspect('auto')
+        axes.set_title(f'{title}, not to scale')
+    axes.set_xlabel('move along y [cm]; ticks show the yaw', loc='left')
     axes.set_ylabel('move along x [cm]')
 
 
-def _tick(width: NDArray[np.float64]) -> float:
-    """Length of the yaw ticks, centimetres: small against the range."""
-    return max(0.05 * float(width.max(initial=0.0)), 0.1 * _TICK_CM)
-
-
-def _directions(yaw: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Where a turned x axis points to, as (y, x)."""
-    return np.stack([np.sin(yaw), np.cos(yaw)], axis=1)
+def _draw_ticks(axes: Axes, places: NDArray[np.float64], yaw: NDArray[np.float64]) -> None:
+    """Show where a turned x axis points to: x is up the page and y to the left."""
+    ticks = axes.quiver(
+        *places.T, -np.sin(yaw), np.cos(yaw), angles='uv', scale_units='inches',
+        scale=1.0 / _TICK_IN, units='inches', width=0.014, headwidth=0, headlength=0,
+        headaxislength=0, color=style.ACCEPTED, zorder=3, clip_on=False,
+    )  # fmt: skip
+    ticks.set_in_layout(False)
 
 
 def _draw_yaw(axes: Axes, skill: SkillMoves) -> None:

@@ -193,6 +193,11 @@ def whole_numbers(axis: Axis) -> None:
     axis.set_major_locator(MaxNLocator(integer=True))
 
 
+def counted(number: int, noun: str) -> str:
+    """Return so many of a thing: '1 skill', '2 skills'."""
+    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
+
+
 def pretty(name: str) -> str:
     """Return a name as people write it."""
     return name.replace('_', ' ')

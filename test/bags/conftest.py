@@ -13,6 +13,7 @@ import pytest
 from r2rgen_ros.bags import messages
 from r2rgen_ros.bags.clouds import STANDARD, CloudLayout, encode_cloud
 from r2rgen_ros.bags.images import ImageCoding, encode_colour, encode_depth
+from r2rgen_ros.bags.reader import BagReader
 from r2rgen_ros.bags.writer import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF, BagWriter
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.camera import PinholeCamera
@@ -187,6 +188,20 @@ def _send_frame(send: Any, recipe: Recipe, truth: Truth, rng: Any, stamp: int) -
         send(stamp, '/cam/aligned_depth/camera_info', info, recipe.latency)
 
 
+def changed(path: Any, out: Any, change: Any) -> Any:
+    """Copy a bag; change(topic, number, message) may alter a message or return None to drop it."""
+    counts: dict[str, int] = {}
+    with BagReader(path) as reader, BagWriter(out, custom_data=reader.custom_data) as bag:
+        for topic in reader.topics:
+            bag.add_topic(topic.name, topic.type, topic.qos)
+        for topic, log, raw in reader.messages():
+            number = counts[topic] = counts.get(topic, -1) + 1
+            message = change(topic, number, reader.decode(topic, raw))
+            if message is not None:
+                bag.write(topic, log, message)
+    return out
+
+
 def clouds_only(**changes: Any) -> Recipe:
     """A demonstration of clouds in the base frame."""
     return Recipe(depth=None, colour=None, cloud=STANDARD, **changes)
@@ -216,6 +231,7 @@ class Workshop:
     CAMERA2BASE = CAMERA2BASE
     Recipe = Recipe
     record = staticmethod(record)
+    changed = staticmethod(changed)
     clouds_only = staticmethod(clouds_only)
     episode_of = staticmethod(episode_of)
     link_poses = staticmethod(link_poses)

@@ -142,6 +142,71 @@ def test_what_is_odd_is_listed(tmp_path, workshop):
     assert 'is stamped 0.200000 s before' in found.obstacle
 
 
+def blinded(message):
+    """The same cloud without a point."""
+    records = np.array(message.data).reshape(-1, message.point_step)
+    records[:, :12] = np.full(3, np.nan, '<f4').view(np.uint8)
+    message.data = records.reshape(-1)
+    return message
+
+
+def cut_short(message):
+    """The same with half of its bytes."""
+    message.data = np.array(message.data)[: len(message.data) // 2]
+    return message
+
+
+@pytest.mark.parametrize(
+    ('topic', 'change', 'said', 'odd'),
+    [
+        ('/cam/points', blinded, 'cloud 7 of /cam/points holds only NaN points', 'clouds of only'),
+        ('/cam/points', cut_short, 'cloud 7 of /cam/points cannot be read', 'clouds of only'),
+        (
+            '/cam/aligned_depth/image', cut_short,
+            'image 7 of /cam/aligned_depth/image cannot be read', 'images of too few bytes',
+        ),
+        (
+            '/cam/color/image', cut_short,
+            'image 7 of /cam/color/image cannot be read', 'images of too few bytes',
+        ),
+    ],
+)  # fmt: skip
+def test_frames_that_cannot_be_used_are_found_wherever_they_are(
+    tmp_path, workshop, topic, change, said, odd
+):
+    recipe = workshop.clouds_only() if topic == '/cam/points' else workshop.Recipe()
+    workshop.record(tmp_path / 'good', recipe)
+    bad = workshop.changed(
+        tmp_path / 'good',
+        tmp_path / 'bad',
+        lambda name, k, message: change(message) if (name, k) == (topic, 7) else message,
+    )
+
+    found = inspect_bag(bad)
+
+    assert said in found.obstacle
+    assert 'to fix: ' in found.obstacle
+    assert any(odd in text and '1 of 12, first message 8' in text
+               for text in found.topic(topic).problems)  # fmt: skip
+    assert inspect_bag(tmp_path / 'good').is_demonstration
+
+
+def test_clouds_that_no_frame_is_made_of_are_no_obstacle(tmp_path, workshop):
+    workshop.record(tmp_path / 'good', workshop.clouds_only())
+
+    def change(name, k, message):
+        """The first cloud is empty, and the robot is recorded only from later on."""
+        if name == '/tf':
+            stamp = messages.stamp_ns(message.transforms[0].header)
+            return message if stamp > workshop.START + 1.5 * workshop.PERIOD else None
+        return blinded(message) if name == '/cam/points' and k == 0 else message
+
+    found = inspect_bag(workshop.changed(tmp_path / 'good', tmp_path / 'bad', change))
+
+    assert found.is_demonstration, found.obstacle
+    assert any('1 of 12' in text for text in found.topic('/cam/points').problems)
+
+
 def test_gaps_repeats_and_unstamped_messages_are_seen(tmp_path):
     with BagWriter(tmp_path / 'bag') as bag:
         for name in ('/gaps', '/blank'):

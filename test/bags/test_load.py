@@ -178,7 +178,7 @@ def broken(workshop, **changes):
         ({'camera_info': False}, 'depth images but no camera_info'),
         ({'joints': False, 'transforms': False}, 'neither joint states nor transforms of an end'),
         ({'transforms': False}, 'joint states but no moving transform of an end effector'),
-        ({'camera_transform': False}, 'frame "camera_optical_frame" is unknown'),
+        ({'camera_transform': False}, 'no transform leads from "arm_link0" to the camera.*calibr'),
         ({'depth': ImageCoding('32FC1'), 'depth_scale': 1000.0}, 'looks like millimetres'),
         ({'depth_scale': 0.0}, 'holds no valid depth'),
         ({'back_at': 5}, 'message 6 of /cam/aligned_depth/image is stamped 0.200000 s before'),
@@ -194,6 +194,46 @@ def test_what_is_missing_or_wrong_is_said_in_one_line(tmp_path, workshop, change
         load_demo(tmp_path / 'bag')
     assert '\n' not in str(caught.value)
     assert 'to fix: ' in str(caught.value)
+
+
+def unstamped(message):
+    """The same without stamps."""
+    for item in (message, *getattr(message, 'transforms', ())):
+        if hasattr(item, 'header'):
+            item.header.stamp = messages.time(0)
+    return message
+
+
+def stamped_alike(message):
+    """The same with one stamp for all."""
+    message.header.stamp = messages.time(1_700_000_001_000_000_000)
+    return message
+
+
+@pytest.mark.parametrize(
+    ('topic', 'change', 'complaint'),
+    [
+        ('/cam/points', unstamped, '/cam/points is stamped zero throughout'),
+        ('/cam/points', stamped_alike, 'all messages of /cam/points have the same stamp'),
+        ('/joint_states', unstamped, 'joint states of /joint_states are stamped zero throughout'),
+        ('/tf', unstamped, 'transforms of "arm_tcp" are stamped zero throughout'),
+        ('/cam/aligned_depth/image', unstamped, 'aligned_depth/image is stamped zero throughout'),
+        ('/cam/color/image', unstamped, '/cam/color/image is stamped zero throughout'),
+    ],
+)
+def test_stamps_that_were_never_set_are_told_from_clocks_that_differ(
+    tmp_path, workshop, topic, change, complaint
+):
+    recipe = workshop.clouds_only() if topic == '/cam/points' else workshop.Recipe()
+    workshop.record(tmp_path / 'good', recipe)
+    bad = workshop.changed(
+        tmp_path / 'good',
+        tmp_path / 'bad',
+        lambda name, _, message: change(message) if name == topic else message,
+    )
+
+    with pytest.raises(R2RGenError, match=f'{complaint}.*to fix: set header.stamp'):
+        load_demo(bad)
 
 
 def test_joints_are_no_must_where_transforms_tell_the_path(tmp_path, workshop):

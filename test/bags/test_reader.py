@@ -348,6 +348,7 @@ def test_truncated_bags(tmp_path, kind, share):
         drain(path)
     assert str(path) in str(caught.value)
     assert '\n' not in str(caught.value)
+    assert ('"rosbag reindex"' in caught.value.fix) == (kind == 'ros1')
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,12 @@ ANNOTATIONS = {
         HEAD + 'objects: [{name: a, prompt: {point: [0, 0, 0]}}]\nskills:\n'
         '- {name: b, first: 5, last: 3, targets: [a]}\n',
     ),
+    'skill twice': (
+        5,
+        HEAD + 'objects: [{name: a, prompt: {point: [0, 0, 0]}}]\nskills:\n'
+        '- {name: b, first: 1, last: 3, targets: [a]}\n'
+        '- {name: b, first: 5, last: 6, targets: [a]}\n',
+    ),
     'NaN': (3, HEAD + 'objects:\n- {name: a, prompt: {point: [.nan, 0, 0]}}\n'),
     'empty': (1, ''),
 }
@@ -245,7 +251,26 @@ def test_an_output_that_exists_is_left_alone(r2rgen, table_demo, tmp_path, verb,
 
     assert result.is_refusal()
     assert 'exists already' in result.err
+    assert '--resume' not in result.err  # it is no dataset
     assert sorted((str(p), p.is_symlink()) for p in tmp_path.rglob('*')) == before
+
+
+def test_only_a_dataset_can_be_gone_on_with(r2rgen, table_demo, tmp_path):
+    out = tmp_path / 'out'
+    out.mkdir()
+    words = ('generate', table_demo, '-o', out, *GENERATE)
+
+    result = r2rgen(*words, '--resume')
+
+    assert result.is_refusal()
+    assert 'leave out --resume' in result.err
+    assert list(out.iterdir()) == []
+
+    out.rmdir()
+    assert r2rgen(*words).status == 0
+    result = r2rgen(*words)
+    assert result.is_refusal()
+    assert 'pass --resume' in result.err
 
 
 def test_an_annotation_that_exists_is_left_alone(r2rgen, table_demo, tree):
@@ -375,7 +400,9 @@ def test_files_that_may_not_grow_are_told_and_the_dataset_resumes(
 
     assert process.returncode == 2
     assert len(err.splitlines()) == 1, err
-    assert 'disk is full' in err or 'cannot write' in err
+    assert 'disk is full' in err
+    assert f'go on with: r2rgen generate {table_demo} -o {out}' in err
+    assert '--resume' in err
     assert not list(out.glob('episode_*'))
     assert not list(out.glob('.pending*'))
 
@@ -408,6 +435,7 @@ def test_a_full_disk_is_told_and_keeps_whole_episodes_only(
 
         assert result.is_refusal()
         assert 'the disk is full' in result.err
+        assert '--resume' in result.err
         made = sorted(out.glob('episode_*'))
         assert made
         for bag in made:
@@ -436,6 +464,7 @@ def test_a_full_disk_leaves_nothing_of_a_single_result(
 
     assert result.is_refusal()
     assert 'full' in result.err or 'No space left' in result.err
+    assert '--resume' not in result.err
     assert sorted(small_disk.rglob('*')) == before
 
 

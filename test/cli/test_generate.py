@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -45,13 +49,17 @@ def _bytes(tree, folder):
     return {name: data for name, (_, data) in tree(folder).items() if name not in TIMINGS}
 
 
-def _interrupt(process, out, number, wanted=5):
-    """Wait until some episodes are there, then send a signal."""
+def _wait_for_episodes(process, out, wanted=5):
     end = time.monotonic() + 120
     while len(list(out.glob('episode_*'))) < wanted:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+def _interrupt(process, out, number, wanted=5):
+    """Wait until some episodes are there, then send a signal."""
+    _wait_for_episodes(process, out, wanted)
     process.send_signal(number)
     out_text, err = process.communicate(timeout=60)
     have = len(list(out.glob('episode_*')))
@@ -93,6 +101,49 @@ def test_ctrl_c_leaves_a_dataset_that_resumes(start, r2rgen, words, whole, tree,
     assert not list(out.glob('.*'))
 
     assert r2rgen(*words, '-o', out, '--workers', workers, '--resume').status == 0
+    assert _bytes(tree, out) == _bytes(tree, whole)
+
+
+def _workers(process):
+    """Numbers of the processes that a process has started."""
+    found = []
+    for stat in Path('/proc').glob('[0-9]*/stat'):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if int(stat.read_text().rpartition(')')[2].split()[1]) == process.pid:
+                found.append(int(stat.parent.name))
+    return found
+
+
+def _send_all(processes, number):
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_workers(start, r2rgen, words, whole, tree, tmp_path):
+    out = tmp_path / 'out'
+    process = start(*words, '-o', out, '--workers', '2')
+    _wait_for_episodes(process, out)
+    workers = _workers(process)
+    assert len(workers) == 2
+    _send_all(workers, signal.SIGSTOP)  # their attempts never end
+    try:
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.communicate(timeout=1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        _send_all(workers, signal.SIGKILL)
+
+    assert process.returncode == 130
+    assert len(err.splitlines()) == 1, err
+    assert '--resume' in err
+    assert not list(out.glob('.*'))
+    assert not any(Path('/proc', str(worker)).exists() for worker in workers)
+
+    assert r2rgen(*words, '-o', out, '--workers', '2', '--resume').status == 0
     assert _bytes(tree, out) == _bytes(tree, whole)
 
 
@@ -140,6 +191,28 @@ def test_a_dataset_is_not_resumed_with_something_else(
     assert result.is_refusal()
     assert f'another {change}' in result.err
     assert tree(out) == before
+
+
+GIVEN = """\
+format: r2rgen/generate/1
+sampling: {mode: given, given: [{pick red: {x_m: 0.01}}, {pick red: {x_m: 0.02}}]}
+perturbation: {count: 1}
+"""
+
+
+@pytest.mark.parametrize(('count', 'is_noted'), [(2, False), (3, True)])
+def test_a_person_is_told_when_the_given_moves_do_not_suffice(
+    r2rgen, table_demo, tmp_path, count, is_noted
+):
+    file = tmp_path / 'given.yaml'
+    file.write_text(GIVEN)
+    words = ('generate', table_demo, '-o', tmp_path / 'out', '-n', count, '--config', file)
+
+    result = r2rgen(*words, '--workers', '1', '--no-report')
+
+    assert result.status == 0, result
+    assert ('note: the mode "given" gives no new' in result.out) == is_noted
+    assert f'{count} of {count} attempts accepted' in result.out
 
 
 def test_ranges_that_nothing_fits_give_a_report_that_says_why(r2rgen, table_demo, tmp_path):

@@ -16,14 +16,23 @@ def _press():
     signal.raise_signal(signal.SIGINT)
 
 
-def test_the_first_press_is_noted_and_the_second_raises():
-    with Interrupts() as interrupts:
+def test_the_first_press_is_noted_and_further_ones_hurry():
+    hurried = []
+    with Interrupts(lambda: hurried.append(True)) as interrupts:
         interrupts.check()
         _press()
+        assert not hurried
         with pytest.raises(KeyboardInterrupt):
             interrupts.check()
-        with pytest.raises(KeyboardInterrupt):
-            _press()
+        _press()
+        _press()
+        assert len(hurried) == 2
+
+
+def test_what_nothing_can_hurry_is_not_broken_off_by_presses():
+    with Interrupts():
+        _press()
+        _press()
 
 
 def test_afterwards_ctrl_c_raises_as_before():

@@ -72,6 +72,46 @@ def test_a_grid_visits_every_combination_of_cell_centres_once(table_scene):
     assert (moves[:, :, 2] == 0).all()
 
 
+def test_a_grid_has_one_cell_along_a_range_without_width(table_scene):
+    ranges = MoveRange((0.0, 0.2), (0.1, 0.1), (-90.0, 90.0))
+    sampler = _sampler(table_scene, SamplingConfig('grid', ranges, grid=(2, 5, 3)))
+
+    assert sampler.configurations == 36
+    moves = _moves(sampler, 36)
+    assert len({tuple(row.ravel().round(9)) for row in moves}) == 36
+    assert {float(y) for y in moves[:, :, 1].ravel().round(9)} == {0.1}
+
+
+STILL = MoveRange((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+TWO = ({'pick red': PlanarMove(0.1)}, {'place red': PlanarMove(0.2)})
+
+
+@pytest.mark.parametrize(
+    ('sampling', 'perturbation', 'enough'),
+    [
+        (SamplingConfig('given', given=TWO), ALONE, 2),
+        (SamplingConfig('given', given=TWO), PerturbationConfig(5), 10),
+        (SamplingConfig('grid', NARROW, grid=(2, 1, 1)), ALONE, 4),
+        (SamplingConfig('grid', STILL, grid=(2, 1, 1)), ALONE, 1),
+        (SamplingConfig('ranges', STILL), ALONE, 1),
+        (SamplingConfig('ranges', NARROW), ALONE, None),
+        (SamplingConfig('given', given=TWO, base=NARROW), ALONE, None),
+    ],
+)
+def test_it_is_told_when_the_configurations_come_again(table_scene, sampling, perturbation, enough):
+    sampler = _sampler(table_scene, sampling, perturbation)
+
+    if enough is None:
+        assert sampler.repeats(10**6) == ''
+        return
+    assert sampler.repeats(enough) == ''
+    note = sampler.repeats(enough + 1)
+    assert f'no new configurations from attempt {enough + 1} on' in note
+    assert ('the episodes repeat' in note) == (perturbation is ALONE)
+    first, again = (sampler.variation(k).moves for k in (0, enough))
+    assert (first == again) == (perturbation is ALONE)
+
+
 def test_given_moves_are_taken_in_turn_and_others_stay(table_scene):
     given = ({'pick red': PlanarMove(0.1, 0.0, 0.5)}, {'place red': PlanarMove(0.0, 0.02)})
     sampler = _sampler(table_scene, SamplingConfig('given', given=given))

@@ -33,6 +33,10 @@ def test_a_good_annotation_is_taken():
     ('build', 'words'),
     [
         (lambda: Annotation((CUP, CUP), ()), 'named twice'),
+        (
+            lambda: Annotation((), (Skill('a', 0, 1, ()), Skill('a', 2, 3, ()))),
+            r"skills \['a'\] are named twice",
+        ),
         (lambda: Annotation((CUP,), (Skill('s', 0, 1, ('pot',)),)), r"unknown objects \['pot'\]"),
         (lambda: Annotation((CUP,), (Skill('s', 0, 1, (), ('pot',)),)), 'unknown objects'),
         (

@@ -89,6 +89,7 @@ def test_a_file_written_by_hand_is_read():
         ('frame: 3', 'frame: -3', 10, 'frame is -3'),
         ('[[0, 0, 0], [1, 1, 1]]', '[[0, 0, 0]]', 11, 'region has 1 corners'),
         ('name: plate', 'name: cup', 8, "objects ['cup'] are named twice"),
+        ('name: place cup', 'name: pick cup', 17, "skills ['pick cup'] are named twice"),
         ('first: 10', 'first: 45', 13, 'runs from frame 45 to 40'),
         ('last: 40', 'last: yes', 15, 'skills[0].last is True'),
         ('targets: [cup]', 'targets: [pot]', 16, 'unknown object "pot"'),
@@ -156,12 +157,14 @@ def annotations(draw):
         grasps = tuple(Grasp(draw(names), *span) for span in draw(spans(2)))
         objects.append(ObjectNote(name, draw(prompts), grasps))
     skills = []
-    for first, last in draw(spans(3)):
+    times = draw(spans(3))
+    words = draw(st.lists(names, min_size=len(times), max_size=len(times), unique=True))
+    for word, (first, last) in zip(words, times, strict=True):
         group = draw(st.permutations(called))
         cut = draw(st.integers(0, len(group)))
         end = draw(st.integers(cut, len(group)))
         parts = tuple(group[:cut]), tuple(group[cut:end])
-        skills.append(Skill(draw(names), first, last, *parts, draw(names)))
+        skills.append(Skill(word, first, last, *parts, draw(names)))
     frames = draw(st.none() | st.integers(401, 999))
     return Annotation(tuple(objects), tuple(skills), None, frames, tuple(draw(st.lists(names))))
 

@@ -134,6 +134,23 @@ def test_coverage_counts_the_cells_that_accepted_moves_reach(tmp_path: Path):
     assert _ink(draw_coverage([], tmp_path / 'nothing.png'), style.ACCEPTED) > 0  # its legend
 
 
+@pytest.mark.parametrize('along', [0, 1])
+def test_coverage_of_a_narrow_range_is_drawn_as_large_as_that_of_a_square(
+    tmp_path: Path, along: int
+):
+    def picture(name: str, high: list[float]) -> Path:
+        shares = np.random.default_rng(0).uniform(-1.0, 1.0, (30, 3))
+        moves = SkillMoves(name, -np.array(high), np.array(high), shares * high, np.zeros((0, 3)))
+        return draw_coverage([moves], tmp_path / f'{name}.png')
+
+    narrow = [0.3, 0.3, 0.0]
+    narrow[along] = 0.01
+    square = picture('square', [0.3, 0.3, 0.0])
+
+    # The range has a colour of its own, and the yaw, which is not moved, takes none of it.
+    assert _ink(picture('narrow', narrow), style.TABLE) > 0.8 * _ink(square, style.TABLE)
+
+
 def test_rejections_are_drawn_also_when_nothing_was_accepted(tmp_path: Path):
     counts = Counter({Reason.OVERLAP: 30, Reason.OFF_SUPPORT: 10})
     path = draw_rejections(0, counts, tmp_path / 'zero.png')
