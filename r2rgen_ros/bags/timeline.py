@@ -95,6 +95,10 @@ class Timeline:
         stamps, source_ns, index, rate = (x[order] for x in (stamps, source_ns, index, rate))
         at = np.where(index >= 0, index, _at(track, source_ns))
         latency = track.latency[np.floor(at).astype(np.int64)] if len(track) else index
+        if (np.diff(track.stamps + track.latency) >= 0).all():
+            # Messages that arrived in the order of their stamps do so in the episode, though their
+            # delays vary by more than their distance there.
+            latency = np.maximum.accumulate(stamps + latency) - stamps
         frame = fractional_index(self.stamps, stamps)
         return Placement(stamps, source_ns, at.astype(np.float64), rate, frame, latency)
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -91,6 +93,16 @@ def test_streams_of_one_message_and_of_none():
     line = Timeline(FRAMES, FRAMES + np.arange(6) * 50, np.arange(6.0))
     assert len(line.place(track([]))) == 0
     assert line.place(track([NOW - 5])).stamps.tolist() == [NOW - 5]
+
+
+def test_messages_arrive_in_the_order_of_their_stamps_though_delays_jitter():
+    stamps = np.arange(70) * 10
+    delays = np.where(np.arange(70) % 2, 0, 9)
+    jittered = replace(track(stamps + NOW), latency=delays)
+    assert (np.diff(jittered.stamps + jittered.latency) > 0).all()
+    twice_as_fast = Timeline(FRAMES, NOW + np.arange(6) * 50, np.arange(6.0))
+    placed = twice_as_fast.place(jittered)
+    assert (np.diff(placed.logs) >= 0).all()
 
 
 @settings(max_examples=200, deadline=None)
