@@ -11,7 +11,11 @@ END_EFFECTOR = 'r2rgen.end_effector'
 END_EFFECTOR_FRAME = 'r2rgen.end_effector_frame'
 GRIPPER_OPEN = 'r2rgen.gripper_open'
 GRIPPER_CLOSED = 'r2rgen.gripper_closed'
+SALVAGED = 'r2rgen.salvaged'
+"""'true' where a recording was cut off and mended; its end is missing."""
 
+OWN_FRAMES = 'r2rgen/'
+"""Frames that the annotator and the generator show begin so; none is the live robot's."""
 OWN_TOPICS = '/r2rgen/'
 """Topics that this package adds begin so; they are no input."""
 LABELLED_POINTS = '/r2rgen/labelled_points'

@@ -43,7 +43,7 @@ METADATA_VERSION: Literal[8] = 8
 Compression = Literal['none', 'zstd']
 
 
-class _Rosbag2Writer(Writer):
+class GrowingWriter(Writer):
     """The writer of rosbags, with its YAML written by libyaml.
 
     The emitter that rosbags uses is pure Python and takes 25 ms for a bag of ten topics, more than
@@ -75,13 +75,13 @@ class _Rosbag2Writer(Writer):
     def close(self) -> None:
         """Close the storage and write metadata.yaml, in it and beside it."""
         assert self.storage is not None
-        information = self._information(self.storage.path.name)
-        self.storage.close(self.version, _dump(information).strip())
+        information = self.information(self.storage.path.name)
+        self.storage.close(self.version, _yaml(information).strip())
         self.storage = None
-        text = _dump({'rosbag2_bagfile_information': information})
-        self.metapath.write_text(text, 'utf8')
+        self.metapath.write_text(dump_metadata(information), 'utf8')
 
-    def _information(self, filename: str) -> dict[str, Any]:
+    def information(self, filename: str) -> dict[str, Any]:
+        """Return what metadata.yaml says of the bag so far."""
         count = sum(self.counts.values())
         start = self.min_timestamp if count else 0
         span = {
@@ -124,7 +124,12 @@ class _Dumper(getattr(yaml, 'CSafeDumper', yaml.SafeDumper)):  # type: ignore[mi
         return True
 
 
-def _dump(value: dict[str, Any]) -> str:
+def dump_metadata(information: dict[str, Any]) -> str:
+    """Return the text of metadata.yaml."""
+    return _yaml({'rosbag2_bagfile_information': information})
+
+
+def _yaml(value: dict[str, Any]) -> str:
     text = yaml.dump(
         value, Dumper=_Dumper, default_flow_style=False, sort_keys=False, allow_unicode=True,
         width=2**20,
@@ -176,8 +181,8 @@ class BagWriter:
             self._writer = self._open()
         return self
 
-    def _open(self) -> _Rosbag2Writer:
-        writer = _Rosbag2Writer(
+    def _open(self) -> GrowingWriter:
+        writer = GrowingWriter(
             self._inside, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP
         )
         if self._compression == 'zstd':

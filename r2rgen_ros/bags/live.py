@@ -1,0 +1,283 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A bag that grows while it is recorded, and that a crash cannot take away.
+
+The bag grows in `NAME.part/NAME/`. Every flush appends whole chunks and, behind them, an end that
+is overwritten by the next flush: so at rest the file is a complete MCAP, only without an index.
+When the recording ends well the index is written and the folder renamed to `NAME`. What a killed
+recorder leaves is mended by `salvage`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from typing import TYPE_CHECKING, Any
+
+from rosbags.rosbag2 import StoragePlugin
+
+from r2rgen_ros.bags import messages
+from r2rgen_ros.bags.failures import writing
+from r2rgen_ros.bags.qos import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF
+from r2rgen_ros.bags.writer import METADATA_VERSION, GrowingWriter, dump_metadata
+from r2rgen_ros.model.errors import R2RGenError, require
+from r2rgen_ros.model.paths import require_new, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rosbags.interfaces import Connection, Qos
+
+PART = '.part'
+_LARGE = 8 * 2**20
+_PIECES = 1024
+"""IOV_MAX of Linux."""
+LOCK_NAME = '.recording'
+MAGIC = b'\x89MCAP0\r\n'
+# DataEnd and Footer records without a summary, and the magic that ends a file.
+END = (
+    b'\x0f' + (4).to_bytes(8, 'little') + bytes(4)
+    + b'\x02' + (20).to_bytes(8, 'little') + bytes(20)
+    + MAGIC
+)  # fmt: skip
+
+
+class _EndedFile:
+    """A file to append to that always ends as an MCAP does.
+
+    What is written waits in memory until `flush` puts it, with an end behind it, into the file in
+    one call; a process that is killed between two calls leaves a complete file.
+
+    Args:
+        path: An MCAP file that holds the beginning of one.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._handle = os.open(path, os.O_RDWR)
+        self._start = os.fstat(self._handle).st_size
+        self._waiting: list[bytes | memoryview] = []
+        self._size = 0
+
+    def write(self, data: Any) -> int:
+        """Append bytes."""
+        # Chunks come as views of buffers that nobody changes any more: they need not be copied.
+        self._waiting.append(data)
+        self._size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """Where the next byte goes."""
+        return self._start + self._size
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait."""
+        return self._size
+
+    def flush(self) -> None:
+        """Put into the file what waits."""
+        if self._waiting:
+            self._put(END)
+
+    def close(self) -> None:
+        """Put the last bytes, without an end: they bring their own."""
+        if self._handle >= 0:
+            self._put(b'')
+            os.ftruncate(self._handle, self._start)
+            os.close(self._handle)
+            self._handle = -1
+
+    def abandon(self) -> None:
+        """Close without writing what waits."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def _put(self, end: bytes) -> None:
+        pieces = [*self._waiting, end]
+        total = self._size + len(end)
+        # One call, so that a killed process leaves all of it or nothing in nearly all cases.
+        done = os.pwritev(self._handle, pieces, self._start) if len(pieces) < _PIECES else 0
+        if done < total:
+            rest = memoryview(b''.join(pieces))
+            while done < total:
+                done += os.pwrite(self._handle, rest[done:], self._start + done)
+        self._start += self._size
+        self._waiting, self._size = [], 0
+
+
+class LiveWriter:
+    """Writes one bag as its messages arrive.
+
+    Args:
+        path: Folder that the bag will be.
+        custom_data: Provenance for metadata.yaml, string to string.
+        flush_s: Longest time, seconds, that a message waits in memory.
+
+    Raises:
+        R2RGenError: The path exists, or cannot be written.
+
+    """
+
+    def __init__(
+        self, path: Path, *, custom_data: Mapping[str, str] | None = None, flush_s: float = 0.5
+    ) -> None:
+        self.path = require_new(path)
+        self._part = path.with_name(path.name + PART)
+        self._inside = self._part / path.name
+        self._flush_s = flush_s
+        self._flushed = time.monotonic()
+        self._connections: dict[str, Connection] = {}
+        self._last_ns = 0
+        self.bytes = 0
+        with writing(path):
+            require_new(self._part)
+            self._part.mkdir(parents=True)
+            self._lock = lock(self._part)
+            self._writer = self._open(custom_data or {})
+
+    def _open(self, custom_data: Mapping[str, str]) -> GrowingWriter:
+        writer = GrowingWriter(
+            self._inside, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP
+        )
+        for key, value in sorted(custom_data.items()):
+            writer.set_custom_data(key, str(value))
+        writer.open()
+        storage: Any = writer.storage
+        storage.bio.close()
+        storage.bio = self._file = _EndedFile(storage.path)
+        return writer
+
+    def add_topic(
+        self, name: str, msgtype: str, *, reliable: bool = True, latched: bool = False
+    ) -> None:
+        """Declare a topic before its first message.
+
+        Args:
+            name: Full name, as in '/camera/depth/image_raw'.
+            msgtype: As in 'sensor_msgs/msg/Image'; one of the standard types.
+            reliable: Whether its publishers send lost messages again.
+            latched: Whether they keep messages for late subscribers.
+
+        Raises:
+            R2RGenError: The topic is declared twice, or the type is not a standard one.
+
+        """
+        require(name not in self._connections, f'topic {name} is declared twice', 'once')
+        if msgtype not in messages.store().fielddefs:
+            raise R2RGenError(
+                f'topic {name} has the type {msgtype}', 'a standard message type of ROS 2 Humble'
+            )
+        qos = _qos(msgtype, reliable=reliable, latched=latched)
+        self._connections[name] = self._writer.declare(name, msgtype, (qos,))
+
+    def begin(self) -> None:
+        """Write metadata.yaml for the first time; call it when all topics are declared."""
+        with writing(self.path):
+            self._write_metadata()
+
+    def write(self, topic: str, arrived_ns: int, raw: bytes) -> None:
+        """Write one serialized message.
+
+        Args:
+            topic: A declared topic.
+            arrived_ns: When it arrived, nanoseconds; a time before the last one is taken as that,
+                since a bag without an index is read in the order of its times.
+            raw: Its CDR.
+
+        Raises:
+            R2RGenError: The disk is full.
+
+        """
+        self._last_ns = max(self._last_ns, arrived_ns)
+        self.bytes += len(raw)
+        self._writer.write(self._connections[topic], self._last_ns, raw)
+        self.flush_if_due()
+
+    def flush_if_due(self) -> None:
+        """Write what has waited long enough, or is large enough."""
+        storage: Any = self._writer.storage
+        if time.monotonic() - self._flushed >= self._flush_s:
+            if storage.chunk.bio.tell():
+                storage.close_chunk()
+            self._flush()
+        elif self._file.waiting > _LARGE:
+            self._flush()
+
+    def _flush(self) -> None:
+        with writing(self.path):
+            self._file.flush()
+            self._write_metadata()
+        self._flushed = time.monotonic()
+
+    def _write_metadata(self) -> None:
+        """Keep metadata.yaml about as new as the file, for readers of a cut-off recording."""
+        information = self._writer.information(f'{self.path.name}.mcap')
+        temporary = self._inside / '.metadata.yaml'
+        temporary.write_text(dump_metadata(information), 'utf8')
+        temporary.replace(self._inside / 'metadata.yaml')
+
+    def close(self) -> Path:
+        """End the bag, sync it and give it its name; return its path.
+
+        Raises:
+            R2RGenError: The disk says no; what was written so far stays in `NAME.part`.
+
+        """
+        with writing(self.path):
+            self._writer.close()
+            publish(self._part, self.path)
+            os.close(self._lock)
+        return self.path
+
+    def discard(self) -> None:
+        """Remove the bag."""
+        self._file.abandon()
+        shutil.rmtree(self._part, ignore_errors=True)
+        os.close(self._lock)
+
+    def abandon(self) -> None:
+        """Let go of the bag as it is on the disk, for `salvage`."""
+        self._file.abandon()
+        os.close(self._lock)
+
+
+def _qos(msgtype: str, *, reliable: bool, latched: bool) -> Qos:
+    """What `ros2 bag play` is to offer: all publishers' latched transforms must stay."""
+    if latched:
+        return LATCHED_TF if msgtype == messages.TF else LATCHED
+    if msgtype == messages.TF:
+        return TF
+    return RELIABLE if reliable else SENSOR
+
+
+def lock(part: Path) -> int:
+    """Hold the folder of a growing bag, so that nobody salvages it; return the handle.
+
+    Raises:
+        BlockingIOError: Another process holds it.
+
+    """
+    handle = os.open(part / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def publish(part: Path, path: Path) -> None:
+    """Sync the bag in `NAME.part/NAME` and rename it to `path`."""
+    bag = part / part.name.removesuffix(PART)
+    for item in bag.iterdir():
+        sync(item)
+    sync(bag)
+    require_new(path)
+    bag.rename(path)
+    shutil.rmtree(part)
+    sync(path.parent)
