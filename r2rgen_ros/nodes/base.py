@@ -10,6 +10,8 @@ there.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import threading
 from typing import Any, ClassVar
@@ -17,11 +19,14 @@ from typing import Any, ClassVar
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.exceptions import InvalidHandle
+from rclpy.executors import Executor, ExternalShutdownException, MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.nodes import transport
 from r2rgen_ros.nodes.outcome import Outcome
 from r2rgen_ros.nodes.parameters import Parameter, declare, read
 
@@ -32,6 +37,7 @@ _RETRY_S = 2.0
 _DIAGNOSTICS_S = 1.0
 _THREADS = 4
 _STEP_S = 0.1
+_LAST_SPINS = 5
 
 Success = TransitionCallbackReturn.SUCCESS
 Failure = TransitionCallbackReturn.FAILURE
@@ -55,6 +61,7 @@ class BaseNode(LifecycleNode):
         self.settings: dict[str, Any] = {}
         self.is_active = False
         self.is_ending = False
+        self._changing = threading.RLock()
         self.problem = ''
         """Why configuring or activating failed last; empty if it did not."""
         self.parallel = ReentrantCallbackGroup()
@@ -115,8 +122,10 @@ class BaseNode(LifecycleNode):
             return
         self.is_ending = True
         self.is_active = False
-        self.deactivate()
-        self.cleanup()
+        # Not while it comes up by itself: what is activated after this would stay.
+        with self._changing:
+            self.deactivate()
+            self.cleanup()
 
     def _configure(self) -> None:
         self.settings = read(self, self.PARAMETERS)
@@ -149,18 +158,24 @@ class BaseNode(LifecycleNode):
         """Configure and activate; try again later where something is missing."""
         assert self._starter is not None
         self._starter.cancel()
-        if self.is_ending:
-            return
-        state = self._state_machine.current_state[1]
-        done = True
-        if state == 'unconfigured':
-            done = self.trigger_configure() == Success
-        if done and self._state_machine.current_state[1] == 'inactive':
-            done = self.trigger_activate() == Success
-        if not done:
+        with self._changing:
+            done = self._bring_up()
+        if not done and not self.is_ending:
             self._starter = self.create_timer(
                 _RETRY_S, self._start, callback_group=MutuallyExclusiveCallbackGroup()
             )
+
+    def _bring_up(self) -> bool:
+        """Configure and activate, unless the node is ending; tell whether it is done."""
+        for state, trigger in (
+            ('unconfigured', self.trigger_configure),
+            ('inactive', self.trigger_activate),
+        ):
+            if self.is_ending:
+                return True
+            if self._state_machine.current_state[1] == state and trigger() != Success:
+                return False
+        return True
 
     def _publish_diagnostics(self) -> None:
         problems, values = self.health()
@@ -178,6 +193,15 @@ class BaseNode(LifecycleNode):
         self._diagnostics.publish(message)
 
 
+def latched() -> QoSProfile:
+    """Return the quality of service of what late subscribers must get, too."""
+    return QoSProfile(
+        depth=1,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
 def run(make: Any, args: list[str] | None = None) -> int:
     """Run a node until SIGINT or SIGTERM, then close it.
 
@@ -189,6 +213,7 @@ def run(make: Any, args: list[str] | None = None) -> int:
         Exit status: 0, or 2 where the node could not be made.
 
     """
+    os.environ.update(transport.settings())
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -207,8 +232,24 @@ def run(make: Any, args: list[str] | None = None) -> int:
     except ExternalShutdownException:
         pass
     finally:
-        node.close()
+        _close(node, executor)
         executor.shutdown(timeout_sec=_RETRY_S)
         node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _close(node: BaseNode, executor: Executor) -> None:
+    """Close a node while it still answers: whoever waits for a goal learns how it ended."""
+    closing = threading.Thread(target=node.close, name='close')
+    closing.start()
+    while closing.is_alive():
+        _spin(executor)
+    for _ in range(_LAST_SPINS):
+        _spin(executor)
+
+
+def _spin(executor: Executor) -> None:
+    # What is destroyed while it is waited for, such as a timer, is no matter at the end.
+    with contextlib.suppress(ExternalShutdownException, InvalidHandle):
+        executor.spin_once(timeout_sec=_STEP_S)

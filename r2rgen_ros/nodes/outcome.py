@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from r2rgen_interfaces.msg import ErrorCode
+
 from r2rgen_ros.model.errors import R2RGenError
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from std_msgs.msg import Header
 
+__all__ = ['create_cloud', 'quaternion_from_matrix']
+
 try:
     from sensor_msgs_py.point_cloud2 import create_cloud
 except ImportError:

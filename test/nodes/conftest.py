@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -21,18 +24,21 @@ from rclpy.action import ActionClient  # noqa: E402
 from rclpy.context import Context  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
-# Domains of their own, so that runs side by side do not hear each other: 0 to 101 are free to use.
-_DOMAINS = itertools.count(1 + 7 * os.getpid() % 90)
+from r2rgen_ros.nodes import transport  # noqa: E402
+
 WAIT_S = 60.0
+_ANSWER_S = 3.0
+# 0 is everybody's domain, and above 101 the ports may be taken. One after another: ports of a test
+# that has just ended are free only after a while.
+_DOMAINS = itertools.cycle(range(1, 101))
 
 
 def ros_environment(domain: int) -> dict[str, str]:
-    """Environment of a node: this machine only, large messages without loss."""
+    """Environment of a node: a domain of its own, large messages without loss."""
     return {
         **os.environ,
+        **transport.settings(),
         'ROS_DOMAIN_ID': str(domain),
-        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA',
         'PYTHONUNBUFFERED': '1',
     }
 
@@ -87,7 +93,7 @@ class Client:
 
     def close(self) -> None:
         """End the client."""
-        self.executor.shutdown()
+        self.executor.shutdown(timeout_sec=5.0)
         self.node.destroy_node()
         self.context.try_shutdown()
 
@@ -113,12 +119,19 @@ class Client:
 
     def call(self, kind, name: str, request=None, timeout: float = WAIT_S):
         """Call a service and return its response."""
+        out = self.ask(kind, name, request, timeout, timeout)
+        assert out is not None, f'{name} did not answer in {timeout} s'
+        return out
+
+    def ask(self, kind, name: str, request, timeout: float, answer_s: float):
+        """Call a service and return its response, or None if there is no answer in time."""
         client = self.node.create_client(kind, name)
-        self.until(client.service_is_ready, timeout)
-        future = client.call_async(request or kind.Request())
-        self.until(future.done, timeout)
-        self.node.destroy_client(client)
-        return future.result()
+        try:
+            self.until(client.service_is_ready, timeout)
+            future = client.call_async(request or kind.Request())
+            return future.result() if self.until(future.done, answer_s, must=False) else None
+        finally:
+            self.node.destroy_client(client)
 
     def send_goal(self, kind, name: str, goal, feedback=None, timeout: float = WAIT_S):
         """Send a goal and return its handle, whether accepted or not, with the client."""
@@ -150,14 +163,35 @@ class Client:
             self.spin(0.2)
 
     def state(self, node: str, timeout: float = WAIT_S) -> str:
-        """Return the state of a lifecycle node."""
-        return self.call(GetState, f'{node}/get_state', timeout=timeout).current_state.label
+        """Return the state of a lifecycle node; a node that was killed just before is no matter."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            out = self.ask(GetState, f'{node}/get_state', None, timeout, _ANSWER_S)
+            if out is not None:
+                return out.current_state.label
+        pytest.fail(f'{node} does not tell its state')
 
 
 @pytest.fixture
-def domain() -> int:
-    """A DDS domain that no other test uses."""
-    return 1 + next(_DOMAINS) % 100
+def domain():
+    """A DDS domain that no other test uses, in this run or in one beside it."""
+    folder = Path(tempfile.gettempdir()) / 'r2rgen_ros_domains'
+    folder.mkdir(exist_ok=True)
+    for number in itertools.islice(_DOMAINS, 100):
+        with (folder / str(number)).open('w') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            yield number
+            return
+    pytest.fail('all DDS domains are in use')
+
+
+@pytest.fixture
+def environment(domain) -> dict[str, str]:
+    """The environment of a node in the test's domain."""
+    return ros_environment(domain)
 
 
 @pytest.fixture
