@@ -9,7 +9,7 @@ import json
 import sys
 from importlib import import_module
 
-NAMES = ('speed',)
+NAMES = ('speed', 'record')
 
 
 def main() -> int:
