@@ -16,7 +16,6 @@ Examples:
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     import argparse
 
     from r2rgen_ros.model.annotation import Annotation, ObjectNote
+    from r2rgen_ros.model.scene import Scene
 
 _NUMBERS = {'point': 3, 'pixel': 2, 'box': 4}
 
@@ -74,14 +74,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Propose, take or check an annotation; write and draw it."""
     from r2rgen_ros.bags.load import load_demo
     from r2rgen_ros.generate.session import annotation_path, find_annotation
-    from r2rgen_ros.model.annotation_file import dump_annotation
-    from r2rgen_ros.model.paths import write_text
+    from r2rgen_ros.model.annotation_folder import with_local_masks
     from r2rgen_ros.parse.propose import propose
     from r2rgen_ros.parse.scene import build_scene, parse_scene, survey
     from r2rgen_ros.report.annotation import draw_annotation
 
     target = annotation_path(args.demo)
-    notes = _notes(args, target.parent)
+    notes, folder = _notes(args, target.parent)
     if notes and not args.auto:
         raise R2RGenError(
             'prompts mean nothing without --auto', '', 'add --auto, or leave them out'
@@ -96,16 +95,17 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     with console.progress('parsing', len(demo)) as bar:
         if args.auto:
             ground = survey(demo)
-            annotation = propose(ground, target.parent, notes)
-            scene = build_scene(ground, annotation, target.parent, bar.update)
+            annotation = propose(ground, folder, notes)
+            scene = build_scene(ground, annotation, folder, bar.update)
         else:
             annotation, folder = find_annotation(args.demo, args.file)
             scene = parse_scene(demo, annotation, folder, bar.update)
-            annotation = _with_local_masks(annotation, folder, target.parent)
+    annotation, masks = with_local_masks(annotation, folder, target.parent)
     if writing:
-        _set_aside(target)
-        write_text(target, dump_annotation(annotation))
-    picture = draw_annotation(scene, target.with_suffix('.png'))
+        _save(target, annotation, scene, masks)
+    else:
+        draw_annotation(scene, target.with_suffix('.png'))
+    picture = target.with_suffix('.png')
     _describe(annotation, target, picture)
     console.say(f'next: r2rgen generate {args.demo} -o DATASET -n 10')
     return {
@@ -127,6 +127,23 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _save(target: Path, annotation: Annotation, scene: Scene, masks: dict[str, bytes]) -> None:
+    """Write annotation, picture and masks; Ctrl-C stops it before that or not at all."""
+    from r2rgen_ros.generate.interrupts import Interrupts
+    from r2rgen_ros.model.annotation_folder import save_annotation
+    from r2rgen_ros.report.annotation import draw_annotation
+
+    with Interrupts() as interrupts:
+
+        def draw(path: Path) -> None:
+            draw_annotation(scene, path)
+            interrupts.check()
+
+        old = save_annotation(target, annotation, draw, masks)
+    if old is not None:
+        console.say(f'the old annotation is now {old}')
+
+
 def _describe(annotation: Annotation, target: Path, picture: Path) -> None:
     for skill in annotation.skills:
         hand = f', {", ".join(skill.in_hand)} in hand' if skill.in_hand else ''
@@ -138,20 +155,15 @@ def _describe(annotation: Annotation, target: Path, picture: Path) -> None:
     console.say(f'picture:    {picture}')
 
 
-def _set_aside(target: Path) -> None:
-    """Give an old annotation a number, so that nothing is lost."""
-    if not target.exists():
-        return
-    number = 1
-    while (old := target.with_name(f'{target.stem}.{number}{target.suffix}')).exists():
-        number += 1
-    target.rename(old)
-    console.say(f'the old annotation is now {old}')
+def _notes(args: argparse.Namespace, folder: Path) -> tuple[list[ObjectNote], Path]:
+    """Objects that the options point at; without any, the masks that lie in the demo's folder.
 
+    Returns:
+        The objects, and the folder that the paths of their masks are relative to.
 
-def _notes(args: argparse.Namespace, folder: Path) -> list[ObjectNote]:
-    """Objects that the options point at; without any, the masks that lie in the demo's folder."""
+    """
     from r2rgen_ros.model.annotation import ObjectNote, Prompt
+    from r2rgen_ros.model.annotation_folder import masked_objects
 
     notes = []
     for way, count in _NUMBERS.items():
@@ -165,15 +177,17 @@ def _notes(args: argparse.Namespace, folder: Path) -> list[ObjectNote]:
                 raise R2RGenError(f'--{way} is "{text}"', f'NAME= and {count} numbers')
             said: dict[str, Any] = {way: numbers}
             notes.append(ObjectNote(name, Prompt(args.frame, **said)))
+    # Masks may lie anywhere; they are copied once all is well.
+    root = Path(folder.resolve().anchor)
     for text in args.mask:
-        name, file = _split('mask', text)
-        notes.append(ObjectNote(name, Prompt(args.frame, mask=_local_mask(Path(file), folder))))
-    if not notes and args.auto:
-        notes += [
-            ObjectNote(path.stem, Prompt(mask=f'masks/{path.name}'))
-            for path in sorted((folder / 'masks').glob('*.png'))
-        ]
-    return notes
+        name, value = _split('mask', text)
+        file = Path(value).resolve()
+        if not file.is_file():
+            raise R2RGenError(f'there is no mask {value}')
+        notes.append(ObjectNote(name, Prompt(args.frame, mask=str(file.relative_to(root)))))
+    if notes or not args.auto:
+        return notes, root if args.mask else folder
+    return list(masked_objects(folder)), folder
 
 
 def _split(way: str, text: str) -> tuple[str, str]:
@@ -181,30 +195,3 @@ def _split(way: str, text: str) -> tuple[str, str]:
     if not (name.strip() and equals and value):
         raise R2RGenError(f'--{way} is "{text}"', 'NAME=…')
     return name.strip(), value
-
-
-def _with_local_masks(annotation: Annotation, source: Path, folder: Path) -> Annotation:
-    """The annotation with the masks it names brought into the demo's folder."""
-    notes = []
-    for note in annotation.objects:
-        prompt = note.prompt
-        if prompt.mask is not None and source.resolve() != folder.resolve():
-            prompt = replace(prompt, mask=_local_mask(source / prompt.mask, folder))
-        notes.append(replace(note, prompt=prompt))
-    return replace(annotation, objects=tuple(notes))
-
-
-def _local_mask(file: Path, folder: Path) -> str:
-    """Path of a mask below the demo's folder; one from elsewhere is copied there."""
-    from r2rgen_ros.model.paths import inside, os_errors, write_bytes
-
-    if not file.is_file():
-        raise R2RGenError(f'there is no mask {file}')
-    if file.resolve().is_relative_to(folder.resolve()):
-        return str(file.resolve().relative_to(folder.resolve()))
-    target = inside(folder, f'masks/{file.name}')
-    if not target.exists():
-        with os_errors(f'cannot read {file}'):
-            data = file.read_bytes()
-        write_bytes(target, data)
-    return f'masks/{file.name}'

@@ -82,8 +82,9 @@ def _draw(
     view.set_title('From the camera, first frame')
     view.imshow(picture)
     figure.suptitle(
-        f'{style.pretty(scene.demo.name)}: {len(scene.annotation.objects)} objects, '
-        f'{len(scene.annotation.skills)} skills, {len(scene.demo)} frames',
+        f'{style.pretty(scene.demo.name)}: '
+        f'{style.counted(len(scene.annotation.objects), "object")}, '
+        f'{style.counted(len(scene.annotation.skills), "skill")}, {len(scene.demo)} frames',
         x=0.01, ha='left', fontsize=13, fontweight='bold',
     )  # fmt: skip
     _draw_legend(figure, scene)
