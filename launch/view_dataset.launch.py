@@ -10,11 +10,18 @@ A generated bag has the recorded bag's topics and types, so one file serves both
 from __future__ import annotations
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+)
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
+
+from r2rgen_ros.nodes import transport
 
 ARGUMENTS = (
     ('bag', None, 'Folder of the bag to play: a demo, or an episode of a dataset.'),
@@ -30,6 +37,11 @@ ARGUMENTS = (
     ('use_sim_time', 'true', "Let RViz follow the bag's clock: true or false."),
     ('log_level', 'info', 'Least severity that RViz logs: debug, info, warn, error or fatal.'),
 )
+
+
+def _transport() -> list[SetEnvironmentVariable]:
+    """Chooses what loses no images, unless the user chose otherwise."""
+    return [SetEnvironmentVariable(*item) for item in transport.settings().items()]
 
 
 def _play(context: LaunchContext) -> list[ExecuteProcess]:
@@ -64,4 +76,4 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, default, description in ARGUMENTS
     ]
-    return LaunchDescription([*declared, OpaqueFunction(function=_play), rviz])
+    return LaunchDescription([*_transport(), *declared, OpaqueFunction(function=_play), rviz])
