@@ -11,6 +11,8 @@ from setuptools import find_packages, setup
 PACKAGE = 'r2rgen_ros'
 SHARE = f'share/{PACKAGE}'
 
+NODES = ('recorder', 'annotator', 'generator', 'virtual_robot')
+
 # What stays out of the core is what only one verb needs.
 EXTRAS = {
     'view': ['rerun-sdk'],
@@ -50,12 +52,14 @@ setup(
         'Topic :: Scientific/Engineering',
     ],
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={PACKAGE: ['py.typed']},
+    package_data={PACKAGE: ['py.typed', 'nodes/fastdds.xml']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (SHARE, ['package.xml']),
         (f'{SHARE}/launch', sorted(glob('launch/*.launch.py'))),
-        (f'{SHARE}/config', sorted(glob('config/*.yaml'))),
+        (f'{SHARE}/config', [*sorted(glob('config/*.yaml')), f'{PACKAGE}/nodes/fastdds.xml']),
+        (f'{SHARE}/config/cameras', sorted(glob('config/cameras/*.yaml'))),
+        (f'{SHARE}/config/robots', sorted(glob('config/robots/*.yaml'))),
         (f'{SHARE}/rviz', sorted(glob('rviz/*.rviz'))),
     ],
     python_requires='>=3.10',
@@ -74,5 +78,11 @@ setup(
     ],
     extras_require=EXTRAS,
     zip_safe=True,
-    entry_points={'console_scripts': ['r2rgen = r2rgen_ros.cli.main:main']},
+    entry_points={
+        'console_scripts': [
+            'r2rgen = r2rgen_ros.cli.main:main',
+            *(f'{node} = {PACKAGE}.nodes.{node}:main' for node in NODES),
+        ],
+        'ros2cli.command': ['r2rgen = r2rgen_ros.cli.ros2:R2RGenCommand'],
+    },
 )

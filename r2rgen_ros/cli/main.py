@@ -48,7 +48,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog='r2rgen VERB --help says more of a verb.',
     )
     parser.add_argument('--version', action='version', version=__version__)
-    verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True)
+    add_verbs(parser)
+    return parser
+
+
+def add_verbs(parser: argparse.ArgumentParser) -> None:
+    """Add all verbs to a parser."""
+    verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True, parser_class=_Parser)
     for verb, name in VERBS.items():
         module = import_module(f'r2rgen_ros.cli.{name}')
         text = (module.__doc__ or '').strip()
@@ -63,7 +69,6 @@ def _parser() -> argparse.ArgumentParser:
             '--json', action='store_true', help='print the result as JSON, for programs'
         )
         child.set_defaults(run=module.run)
-    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,11 +81,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0 done, 2 something that the user can mend, 130 stopped by Ctrl-C.
 
     """
+    return perform(_parser().parse_args(arguments))
+
+
+def perform(args: argparse.Namespace) -> int:
+    """Do what the words on the command line say.
+
+    Args:
+        args: What a parser with `add_verbs` has made of them.
+
+    Returns:
+        Exit status, as of `main`.
+
+    """
     logging.basicConfig(level=logging.WARNING, format='%(levelname)s: %(message)s')
-    name = 'r2rgen'
+    name = f'r2rgen {args.verb}'
     try:
-        args = _parser().parse_args(arguments)
-        name = f'r2rgen {args.verb}'
         if args.json:
             console.use_standard_error()
         result: dict[str, Any] = args.run(args)
