@@ -171,7 +171,7 @@ class AnnotatorNode(BaseNode):
         self._worker = Worker(self._desk.keep_up, self._kept_up)
         period = self.settings['overlay_period_s']
         if period > 0.0:
-            self._repeat = self.create_timer(period, self._screen.repeat)
+            self._repeat = self.repeat(period, self._screen.repeat, self._repeat)
         said = self.settings['demo']
         if not said:
             self._worker.nudge()
@@ -185,8 +185,7 @@ class AnnotatorNode(BaseNode):
     def deactivate(self) -> None:
         """Stop what is under way."""
         if self._repeat is not None:
-            self.destroy_timer(self._repeat)
-            self._repeat = None
+            self._repeat.cancel()
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.close()

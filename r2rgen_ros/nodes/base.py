@@ -14,7 +14,7 @@ import contextlib
 import os
 import signal
 import threading
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -29,6 +29,11 @@ from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.nodes import transport
 from r2rgen_ros.nodes.outcome import Outcome
 from r2rgen_ros.nodes.parameters import Parameter, declare, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rclpy.timer import Timer
 
 AUTOSTART = Parameter(
     'autostart', False, 'Configure and activate without a lifecycle manager: true or false.'
@@ -92,6 +97,24 @@ class BaseNode(LifecycleNode):
     def health(self) -> tuple[list[str], dict[str, str]]:
         """Return problems, and values to show, for /diagnostics."""
         return [], {}
+
+    def repeat(self, period_s: float, callback: Callable[[], None], timer: Timer | None) -> Timer:
+        """Return a timer that runs until it is cancelled; the one given, if there is one.
+
+        A timer that is destroyed while an executor waits for it makes rclpy complain, so timers
+        are kept from one activation to the next.
+
+        Args:
+            period_s: Time between calls, seconds.
+            callback: What to call.
+            timer: What this returned before, for the same callback.
+
+        """
+        if timer is None:
+            return self.create_timer(period_s, callback)
+        timer.timer_period_ns = int(period_s * 1e9)
+        timer.reset()
+        return timer
 
     # The life cycle.
 
@@ -245,6 +268,11 @@ def _close(node: BaseNode, executor: Executor) -> None:
     closing.start()
     while closing.is_alive():
         _spin(executor)
+    for _ in range(_LAST_SPINS):
+        _spin(executor)
+    # The callbacks under way end in this time, and no more begin: rclpy complains of those that
+    # outlive the executor.
+    executor.remove_node(node)
     for _ in range(_LAST_SPINS):
         _spin(executor)
 

@@ -132,7 +132,7 @@ class RecorderNode(BaseNode):
     def activate(self) -> None:
         """Accept work, and publish what goes on."""
         period = 1.0 / self.settings['status_hz']
-        self._status_timer = self.create_timer(period, self._publish_status)
+        self._status_timer = self.repeat(period, self._publish_status, self._status_timer)
 
     def deactivate(self) -> None:
         """End a recording that is under way, and keep it."""
@@ -141,8 +141,7 @@ class RecorderNode(BaseNode):
                 outcome = self._end(keep=True)
                 self.get_logger().info(outcome.message or f'kept {self._last_demo}')
             if self._status_timer is not None:
-                self.destroy_timer(self._status_timer)
-                self._status_timer = None
+                self._status_timer.cancel()
 
     def cleanup(self) -> None:
         """Forget the streams."""
