@@ -8,7 +8,7 @@ LOCK_ARGS ?=
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types check lock clean
+.PHONY: help setup demo live test lint format types check lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ setup: ## make .venv: the locked versions and this project
 
 demo: setup ## record, annotate, generate 20 episodes, draw the report
 	.venv/bin/r2rgen demo
+
+live: setup ## the same over DDS: virtual robot, recorder, annotator, generator as ROS 2 nodes
+	.venv/bin/r2rgen live
 
 test: setup ## run all tests (PYTEST_ARGS='-k name' chooses)
 	$(python) -m pytest $(PYTEST_ARGS)

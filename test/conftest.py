@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import itertools
 import os
 import signal
 import sys
+import tempfile
 from importlib import util
 from pathlib import Path
 
@@ -34,6 +37,10 @@ _simulated = _module('simulated')
 _tabletop = _module('tabletop')
 virtual_demo = _simulated.virtual_demo
 bridge_demo = _simulated.bridge_demo
+
+# 0 is everybody's domain, and above 101 the ports may be taken. One after another: ports of a test
+# that has just ended are free only after a while.
+_DOMAINS = itertools.cycle(range(1, 101))
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -63,3 +70,19 @@ def tabletop():
 def table_demo(tmp_path_factory):
     """A block put onto a plate: an annotated bag of small clouds, made once; do not change it."""
     return _tabletop.record(tmp_path_factory.mktemp('table') / 'demo')
+
+
+@pytest.fixture
+def domain():
+    """A DDS domain that no other test uses, in this run or in one beside it."""
+    folder = Path(tempfile.gettempdir()) / 'r2rgen_ros_domains'
+    folder.mkdir(exist_ok=True)
+    for number in itertools.islice(_DOMAINS, 100):
+        with (folder / str(number)).open('w') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            yield number
+            return
+    pytest.fail('all DDS domains are in use')

@@ -68,7 +68,7 @@ def _wrong_commands(text: str) -> list[str]:
     wrong = []
     for code in _code(text):
         # What follows "r2rgen" as a word of its own is a verb, unless it is a title's VERB.
-        found = re.match(r'(?:\S*/|ros2 run r2rgen_ros )?r2rgen +(\S+)(.*)', code)
+        found = re.match(r'(?:\S*/|ros2 (?:run r2rgen_ros )?)?r2rgen +(\S+)(.*)', code)
         if not found or found[1] in {'VERB', '--version'}:
             continue
         verb, rest = found[1], found[2].partition('#')[0]
@@ -101,6 +101,7 @@ def test_commands_parse(path: Path):
     'text',
     [
         '`r2rgen fly BAG`',
+        '`ros2 r2rgen fly BAG`',
         '    r2rgen generate DEMO -o DATASET --counts 3',
         '    .venv/bin/r2rgen view BAG \\\n      --quick',
     ],

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Run the verbs one after another, as a person would."""
     begin = time.monotonic()
     check_range('the number of episodes', args.count, 1, 10_000_000)
-    folder = require_new(args.output) if args.output else _free_folder()
+    folder = require_new(args.output) if args.output else free_folder('demo')
     demo, dataset = folder / 'source', folder / 'dataset'
     console.heading('1 of 3: the virtual robot shows it once')
     _verb(simulate, '-o', str(demo), '--task', args.task, '--seed', str(args.seed))
@@ -79,8 +79,9 @@ def _verb(module: Any, *words: str) -> dict[str, Any]:
     return result
 
 
-def _free_folder() -> Path:
+def free_folder(name: str) -> Path:
+    """Return the first folder output/NAME_NNN that is not there yet."""
     number = 1
-    while (folder := Path('output') / f'demo_{number:03d}').exists():
+    while (folder := Path('output') / f'{name}_{number:03d}').exists():
         number += 1
     return folder

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 VERBS = {
     'demo': 'demo',
+    'live': 'live',
     'simulate': 'simulate',
     'import': 'import_',
     'inspect': 'inspect',

@@ -4,15 +4,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import itertools
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
@@ -28,9 +24,6 @@ from r2rgen_ros.nodes import transport  # noqa: E402
 
 WAIT_S = 60.0
 _ANSWER_S = 3.0
-# 0 is everybody's domain, and above 101 the ports may be taken. One after another: ports of a test
-# that has just ended are free only after a while.
-_DOMAINS = itertools.cycle(range(1, 101))
 
 
 def ros_environment(domain: int) -> dict[str, str]:
@@ -170,22 +163,6 @@ class Client:
             if out is not None:
                 return out.current_state.label
         pytest.fail(f'{node} does not tell its state')
-
-
-@pytest.fixture
-def domain():
-    """A DDS domain that no other test uses, in this run or in one beside it."""
-    folder = Path(tempfile.gettempdir()) / 'r2rgen_ros_domains'
-    folder.mkdir(exist_ok=True)
-    for number in itertools.islice(_DOMAINS, 100):
-        with (folder / str(number)).open('w') as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                continue
-            yield number
-            return
-    pytest.fail('all DDS domains are in use')
 
 
 @pytest.fixture

@@ -1,0 +1,87 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The live demo: nodes in processes of their own, asked over real DDS."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from r2rgen_ros.bags.load import load_demo
+from r2rgen_ros.cli import live
+
+pytest.importorskip('rclpy', reason='no ROS 2 here')
+pytest.importorskip('r2rgen_interfaces', reason='r2rgen_interfaces is not built')
+
+COMMAND = [sys.executable, '-m', 'r2rgen_ros.cli.main', 'live']
+
+
+def _nodes(folder):
+    """Processes of nodes that write below a folder."""
+    found = []
+    for path in Path('/proc').glob('[0-9]*/cmdline'):
+        try:
+            text = path.read_bytes()
+        except OSError:
+            continue
+        if b'r2rgen_ros.nodes' in text and str(folder).encode() in text:
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.timeout(400)
+def test_the_whole_story_is_told(virtual_demo, tmp_path, domain):
+    out = tmp_path / 'out'
+    words = ['-o', out, '-n', 2, '--recording', virtual_demo, '--domain', domain, '--json']
+
+    done = subprocess.run(
+        [*COMMAND, *map(str, words)], check=False, capture_output=True, text=True, timeout=390
+    )
+
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result['accepted'] == 2
+    assert Path(result['report']).is_file()
+    assert len(load_demo(result['episode']).stamps) > 20
+    with_images = {topic for topic, count in result['replayed'].items() if count > 20}
+    assert {'/camera/color/image_raw', '/joint_states', '/tf'} <= with_images
+    assert {path.stem for path in (out / 'logs').iterdir()} == {
+        'virtual_robot', 'recorder', 'annotator', 'generator',
+    }  # fmt: skip
+    assert not _nodes(out)
+
+
+def test_ctrl_c_ends_all_nodes(virtual_demo, tmp_path, domain):
+    out = tmp_path / 'out'
+    words = ['-o', out, '--recording', virtual_demo, '--domain', domain]
+    running = subprocess.Popen(
+        [*COMMAND, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    end = time.monotonic() + 60.0
+    while len(_nodes(out)) < 3:  # the virtual robot writes nothing there
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+    os.kill(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=90)
+
+    assert running.returncode == 130
+    assert said.strip() == 'r2rgen live: stopped'
+    assert not _nodes(out)
+
+
+@pytest.mark.parametrize(('word', 'value'), [('--domain', '300'), ('--count', '0')])
+def test_absurd_numbers_are_refused(word, value, tmp_path, capsys):
+    from r2rgen_ros.cli.main import main
+
+    assert main(['live', '-o', str(tmp_path / 'out'), word, value]) == 2
+    assert value in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+    assert live.__doc__
