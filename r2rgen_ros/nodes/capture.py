@@ -44,6 +44,7 @@ class Stream:
         type: As in 'sensor_msgs/msg/Image'.
         reliable: Whether all its publishers send lost messages again.
         latched: Whether they keep messages for late subscribers.
+        publishers: How many there are.
 
     """
 
@@ -51,6 +52,12 @@ class Stream:
     type: str
     reliable: bool = True
     latched: bool = False
+    publishers: int = 1
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several publishers' stamps mingle: on /tf those of one, too."""
+        return self.publishers > 1 or self.type == messages.TF
 
     def qos(self, depth: int) -> QoSProfile:
         """Return what to subscribe with: what is offered, and a queue that bears a stall."""

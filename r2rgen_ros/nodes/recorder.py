@@ -123,7 +123,7 @@ class RecorderNode(BaseNode):
             raise R2RGenError('; '.join(faults))
         self._planned = planned
         self._expected = {
-            s.planned.stream.topic: 0.0 if s.planned.stream.latched else s.monitor.stamped_hz()
+            s.planned.stream.topic: 0.0 if s.planned.stream.latched else s.monitor.usual_hz()
             for s in samples
             if s.planned.role not in ('gripper', 'other', *LATCHED_ROLES)
         }
@@ -162,7 +162,10 @@ class RecorderNode(BaseNode):
             tuple(frame for _, frame in frames),
             self.settings['camera_min_hz'],
             self.settings['joint_min_hz'],
-            self.settings['max_latency_s'],
+            # Simulated time has nothing to do with this machine's clock.
+            math.inf
+            if self.get_parameter('use_sim_time').value
+            else self.settings['max_latency_s'],
         )
 
     # Streams.
@@ -200,6 +203,7 @@ class RecorderNode(BaseNode):
                         kind,
                         all(p.reliability == ReliabilityPolicy.RELIABLE for p in profiles),
                         all(p.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in profiles),
+                        len(profiles),
                     )
                 )
         return out
@@ -207,7 +211,7 @@ class RecorderNode(BaseNode):
     def _listen(self, planned: list[Planned]) -> list[Sample]:
         """Listen for `check_s` and return what was heard of each topic."""
         samples = {
-            each.stream.topic: Sample(each, StreamMonitor(each.stream.topic)) for each in planned
+            each.stream.topic: Sample(each, StreamMonitor.of(each.stream)) for each in planned
         }
 
         def add(message: Message) -> None:

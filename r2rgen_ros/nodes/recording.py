@@ -53,8 +53,8 @@ class Recording:
     ) -> None:
         self.path = path
         self.monitors = {
-            each.stream.topic: StreamMonitor(
-                each.stream.topic, expected_hz.get(each.stream.topic, 0.0)
+            each.stream.topic: StreamMonitor.of(
+                each.stream, expected_hz.get(each.stream.topic, 0.0)
             )
             for each in streams
         }

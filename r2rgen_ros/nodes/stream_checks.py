@@ -116,7 +116,8 @@ def _stream_faults(sample: Sample, limits: Limits, now_ns: int) -> list[str]:
     delay = monitor.skew_s(now_ns)
     if not math.isnan(delay) and abs(delay) > limits.latency_s:
         faults.append(
-            f'the stamps of {topic} are {delay:.1f} s behind this clock; synchronise the clocks '
+            f'the stamps of {topic} are {abs(delay):.1f} s {"behind" if delay > 0 else "ahead of"} '
+            'this clock; synchronise the clocks '
             '(chrony), or set use_sim_time'
         )
     return faults

@@ -9,8 +9,12 @@ import statistics
 from collections import deque
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from r2rgen_ros.nodes import transport
+
+if TYPE_CHECKING:
+    from r2rgen_ros.nodes.capture import Stream
 
 _WINDOW_S = 3.0
 _WINDOW_NS = int(_WINDOW_S * 1e9)
@@ -18,6 +22,8 @@ _LEAST = 20
 _GAP = 1.6
 """A step of this many periods means that a message is missing."""
 _SLOW = 0.5
+_MINGLED_S = 0.5
+"""How far apart the stamps of publishers of one topic may be, seconds."""
 _SILENT_PERIODS = 5.0
 _LEAST_SILENT_S = 1.0
 
@@ -42,12 +48,15 @@ class StreamMonitor:
     Args:
         topic: Its name.
         expected_hz: Messages per second that are normal; 0 for a latched topic.
+        is_shared: Whether the stamps of several publishers mingle. Then they may go back a little,
+            and their distances tell neither rate nor gaps.
 
     """
 
-    def __init__(self, topic: str, expected_hz: float = 0.0) -> None:
+    def __init__(self, topic: str, expected_hz: float = 0.0, *, is_shared: bool = False) -> None:
         self.topic = topic
         self.expected_hz = expected_hz
+        self.is_shared = is_shared
         self.messages = 0
         self.bytes = 0
         self.gaps = 0
@@ -55,6 +64,11 @@ class StreamMonitor:
         self.jumped_s = 0.0
         """Largest step back of the stamps, seconds."""
         self._recent: deque[Arrival] = deque()
+
+    @classmethod
+    def of(cls, stream: Stream, expected_hz: float = 0.0) -> StreamMonitor:
+        """Return a monitor of a stream."""
+        return cls(stream.topic, expected_hz, is_shared=stream.is_shared)
 
     def add(self, arrived_ns: int, stamp_ns: int | None, size: int) -> None:
         """Count a message of some bytes."""
@@ -72,8 +86,9 @@ class StreamMonitor:
 
     def _step(self, step_s: float) -> None:
         if step_s < 0.0:
-            self.jumped_s = max(self.jumped_s, -step_s)
-        elif self.expected_hz > 0.0:
+            if not self.is_shared or step_s < -_MINGLED_S:
+                self.jumped_s = max(self.jumped_s, -step_s)
+        elif self.expected_hz > 0.0 and not self.is_shared:
             periods = step_s * self.expected_hz
             if periods > _GAP:
                 self.gaps += round(periods) - 1
@@ -88,8 +103,13 @@ class StreamMonitor:
         idle = (now_ns - recent[-1].arrived_ns) * 1e-9
         return (len(recent) - 1) / max(span + max(0.0, idle - span / len(recent)), 1e-6)
 
-    def stamped_hz(self) -> float:
-        """Messages per second by the median step of the header stamps; 0 if there are none."""
+    def usual_hz(self) -> float:
+        """Messages per second by the median step of the stamps, or by arrival where they mingle.
+
+        0 if there are none.
+        """
+        if self.is_shared:
+            return self.rate_hz(self._recent[-1].arrived_ns) if self._recent else 0.0
         stamps = [each.stamp_ns for each in self._recent if each.stamp_ns is not None]
         steps = [after - before for before, after in pairwise(stamps)]
         good = [step for step in steps if step > 0]
