@@ -4,6 +4,8 @@
 # Every target makes .venv ready first; see scripts/setup.sh.
 
 PYTEST_ARGS ?=
+# More than two on two cores: tests of nodes mostly wait.
+TEST_PROCESSES ?= 3
 LOCK_ARGS ?=
 python := .venv/bin/python
 
@@ -23,7 +25,7 @@ live: setup ## the same over DDS: virtual robot, recorder, annotator, generator 
 	.venv/bin/r2rgen live
 
 test: setup ## run all tests (PYTEST_ARGS='-k name' chooses)
-	$(python) -m pytest $(PYTEST_ARGS)
+	$(python) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 lint: setup ## ruff: rules and format
 	$(python) -m ruff check .

@@ -88,19 +88,13 @@ def test_the_recorders_topics_have_the_types_that_it_takes():
 # Commands.
 
 
-def offered(kinds='topic|service|action'):
-    """What the tables say: full name and type."""
-    out = {}
-    for node in TABLES.NODES:
-        part = re.search(rf'^## {node}$(.*?)(?=^## )', PAGE, re.MULTILINE | re.DOTALL)[1]
-        for kind, rows in re.findall(r'^\| (\w+) \|.*\n\|[-|]+\|\n((?:\|.*\n)+)', part, re.M):
-            if kind not in kinds.split('|'):
-                continue
-            for row in rows.splitlines():
-                name, *cells = (cell.strip(' `') for cell in row.strip('|').split('|'))
-                full = name.replace('~', f'/{node}') if name[0] in '~/' else f'/{name}'
-                out[full] = next(cell for cell in cells if '/' in cell)
-    return out
+SAID = {node: TABLES.offers(PAGE, node) for node in TABLES.NODES}
+
+
+def _offered(kind):
+    """Names of topics, services or actions, and their types."""
+    rows = (row for said in SAID.values() for row in said[kind])
+    return {name: cells[-1 if kind != 'topic' else 1] for name, *cells in rows}
 
 
 def _arguments(name):
@@ -137,7 +131,7 @@ def _node(words):
 def _service(words):
     verb, name, kind, *text = words
     assert verb == 'call'
-    assert offered('service')[name] == kind
+    assert _offered('service')[name] == kind
     _fits(_class(kind).Request, yaml.safe_load(text[0]) if text else {})
 
 
@@ -145,14 +139,14 @@ def _action(words):
     verb, *words = [word for word in words if word not in ('-f', '--feedback')]
     name, kind, text = words
     assert verb == 'send_goal'
-    assert offered('action')[name] == kind
+    assert _offered('action')[name] == kind
     _fits(_class(kind).Goal, yaml.safe_load(text))
 
 
 def _topic(words):
     for word in words:
         if word.startswith(tuple(f'/{node}' for node in TABLES.NODES)):
-            assert word in offered('topic'), word
+            assert word in _offered('topic'), word
 
 
 def _param(words):

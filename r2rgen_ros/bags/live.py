@@ -26,7 +26,7 @@ from r2rgen_ros.model.errors import R2RGenError, require
 from r2rgen_ros.model.paths import require_new, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rosbags.interfaces import Connection, Qos
@@ -43,13 +43,20 @@ END = (
     + b'\x02' + (20).to_bytes(8, 'little') + bytes(20)
     + MAGIC
 )  # fmt: skip
+_HEAD = 9
+"""Bytes of a record's kind and length; see the MCAP specification."""
+_PRIVATE = b'\x80'
+"""Kinds of records from here on are for anybody to use, and readers skip them."""
 
 
 class _EndedFile:
     """A file to append to that always ends as an MCAP does.
 
-    What is written waits in memory until `flush` puts it, with an end behind it, into the file in
-    one call; a process that is killed between two calls leaves a complete file.
+    What is written waits in memory until `flush` puts it into the file: the new end, far behind;
+    over the old end, the head of a private record that reaches there, which readers skip; all but
+    the first head of the data; and that, which makes them count. So a process that is killed while
+    megabytes are written leaves a complete file. (Between the first two steps, some microseconds,
+    the file is torn as far as readers know; `salvage` mends it.)
 
     Args:
         path: An MCAP file that holds the beginning of one.
@@ -80,13 +87,19 @@ class _EndedFile:
 
     def flush(self) -> None:
         """Put into the file what waits."""
-        if self._waiting:
-            self._put(END)
+        if not self._waiting:
+            return
+        head, *rest = self._head_first()
+        skip = _PRIVATE + (self._size - _HEAD).to_bytes(8, 'little')
+        for at, pieces in ((self._size, [END]), (0, [skip]), (_HEAD, rest), (0, [head])):
+            self._put(pieces, self._start + at)
+        self._take_note()
 
     def close(self) -> None:
         """Put the last bytes, without an end: they bring their own."""
         if self._handle >= 0:
-            self._put(b'')
+            self._put(self._waiting, self._start)
+            self._take_note()
             os.ftruncate(self._handle, self._start)
             os.close(self._handle)
             self._handle = -1
@@ -97,15 +110,31 @@ class _EndedFile:
             os.close(self._handle)
             self._handle = -1
 
-    def _put(self, end: bytes) -> None:
-        pieces = [*self._waiting, end]
-        total = self._size + len(end)
-        # One call, so that a killed process leaves all of it or nothing in nearly all cases.
-        done = os.pwritev(self._handle, pieces, self._start) if len(pieces) < _PIECES else 0
+    def _head_first(self) -> list[bytes | memoryview]:
+        """What waits; its first piece is the head of the first record."""
+        head = b''
+        for piece in self._waiting:
+            head += bytes(piece[: _HEAD - len(head)])
+        return [head, *self._after_head(_HEAD)]
+
+    def _after_head(self, skipped: int) -> list[bytes | memoryview]:
+        out: list[bytes | memoryview] = []
+        for piece in self._waiting:
+            if skipped < len(piece):
+                out.append(memoryview(piece)[skipped:] if skipped else piece)
+            skipped = max(0, skipped - len(piece))
+        return out
+
+    def _put(self, pieces: Sequence[bytes | memoryview], at: int) -> None:
+        total = sum(map(len, pieces))
+        done = os.pwritev(self._handle, pieces, at) if 0 < len(pieces) < _PIECES else 0
         if done < total:
             rest = memoryview(b''.join(pieces))
             while done < total:
-                done += os.pwrite(self._handle, rest[done:], self._start + done)
+                done += os.pwrite(self._handle, rest[done:], at + done)
+
+    def _take_note(self) -> None:
+        """All that waited is in the file."""
         self._start += self._size
         self._waiting, self._size = [], 0
 

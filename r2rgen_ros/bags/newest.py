@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from r2rgen_ros.bags.live import PART
 from r2rgen_ros.model.errors import R2RGenError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def newest_bag(folder: Path) -> Path:
     """Return the bag below a folder that was finished last.
 
     A rosbag2 counts from when its metadata.yaml is written, at the end of the recording. Hidden
-    folders and datasets are passed over.
+    folders, datasets, and recordings that go on or were cut off are passed over.
 
     Args:
         folder: Where to look, folders within it included.
@@ -51,7 +52,9 @@ def _bags(folder: Path) -> Iterator[tuple[int, Path]]:
             folders.clear()
             yield from _finished(here / _METADATA, here)
         else:
-            folders[:] = [name for name in folders if not name.startswith('.')]
+            folders[:] = [
+                name for name in folders if not name.startswith('.') and not name.endswith(PART)
+            ]
             for name in files:
                 if name.endswith('.bag') and not name.startswith('.'):
                     yield from _finished(here / name, here / name)

@@ -35,7 +35,9 @@ def select_streams(
     for text in topics:
         role, _, topic = text.partition('=')
         if role not in ROLES or not topic:
-            raise R2RGenError(f'a topic is given as "{text}"', f'ROLE=TOPIC, a role of {ROLES}')
+            raise R2RGenError(
+                f'a topic is given as "{text}"', f'ROLE=TOPIC with a role of {", ".join(ROLES)}'
+            )
         if role == 'gripper':
             grippers.append(topic)
         else:

@@ -82,7 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0 done, 2 something that the user can mend, 130 stopped by Ctrl-C.
 
     """
-    return perform(_parser().parse_args(arguments))
+    try:
+        args = _parser().parse_args(arguments)
+    except KeyboardInterrupt:
+        console.complain('r2rgen: stopped')
+        return STOPPED
+    return perform(args)
 
 
 def perform(args: argparse.Namespace) -> int:

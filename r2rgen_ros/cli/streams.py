@@ -6,14 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from r2rgen_ros.bags.keys import parse_end_effectors
-from r2rgen_ros.bags.streams import StreamSelection
-from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.bags.selection import ROLES, select_streams
 
 if TYPE_CHECKING:
     import argparse
 
-_TOPICS = ('depth', 'colour', 'camera_info', 'cloud', 'joint_states', 'gripper')
+    from r2rgen_ros.bags.streams import StreamSelection
 
 
 def add_stream_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +22,7 @@ def add_stream_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar='ROLE=TOPIC',
-        help=f'use a topic for a role: {", ".join(_TOPICS)}; may be repeated',
+        help=f'use a topic for a role: {", ".join(ROLES)}; may be repeated',
     )
     group.add_argument('--base-frame', metavar='FRAME', help='frame of the robot base')
     group.add_argument(
@@ -39,14 +37,4 @@ def selected_streams(args: argparse.Namespace) -> StreamSelection:
         R2RGenError: A role is unknown, or given no topic.
 
     """
-    values: dict[str, object] = {}
-    for text in args.topic:
-        role, _, topic = text.partition('=')
-        if role not in _TOPICS or not topic:
-            raise R2RGenError(f'--topic is "{text}"', f'ROLE=TOPIC with a role of {list(_TOPICS)}')
-        values[role] = (topic,) if role == 'gripper' else topic
-    if args.base_frame:
-        values['base_frame'] = args.base_frame
-    if args.ee_frame:
-        values['end_effectors'] = parse_end_effectors(args.ee_frame)
-    return StreamSelection(**values)  # type: ignore[arg-type]
+    return select_streams(args.topic, args.base_frame or '', args.ee_frame or '')

@@ -88,6 +88,9 @@ class BaseNode(LifecycleNode):
     def activate(self) -> None:
         """Begin to accept work."""
 
+    def interrupt(self) -> None:
+        """Cut short what `configure` or `activate` waits for in another thread: the node ends."""
+
     def deactivate(self) -> None:
         """End what is under way, and accept no more work."""
 
@@ -145,6 +148,7 @@ class BaseNode(LifecycleNode):
             return
         self.is_ending = True
         self.is_active = False
+        self.interrupt()
         # Not while it comes up by itself: what is activated after this would stay.
         with self._changing:
             self.deactivate()

@@ -160,6 +160,8 @@ class Pace:
         if progress.stage == OPENING:
             self._began_s = now_s
         elif progress.stage == GENERATING and self._began_s is not None:
+            if progress == self._progress:
+                return  # what comes after the last episode, such as the report, is not its time
             self._progress = progress
             made = progress.accepted - progress.earlier
             self.rate_hz = made / max(now_s - self._began_s, 1e-3)

@@ -112,7 +112,7 @@ class RecorderNode(BaseNode):
             name: [each for each in value if each] if isinstance(value, list) else value
             for name, value in self.settings.items()
         }
-        self._folder = Path(self.settings['demos_folder']).expanduser()
+        self._folder = Path(self.settings['demos_folder']).expanduser().absolute()
         with os_errors(f'cannot write to {self._folder}'):
             self._folder.mkdir(parents=True, exist_ok=True)
         self._salvage()
@@ -139,7 +139,8 @@ class RecorderNode(BaseNode):
         with self._lock:
             if self._recording is not None:
                 outcome = self._end(keep=True)
-                self.get_logger().info(outcome.message or f'kept {self._last_demo}')
+                if not outcome.is_good:
+                    self.get_logger().warning(outcome.message)
             if self._status_timer is not None:
                 self._status_timer.cancel()
 
@@ -314,6 +315,12 @@ class RecorderNode(BaseNode):
                 return Outcome.of(error, ErrorCode.DISK)
             finally:
                 self._publish_status()
+            self.get_logger().info(
+                f'saved {self._last_demo}: {recording.elapsed_s:.1f} s, {recording.messages} '
+                f'messages, {recording.bytes / _MB:.0f} MB'
+                if self._last_demo
+                else f'discarded {recording.path}'
+            )
             if keep and not recording.messages:
                 return Outcome(ErrorCode.STREAMS, 'nothing arrived; no bag was kept')
             if recording.problem:

@@ -42,8 +42,8 @@ PARAMETERS: dict[str, str] = {
 """The parameter that names the topics of a role."""
 LATCHED_ROLES = ('tf_static', 'robot_description')
 OPTIONAL_ROLES = ('tf_static', 'robot_description', 'other')
-_SHOWN = '/labelled_points'
-"""Clouds that the annotator and the generator show end so."""
+_SHOWN = ('/labelled_points', '/overlay')
+"""What the annotator and the generator show to people ends so."""
 _CAMERA = ('depth', 'colour', 'camera_info', 'cloud')
 
 
@@ -145,7 +145,11 @@ def _fault(
 
 
 def _of_type(offered: Mapping[str, Sequence[Stream]], kind: str) -> list[str]:
-    return sorted(t for t, streams in offered.items() if any(s.type == kind for s in streams))
+    return sorted(
+        topic
+        for topic, streams in offered.items()
+        if any(stream.type == kind for stream in streams) and not topic.endswith(_SHOWN)
+    )
 
 
 def _find_cameras(offered: Mapping[str, Sequence[Stream]]) -> list[tuple[str, str]]:
@@ -160,8 +164,7 @@ def _find_cameras(offered: Mapping[str, Sequence[Stream]]) -> list[tuple[str, st
         if 'depth' not in topic and ('color' in topic or 'colour' in topic or 'rgb' in topic)
     ]
     if not found:
-        clouds = _of_type(offered, messages.POINT_CLOUD)
-        return [('cloud', topic) for topic in clouds if not topic.endswith(_SHOWN)]
+        return [('cloud', topic) for topic in _of_type(offered, messages.POINT_CLOUD)]
     return found
 
 

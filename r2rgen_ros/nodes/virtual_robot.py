@@ -131,6 +131,10 @@ class VirtualRobot(BaseNode):
             self._player.start()
             self._tell(RESTING)
 
+    def interrupt(self) -> None:
+        """Stop simulating."""
+        self._stage.close()
+
     def deactivate(self) -> None:
         """Stop publishing."""
         with self._switching:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2rgen_ros.bags import messages
+from r2rgen_ros.bags import live, messages
 from r2rgen_ros.bags.live import LiveWriter
 from r2rgen_ros.bags.peek import stamp_ns
 from r2rgen_ros.bags.reader import BagReader
@@ -60,6 +60,26 @@ def test_while_it_grows_a_bag_can_be_read_up_to_the_last_flush(tmp_path):
         assert len(found) == number + 1
     writer.discard()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('size', [8, 100, 3_000_000])
+def test_a_bag_can_be_read_between_any_two_writes_to_the_disk(tmp_path, monkeypatch, size):
+    put, calls, counts = live._EndedFile._put, [], []
+
+    def put_and_look(file, pieces, at):
+        put(file, pieces, at)
+        calls.append(at)
+        if len(calls) % 4 != 1:  # the end is there, what bridges the way to it comes at once
+            counts.append(len(_read(tmp_path / 'demo.part' / 'demo')[0]))
+
+    writer = _writer(tmp_path)
+    text = bytes(messages.serialize(messages.string('x' * size)))
+    writer.write('/text', 0, text)
+    monkeypatch.setattr(live._EndedFile, '_put', put_and_look)
+    for number in range(1, 10):
+        writer.write('/text', number, text)
+    writer.discard()
+    assert counts == [n for k in range(1, 10) for n in (k, k, k + 1)]
 
 
 def test_arrivals_never_go_back(tmp_path):

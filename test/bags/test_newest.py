@@ -28,6 +28,7 @@ def test_the_bag_finished_last_is_found_wherever_it_lies(tmp_path):
 
 def test_datasets_hidden_folders_and_unfinished_bags_are_passed_over(tmp_path):
     bag = _file(tmp_path / 'demo' / 'metadata.yaml', 10).parent
+    _file(tmp_path / 'cut.part' / 'cut' / 'metadata.yaml', 40)
     _file(tmp_path / 'data' / 'dataset.yaml', 20)
     _file(tmp_path / 'data' / 'episode_000000' / 'metadata.yaml', 20)
     _file(tmp_path / '.demo.tmp' / 'metadata.yaml', 20)

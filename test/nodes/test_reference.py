@@ -5,36 +5,24 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from importlib import util
 
 import pytest
 from rclpy.action import get_action_server_names_and_types_by_node
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
-PAGE = Path(__file__).resolve().parent.parent.parent / 'docs' / 'reference-nodes.md'
 NODES = ('recorder', 'annotator', 'generator', 'virtual_robot')
 # What every lifecycle node has.
 COMMON = re.compile(r'/rosout|/parameter_events|/\w+/transition_event|.*/_action/\w+')
 COMMON_TYPES = ('rcl_interfaces/', 'lifecycle_msgs/', 'type_description_interfaces/')
 
 
-def _rows(heading):
-    """First word of the table's head, and the cells of its rows."""
-    text = PAGE.read_text(encoding='utf-8')
-    part = re.search(rf'^## {heading}$(.*?)(?=^## )', text, re.MULTILINE | re.DOTALL)[1]
-    for kind, rows in re.findall(r'^\| (\w+) \|.*\n\|[-|]+\|\n((?:\|.*\n)+)', part, re.MULTILINE):
-        for row in rows.splitlines():
-            yield kind, [cell.strip(' `') for cell in row.strip('|').split('|')]
-
-
-def _said(node):
-    """What the page says of a node, with full names."""
-    out = {'topic': set(), 'service': set(), 'action': set()}
-    for kind, (name, *cells) in [*_rows('All nodes'), *_rows(node)]:
-        if kind in out:
-            full = name.replace('~', f'/{node}') if name[0] in '~/' else f'/{name}'
-            out[kind].add((full, *cells[: 3 if kind == 'topic' else 1]))
-    return out
+def _said(repository, node):
+    """What the page says."""
+    spec = util.spec_from_file_location('node_tables', repository / 'scripts' / 'node_tables.py')
+    tables = util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    return tables.offers(tables.PAGE.read_text(encoding='utf-8'), node)
 
 
 def _is_own(name, kinds):
@@ -103,14 +91,14 @@ def parameters(tmp_path, request):
 
 
 @pytest.mark.parametrize('node', NODES)
-def test_a_node_offers_what_the_reference_says(start, client, parameters, node):
+def test_a_node_offers_what_the_reference_says(start, client, parameters, repository, node):
     values = parameters(node)
     values = values() if callable(values) else values
     start(node, **values)
     client.until(lambda: (node, '/') in client.node.get_node_names_and_namespaces())
     if values['autostart']:
         client.wait_active(f'/{node}')
-    said = _said(node)
+    said = _said(repository, node)
     assert said['service']
     client.until(lambda: _offered(client, node) == said, 30.0, must=False)
     assert _offered(client, node) == said
