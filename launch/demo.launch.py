@@ -15,9 +15,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
+from launch.actions import GroupAction, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
+
+from r2rgen_ros.nodes import bringup
 
 HERE = Path(__file__).resolve().parent
 
@@ -61,8 +63,5 @@ def _include(name: str) -> GroupAction:
 
 def generate_launch_description() -> LaunchDescription:
     """Returns all nodes, with the arguments that ARGUMENTS documents."""
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, default, description in ARGUMENTS
-    ]
-    return LaunchDescription([*declared, *(_include(name) for name in INCLUDED)])
+    included = (_include(name) for name in INCLUDED)
+    return LaunchDescription([*bringup.declared(ARGUMENTS), *included])

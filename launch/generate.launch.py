@@ -12,18 +12,12 @@ r2rgen_interfaces/action/Generate.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
+from launch import LaunchDescription
 
-from r2rgen_ros.nodes import transport
+from r2rgen_ros.nodes.bringup import node_with_rviz
 
 SHARE = Path(__file__).resolve().parent.parent
-CONFIG = SHARE / 'config'
 
 ARGUMENTS = (
     ('demos_folder', '', 'Folder of the recorder; empty: as in the parameters.'),
@@ -38,46 +32,12 @@ ARGUMENTS = (
 )
 
 
-def _transport() -> list[SetEnvironmentVariable]:
-    """Chooses what loses no images, unless the user chose otherwise."""
-    return [SetEnvironmentVariable(*item) for item in transport.settings().items()]
-
-
-def _node(context: LaunchContext) -> list[Node]:
-    """Returns the generator, from the arguments' values."""
-
-    def value(name: str) -> str:
-        return str(LaunchConfiguration(name).perform(context))
-
-    files = [str(CONFIG / 'generator.yaml')]
-    files += [str(Path(value('params_file')).expanduser())] if value('params_file') else []
-    own: dict[str, Any] = {
-        name: value(name).lower() == 'true' for name in ('autostart', 'use_sim_time')
-    }
-    own.update({name: value(name) for name in ('demos_folder', 'datasets_folder') if value(name)})
-    return [
-        Node(
-            package='r2rgen_ros',
-            executable='generator',
-            namespace=value('namespace'),
-            parameters=[*files, own],
-            arguments=['--ros-args', '--log-level', value('log_level')],
-            output='screen',
-        )
-    ]
-
-
 def generate_launch_description() -> LaunchDescription:
     """Returns the generator and RViz, with the arguments that ARGUMENTS documents."""
-    rviz = Node(
-        package='rviz2',
-        executable='rviz2',
-        arguments=['--display-config', LaunchConfiguration('rviz_config')],
-        condition=IfCondition(LaunchConfiguration('rviz')),
-        output='screen',
+    return node_with_rviz(
+        'generator',
+        SHARE,
+        ARGUMENTS,
+        flags=('autostart', 'use_sim_time'),
+        texts=('demos_folder', 'datasets_folder'),
     )
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, default, description in ARGUMENTS
-    ]
-    return LaunchDescription([*_transport(), *declared, OpaqueFunction(function=_node), rviz])

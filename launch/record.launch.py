@@ -11,16 +11,16 @@ over all of them.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.substitutions import LaunchConfiguration
+from launch.actions import OpaqueFunction
 from launch_ros.actions import Node
 
-from r2rgen_ros.nodes import transport
+from r2rgen_ros.nodes import bringup
 
 SHARE = Path(__file__).resolve().parent.parent
 CONFIG = SHARE / 'config'
@@ -55,11 +55,6 @@ SHOWN = {
 }
 
 
-def _transport() -> list[SetEnvironmentVariable]:
-    """Chooses what loses no images, unless the user chose otherwise."""
-    return [SetEnvironmentVariable(*item) for item in transport.settings().items()]
-
-
 def _read(files: list[Path]) -> dict[str, Any]:
     """Returns the parameters of some files; later ones win."""
     out: dict[str, Any] = {}
@@ -71,33 +66,21 @@ def _read(files: list[Path]) -> dict[str, Any]:
 
 def _nodes(context: LaunchContext) -> list[Node]:
     """Returns the recorder and RViz, from the arguments' values."""
-
-    def value(name: str) -> str:
-        return str(LaunchConfiguration(name).perform(context))
-
+    value = partial(bringup.value, context)
     files = [CONFIG / 'recorder.yaml']
     for folder, name in (('cameras', 'camera'), ('robots', 'robot')):
         files += [CONFIG / folder / f'{value(name)}.yaml'] if value(name) else []
-    files += [Path(value('params_file')).expanduser()] if value('params_file') else []
+    files += map(Path, bringup.parameters_file(context))
     own: dict[str, Any] = {
-        name: value(name).lower() == 'true' for name in ('autostart', 'use_sim_time')
+        name: bringup.is_true(context, name) for name in ('autostart', 'use_sim_time')
     }
     own.update({name: value(name) for name in ('demos_folder', 'base_frame') if value(name)})
     if value('end_effector_frames'):
         frames = value('end_effector_frames').strip('[]').split(',')
         own['end_effector_frames'] = [frame.strip(' \'"') for frame in frames]
-    level = ['--ros-args', '--log-level', value('log_level')]
-    nodes = [
-        Node(
-            package='r2rgen_ros',
-            executable='recorder',
-            namespace=value('namespace'),
-            parameters=[*map(str, files), own],
-            arguments=level,
-            output='screen',
-        )
-    ]
-    if value('rviz').lower() == 'true':
+    nodes = [bringup.node(context, 'recorder', [*map(str, files), own])]
+    if bringup.is_true(context, 'rviz'):
+        level = ['--ros-args', '--log-level', value('log_level')]
         nodes.append(_rviz(value, {**_read(files), **own}, level))
     return nodes
 
@@ -128,10 +111,5 @@ def _rviz(value: Any, settings: dict[str, Any], level: list[str]) -> Node:
 
 def generate_launch_description() -> LaunchDescription:
     """Returns the recorder and RViz, with the arguments that ARGUMENTS documents."""
-    declared = [
-        DeclareLaunchArgument(
-            name, default_value=default, description=description, choices=CHOICES.get(name)
-        )
-        for name, default, description in ARGUMENTS
-    ]
-    return LaunchDescription([*_transport(), *declared, OpaqueFunction(function=_nodes)])
+    declared = bringup.declared(ARGUMENTS, CHOICES)
+    return LaunchDescription([*bringup.loss_free(), *declared, OpaqueFunction(function=_nodes)])

@@ -9,19 +9,18 @@ A generated bag has the recorded bag's topics and types, so one file serves both
 
 from __future__ import annotations
 
-from launch import LaunchContext, LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    ExecuteProcess,
-    OpaqueFunction,
-    SetEnvironmentVariable,
-)
-from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import Node
-from launch_ros.substitutions import FindPackageShare
+from functools import partial
+from pathlib import Path
 
-from r2rgen_ros.nodes import transport
+from launch import LaunchContext, LaunchDescription
+from launch.actions import ExecuteProcess, OpaqueFunction
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from r2rgen_ros.nodes import bringup
+
+SHARE = Path(__file__).resolve().parent.parent
 
 ARGUMENTS = (
     ('bag', None, 'Folder of the bag to play: a demo, or an episode of a dataset.'),
@@ -29,30 +28,18 @@ ARGUMENTS = (
     ('loop', 'true', 'Start again at the end: true or false.'),
     ('start_paused', 'false', 'Wait for the space bar before playing: true or false.'),
     ('rviz', 'true', 'Start RViz: true or false.'),
-    (
-        'rviz_config',
-        PathJoinSubstitution([FindPackageShare('r2rgen_ros'), 'rviz', 'episode.rviz']),
-        'What RViz shows.',
-    ),
+    ('rviz_config', str(SHARE / 'rviz' / 'episode.rviz'), 'What RViz shows.'),
     ('use_sim_time', 'true', "Let RViz follow the bag's clock: true or false."),
     ('log_level', 'info', 'Least severity that RViz logs: debug, info, warn, error or fatal.'),
 )
 
 
-def _transport() -> list[SetEnvironmentVariable]:
-    """Chooses what loses no images, unless the user chose otherwise."""
-    return [SetEnvironmentVariable(*item) for item in transport.settings().items()]
-
-
 def _play(context: LaunchContext) -> list[ExecuteProcess]:
     """Builds the `ros2 bag play` command from the arguments' values."""
-
-    def value(name: str) -> str:
-        return str(LaunchConfiguration(name).perform(context))
-
+    value = partial(bringup.value, context)
     command = ['ros2', 'bag', 'play', value('bag'), '--rate', value('rate'), '--clock']
-    command += ['--loop'] if value('loop').lower() == 'true' else []
-    command += ['--start-paused'] if value('start_paused').lower() == 'true' else []
+    command += ['--loop'] if bringup.is_true(context, 'loop') else []
+    command += ['--start-paused'] if bringup.is_true(context, 'start_paused') else []
     return [ExecuteProcess(cmd=command, output='screen')]
 
 
@@ -72,8 +59,6 @@ def generate_launch_description() -> LaunchDescription:
         condition=IfCondition(LaunchConfiguration('rviz')),
         output='screen',
     )
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, default, description in ARGUMENTS
-    ]
-    return LaunchDescription([*_transport(), *declared, OpaqueFunction(function=_play), rviz])
+    return LaunchDescription(
+        [*bringup.loss_free(), *bringup.declared(ARGUMENTS), OpaqueFunction(function=_play), rviz]
+    )

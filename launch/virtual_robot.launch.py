@@ -11,18 +11,12 @@ It simulates and draws for about half a minute before it publishes.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
+from launch import LaunchDescription
 
-from r2rgen_ros.nodes import transport
+from r2rgen_ros.nodes.bringup import node_with_rviz
 
 SHARE = Path(__file__).resolve().parent.parent
-CONFIG = SHARE / 'config'
 
 ARGUMENTS = (
     (
@@ -42,45 +36,12 @@ ARGUMENTS = (
 )
 
 
-def _transport() -> list[SetEnvironmentVariable]:
-    """Chooses what loses no images, unless the user chose otherwise."""
-    return [SetEnvironmentVariable(*item) for item in transport.settings().items()]
-
-
-def _node(context: LaunchContext) -> list[Node]:
-    """Returns the virtual robot, from the arguments' values."""
-
-    def value(name: str) -> str:
-        return str(LaunchConfiguration(name).perform(context))
-
-    files = [str(CONFIG / 'virtual_robot.yaml')]
-    files += [str(Path(value('params_file')).expanduser())] if value('params_file') else []
-    own: dict[str, Any] = {'autostart': value('autostart').lower() == 'true'}
-    own.update({name: value(name) for name in ('task', 'recording', 'fault') if value(name)})
-    own.update({'seed': int(value('seed'))} if value('seed') else {})
-    return [
-        Node(
-            package='r2rgen_ros',
-            executable='virtual_robot',
-            namespace=value('namespace'),
-            parameters=[*files, own],
-            arguments=['--ros-args', '--log-level', value('log_level')],
-            output='screen',
-        )
-    ]
-
-
 def generate_launch_description() -> LaunchDescription:
     """Returns the virtual robot and RViz, with the arguments that ARGUMENTS documents."""
-    rviz = Node(
-        package='rviz2',
-        executable='rviz2',
-        arguments=['--display-config', LaunchConfiguration('rviz_config')],
-        condition=IfCondition(LaunchConfiguration('rviz')),
-        output='screen',
+    return node_with_rviz(
+        'virtual_robot',
+        SHARE,
+        ARGUMENTS,
+        texts=('task', 'recording', 'fault'),
+        numbers=('seed',),
     )
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, default, description in ARGUMENTS
-    ]
-    return LaunchDescription([*_transport(), *declared, OpaqueFunction(function=_node), rviz])

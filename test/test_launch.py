@@ -79,10 +79,9 @@ def test_every_argument_is_described(path):
 
 
 @EVERY_NODE
-def test_a_file_starts_its_node_with_large_messages(name, executable):
+def test_a_file_starts_its_node(name, executable):
     texts = _texts(_path(name))
     assert executable in texts
-    assert 'transport.settings()' in _path(name).read_text(encoding='utf-8')
     assert {'autostart', 'params_file', 'rviz', 'log_level', 'namespace'} <= _arguments(
         _path(name)
     ).keys()
@@ -180,6 +179,14 @@ def test_transports_that_the_user_chose_stay(load, run, monkeypatch, variable):
     assert {name: environment.get(name) for name in VARIABLES} == {
         name: 'mine' if name == variable else None for name in VARIABLES
     }
+
+
+def test_a_bag_is_played(load, run):
+    description = load(_path('view_dataset')).generate_launch_description()
+    (player,), _ = run(description, rviz='false', bag='some/bag', start_paused='true', loop='false')
+    assert _words(player) == [
+        'ros2', 'bag', 'play', 'some/bag', '--rate', '1.0', '--clock', '--start-paused',
+    ]  # fmt: skip
 
 
 def test_presets_are_laid_over_the_defaults_and_a_file_over_them(load, run, tmp_path):

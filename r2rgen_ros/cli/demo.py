@@ -20,15 +20,27 @@ from r2rgen_ros.model.paths import require_new
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `r2rgen demo`."""
+    add_demo_arguments(parser, 'demo', 20)
+
+
+def add_demo_arguments(parser: argparse.ArgumentParser, name: str, count: int) -> None:
+    """Declare the options that both demos have.
+
+    Args:
+        parser: Of the verb.
+        name: Its folders are called so.
+        count: Episodes that it makes unless told otherwise.
+
+    """
     parser.add_argument(
         '-o',
         '--output',
         type=Path,
         metavar='FOLDER',
-        help='folder to create (default: the next free output/demo_NNN)',
+        help=f'folder to create (default: the next free output/{name}_NNN)',
     )
     parser.add_argument(
-        '-n', '--count', type=int, default=20, help='episodes to generate (default: %(default)s)'
+        '-n', '--count', type=int, default=count, help='episodes to generate (default: %(default)s)'
     )
     parser.add_argument(
         '--task',

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from r2rgen_ros.bags.reader import BagReader
-from r2rgen_ros.cli import console, simulate
-from r2rgen_ros.cli.demo import free_folder
+from r2rgen_ros.cli import console
+from r2rgen_ros.cli.demo import add_demo_arguments, free_folder
 from r2rgen_ros.model.errors import R2RGenError, check_range
 from r2rgen_ros.model.paths import require_new
 
@@ -27,23 +27,7 @@ _DOMAIN = 77
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `r2rgen live`."""
-    parser.add_argument(
-        '-o',
-        '--output',
-        type=Path,
-        metavar='FOLDER',
-        help='folder to create (default: the next free output/live_NNN)',
-    )
-    parser.add_argument(
-        '-n', '--count', type=int, default=10, help='episodes to generate (default: %(default)s)'
-    )
-    parser.add_argument(
-        '--task',
-        default='place-bottle',
-        choices=simulate.TASKS,
-        help='what the robot does (default: %(default)s)',
-    )
-    parser.add_argument('--seed', type=int, default=0, help='seed (default: %(default)s)')
+    add_demo_arguments(parser, 'live', 10)
     parser.add_argument(
         '--recording', type=Path, metavar='BAG', help='bag that the robot plays, not simulating'
     )
