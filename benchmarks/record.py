@@ -44,6 +44,7 @@ def measure(seconds: float = SECONDS) -> dict[str, Any]:
     cores = sorted(os.sched_getaffinity(0))[:2]
     os.sched_setaffinity(0, set(cores))
     os.environ.update(transport.settings())
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 90)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -70,6 +70,8 @@ class Director:
     def __enter__(self) -> Director:
         """Start the nodes."""
         os.environ.update(transport.settings())
+        # The demo is for this machine; others are not to hear of it.
+        os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
         self.logs.mkdir(parents=True)
         self._context.init(args=None, domain_id=self._domain)
         self._node = rclpy.create_node(

@@ -32,6 +32,8 @@ def ros_environment(domain: int) -> dict[str, str]:
         **os.environ,
         **transport.settings(),
         'ROS_DOMAIN_ID': str(domain),
+        # Nothing of a test is heard on the network.
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
         'PYTHONUNBUFFERED': '1',
     }
 
