@@ -153,7 +153,7 @@ class LiveWriter:
     """
 
     def __init__(
-        self, path: Path, *, custom_data: Mapping[str, str] | None = None, flush_s: float = 0.5
+        self, path: Path, *, custom_data: Mapping[str, str] | None = None, flush_s: float = 0.25
     ) -> None:
         self.path = require_new(path)
         self._part = path.with_name(path.name + PART)
