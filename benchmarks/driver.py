@@ -81,6 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument('--fault', choices=FAULTS, default='none')
     parser.add_argument('--after-s', type=float, default=0.0, help='when the fault begins')
     parser.add_argument('--log', type=Path)
+    parser.add_argument('--reliable', action='store_true', help='send lost images again')
     return parser.parse_args()
 
 
@@ -110,12 +111,13 @@ def _sources(node: Any, options: argparse.Namespace) -> list[Source]:
         edges += [(HAND, BASE)]
     still = [] if fault == 'no_camera_tf' else [(BASE, OPTICAL)]
 
-    best_effort = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+    best_effort, reliable = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
+    sensor = QoSProfile(depth=5, reliability=reliable if options.reliable else best_effort)
     camera, arm = 1.0 / options.camera_hz, 1.0 / options.joint_hz
     table = [
-        (COLOUR, camera, Image, best_effort, colour),
-        (DEPTH, camera, Image, best_effort, depth),
-        (INFO, camera, CameraInfo, best_effort, info),
+        (COLOUR, camera, Image, sensor, colour),
+        (DEPTH, camera, Image, sensor, depth),
+        (INFO, camera, CameraInfo, sensor, info),
         (JOINTS, arm, JointState, 100, joints),
         (TF, 1.0 / options.tf_hz, TFMessage, 100, TFMessage(transforms=_transforms(edges))),
         (TF_STATIC, np.inf, TFMessage, latched(), TFMessage(transforms=_transforms(still))),

@@ -14,19 +14,20 @@ import fcntl
 import os
 import shutil
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rosbags.rosbag2 import StoragePlugin
 
 from r2rgen_ros.bags import messages
-from r2rgen_ros.bags.failures import writing
+from r2rgen_ros.bags.failures import DiskFullError, writing
 from r2rgen_ros.bags.qos import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF
 from r2rgen_ros.bags.writer import METADATA_VERSION, GrowingWriter, dump_metadata
 from r2rgen_ros.model.errors import R2RGenError, require
 from r2rgen_ros.model.paths import require_new, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from rosbags.interfaces import Connection, Qos
@@ -237,8 +238,22 @@ class LiveWriter:
         elif self._file.waiting > _LARGE:
             self._flush()
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say of a full disk where what was written lies."""
+        try:
+            with writing(self.path):
+                yield
+        except DiskFullError as error:
+            raise DiskFullError(
+                f'the disk is full: {self.path} could not be finished',
+                'room for it',
+                f'free some space; the recorder saves what is in {self._part} when it is '
+                'configured again',
+            ) from error
+
     def _flush(self) -> None:
-        with writing(self.path):
+        with self._writing():
             self._file.flush()
             self._write_metadata()
         self._flushed = time.monotonic()
@@ -257,7 +272,7 @@ class LiveWriter:
             R2RGenError: The disk says no; what was written so far stays in `NAME.part`.
 
         """
-        with writing(self.path):
+        with self._writing():
             self._writer.close()
             publish(self._part, self.path)
             os.close(self._lock)

@@ -255,9 +255,12 @@ def run(make: Any, args: list[str] | None = None) -> int:
     executor.add_node(node)
     try:
         while not stop.is_set() and rclpy.ok():
-            executor.spin_once(timeout_sec=_STEP_S)
-    except ExternalShutdownException:
-        pass
+            try:
+                executor.spin_once(timeout_sec=_STEP_S)
+            except ExternalShutdownException:
+                break
+            except Exception as error:  # noqa: BLE001  # one callback that fails is not the end
+                node.get_logger().error(f'a callback failed: {error!r}')
     finally:
         _close(node, executor)
         executor.shutdown(timeout_sec=_RETRY_S)

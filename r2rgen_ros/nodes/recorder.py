@@ -32,12 +32,12 @@ from r2rgen_ros.nodes.parameters import Parameter
 from r2rgen_ros.nodes.recording import Recording
 from r2rgen_ros.nodes.stream_checks import Limits, Sample, check
 from r2rgen_ros.nodes.stream_monitor import StreamMonitor
-from r2rgen_ros.nodes.stream_plan import LATCHED_ROLES, Planned, plan
+from r2rgen_ros.nodes.stream_plan import LATCHED_ROLES, Planned, notes, plan
 
 if TYPE_CHECKING:
     from r2rgen_ros.nodes.capture import Message
 
-_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]*')
+_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]{0,99}')
 _MB = 1_000_000
 _FEEDBACK_S = 0.5
 _DISCOVERY_S = 0.25
@@ -82,6 +82,9 @@ class RecorderNode(BaseNode):
         self._capture: Capture | None = None
         self._recording: Recording | None = None
         self._last_demo = ''
+        self._last_end: tuple[Recording, Outcome] | None = None
+        self._unclaimed: Outcome | None = None
+        self._broken: set[Path] = set()
         self._folder = Path()
         self._status = self.create_publisher(RecorderStatus, '~/status', latched())
         self._status_timer: Any = None
@@ -122,11 +125,16 @@ class RecorderNode(BaseNode):
         if faults:
             raise R2RGenError('; '.join(faults))
         self._planned = planned
+        by_arrival = self._is_simulated()
         self._expected = {
-            s.planned.stream.topic: 0.0 if s.planned.stream.latched else s.monitor.usual_hz()
+            s.planned.stream.topic: 0.0
+            if s.planned.stream.latched
+            else s.monitor.usual_hz(by_arrival=by_arrival)
             for s in samples
             if s.planned.role not in ('gripper', 'other', *LATCHED_ROLES)
         }
+        for note in notes(planned):
+            self.get_logger().warning(note)
         self.get_logger().info(f'ready to record {len(planned)} topics to {self._folder}')
 
     def activate(self) -> None:
@@ -154,7 +162,9 @@ class RecorderNode(BaseNode):
             try:
                 self.get_logger().warning(f'a recording was cut off; saved as {salvage(part)}')
             except R2RGenError as error:
-                self.get_logger().error(str(error))
+                if part not in self._broken:
+                    self.get_logger().error(str(error))
+                self._broken.add(part)
 
     def _limits(self) -> Limits:
         frames = keys.parse_end_effectors(', '.join(self.settings['end_effector_frames']))
@@ -164,10 +174,11 @@ class RecorderNode(BaseNode):
             self.settings['camera_min_hz'],
             self.settings['joint_min_hz'],
             # Simulated time has nothing to do with this machine's clock.
-            math.inf
-            if self.get_parameter('use_sim_time').value
-            else self.settings['max_latency_s'],
+            math.inf if self._is_simulated() else self.settings['max_latency_s'],
         )
+
+    def _is_simulated(self) -> bool:
+        return bool(self.get_parameter('use_sim_time').value)
 
     # Streams.
 
@@ -203,7 +214,7 @@ class RecorderNode(BaseNode):
                         topic,
                         kind,
                         all(p.reliability == ReliabilityPolicy.RELIABLE for p in profiles),
-                        all(p.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in profiles),
+                        _is_latched(topic, [p.durability for p in profiles]),
                         len(profiles),
                     )
                 )
@@ -245,9 +256,15 @@ class RecorderNode(BaseNode):
                     ErrorCode.BUSY, f'{self._recording.path} is being recorded; stop it first'
                 )
             try:
+                # Drivers may have been restarted since the last look, with other settings, too.
+                self._planned = plan(self.settings, self._offered())
+            except R2RGenError as error:
+                return Outcome(ErrorCode.STREAMS, str(error))
+            try:
                 self._open(self._path(name))
             except (R2RGenError, OSError) as error:
                 return Outcome.of(error, ErrorCode.BAD_REQUEST)
+            self.problem, self._unclaimed = '', None
             self.get_logger().info(f'recording {self._last_demo}')
         self._publish_status()
         return Outcome()
@@ -264,7 +281,9 @@ class RecorderNode(BaseNode):
             return free_name(self._folder / stamp)
         if not _NAME.fullmatch(name):
             raise R2RGenError(
-                f'"{name}" is no name for a bag', 'letters, digits, "_" and "-" only', ''
+                f'"{name}" is no name for a bag',
+                'at most 100 letters, digits, "_" and "-"',
+                '',
             )
         path = inside(self._folder, name)
         if free_name(path) != path:
@@ -272,6 +291,7 @@ class RecorderNode(BaseNode):
         return path
 
     def _open(self, path: Path) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it
         free = shutil.disk_usage(self._folder).free
         least = self.settings['min_free_mb'] * _MB
         if free < least:
@@ -300,32 +320,43 @@ class RecorderNode(BaseNode):
         with self._lock:
             recording, self._recording = self._recording, None
             if recording is None:
-                return Outcome(ErrorCode.BAD_REQUEST, 'nothing is being recorded')
+                claimed, self._unclaimed = self._unclaimed, None
+                return claimed or Outcome(ErrorCode.BAD_REQUEST, 'nothing is being recorded')
             assert self._capture is not None
+            faults = recording.faults(time.time_ns()) if keep else []
             self._capture.close()
             self._capture = None
-            try:
-                if keep and recording.messages:
-                    recording.stop()
-                else:
-                    recording.discard()
-                    self._last_demo = ''
-            except R2RGenError as error:
-                self.get_logger().error(str(error))
-                return Outcome.of(error, ErrorCode.DISK)
-            finally:
-                self._publish_status()
-            self.get_logger().info(
-                f'saved {self._last_demo}: {recording.elapsed_s:.1f} s, {recording.messages} '
-                f'messages, {recording.bytes / _MB:.0f} MB'
-                if self._last_demo
-                else f'discarded {recording.path}'
-            )
-            if keep and not recording.messages:
+            outcome = self._put_away(recording, faults, keep=keep)
+            self._last_end = recording, outcome
+            self.problem = outcome.message
+            if not outcome.is_good:
+                self.get_logger().error(outcome.message)
+        self._publish_status()
+        return outcome
+
+    def _put_away(self, recording: Recording, faults: list[str], *, keep: bool) -> Outcome:
+        """Give the bag its name, or remove it; tell what a person should know of it."""
+        path, self._last_demo = self._last_demo, ''
+        try:
+            if not keep or not recording.messages:
+                recording.discard()
+                self.get_logger().info(f'discarded {path}')
+                if not keep:
+                    return Outcome()
                 return Outcome(ErrorCode.STREAMS, 'nothing arrived; no bag was kept')
-            if recording.problem:
-                return Outcome(ErrorCode.DISK, recording.problem)
-            return Outcome()
+            recording.stop()
+        except R2RGenError as error:
+            return Outcome.of(error, ErrorCode.DISK)
+        self._last_demo = path
+        self.get_logger().info(
+            f'saved {path}: {recording.elapsed_s:.1f} s, {recording.messages} messages, '
+            f'{recording.bytes / _MB:.0f} MB'
+        )
+        if recording.problem:
+            return Outcome(ErrorCode.DISK, f'{recording.problem}; kept {path}')
+        if faults:
+            return Outcome(ErrorCode.STREAMS, f'{"; ".join(faults)}; kept {path}')
+        return Outcome()
 
     # Services and the action.
 
@@ -349,21 +380,31 @@ class RecorderNode(BaseNode):
 
     def _execute(self, goal: Any) -> Record.Result:
         """Record until cancelled, stopped by service, or the time is up."""
-        outcome = self._begin(goal.request.name)
+        limit = goal.request.max_duration_s
+        if math.isnan(limit) or limit < 0.0:
+            outcome = Outcome(
+                ErrorCode.BAD_REQUEST, f'max_duration_s is {limit}, expected 0 or more'
+            )
+        else:
+            outcome = self._begin(goal.request.name)
         if not outcome.is_good:
             goal.abort()
             return outcome.fill(Record.Result())
         recording = self._recording
         assert recording is not None
-        limit = goal.request.max_duration_s or math.inf
+        limit = limit or math.inf
         while self._recording is recording and not recording.ended.is_set():
             if goal.is_cancel_requested or recording.elapsed_s >= limit or self.is_ending:
                 break
             goal.publish_feedback(Record.Feedback(status=self._make_status()))
             recording.ended.wait(min(_FEEDBACK_S, max(0.01, limit - recording.elapsed_s)))
         duration = recording.elapsed_s
-        if self._recording is recording:
-            outcome = self._end(keep=True)
+        with self._lock:
+            if self._recording is recording:
+                self._end(keep=True)
+            if self._last_end is not None and self._last_end[0] is recording:
+                outcome = self._last_end[1]
+            self._unclaimed = None
         result = outcome.fill(Record.Result())
         result.demo = self._last_demo
         result.duration_s = duration
@@ -382,9 +423,7 @@ class RecorderNode(BaseNode):
     def _publish_status(self) -> None:
         recording = self._recording
         if recording is not None and recording.ended.is_set():
-            outcome = self._end(keep=True)
-            self.problem = outcome.message
-            self.get_logger().error(f'{outcome.message}; kept {self._last_demo}')
+            self._unclaimed = self._end(keep=True)
             return
         self._status.publish(self._make_status())
 
@@ -394,7 +433,7 @@ class RecorderNode(BaseNode):
             stamp=self.get_clock().now().to_msg(),
             state='recording' if recording else 'idle',
             demo=self._last_demo,
-            free_bytes=shutil.disk_usage(self._folder).free,
+            free_bytes=_free_bytes(self._folder),
         )
         if recording is None:
             return status
@@ -425,6 +464,20 @@ class RecorderNode(BaseNode):
                 f'{stream.lost} lost, {1e3 * stream.skew_s:.0f} ms old'
             )
         return list(status.problems), values
+
+
+def _free_bytes(folder: Path) -> int:
+    """What is free on the disk; 0 where the folder is gone."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0
+
+
+def _is_latched(topic: str, offered: list[DurabilityPolicy]) -> bool:
+    """Whether to ask for what was sent earlier; on /tf_static that matters more than the rest."""
+    kept = [each == DurabilityPolicy.TRANSIENT_LOCAL for each in offered]
+    return any(kept) if topic.endswith(('tf_static', 'robot_description')) else all(kept)
 
 
 def _stream_status(each: Planned, monitor: StreamMonitor, now: int, began: int) -> StreamStatus:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from r2rgen_ros.bags.live import LiveWriter
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.nodes.stream_monitor import StreamMonitor
+from r2rgen_ros.nodes.stream_plan import REQUIRED_ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +53,7 @@ class Recording:
         queue_bytes: int,
     ) -> None:
         self.path = path
+        self._streams = tuple(streams)
         self.monitors = {
             each.stream.topic: StreamMonitor.of(
                 each.stream, expected_hz.get(each.stream.topic, 0.0)
@@ -104,6 +106,18 @@ class Recording:
     def elapsed_s(self) -> float:
         """Seconds since it began."""
         return (time.time_ns() - self.began_ns) * 1e-9
+
+    def faults(self, now_ns: int) -> list[str]:
+        """Return what is wrong with streams that a demonstration needs, by topic."""
+        found = []
+        for each in self._streams:
+            monitor = self.monitors[each.stream.topic]
+            fault = monitor.fault(now_ns, self.began_ns)
+            if each.role in REQUIRED_ROLES and not monitor.messages:
+                fault = 'nothing arrived'
+            if fault:
+                found.append(f'{each.stream.topic}: {fault}')
+        return found
 
     def add(self, message: Message) -> None:
         """Take a message; returns at once."""

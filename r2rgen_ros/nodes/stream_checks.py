@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from rclpy.serialization import deserialize_message
 
 from r2rgen_ros.bags import messages
 from r2rgen_ros.nodes.capture import message_class
+from r2rgen_ros.nodes.stream_plan import LATCHED_ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -96,7 +98,7 @@ def check(samples: Sequence[Sample], limits: Limits, now_ns: int) -> list[str]:
 
 def _stream_faults(sample: Sample, limits: Limits, now_ns: int) -> list[str]:
     topic, role, monitor = sample.planned.stream.topic, sample.planned.role, sample.monitor
-    if sample.planned.stream.latched or role == 'other':
+    if sample.planned.stream.latched or role in ('other', *LATCHED_ROLES):
         return []
     if not monitor.messages:
         return [f'{topic} ({role}) has a publisher but nothing arrives; check its driver and QoS']
@@ -131,17 +133,25 @@ def _size_faults(samples: Sequence[Sample], heads: Mapping[str, Any]) -> list[st
         if sample.planned.role in ('depth', 'colour', 'camera_info') and hasattr(head, 'width'):
             size = head.width, head.height
             sizes.setdefault(sample.planned.role, {})[sample.planned.stream.topic] = size
-    depths = set(sizes.get('depth', {}).values())
-    if len(depths) != 1:
-        return []  # none, or several cameras: which belongs to which shows when reading
-    width, height = next(iter(depths))
-    return [
-        f'{topic} ({role}) is {w}x{h} but the depth is {width}x{height}; switch on the alignment '
-        'of depth to colour in the camera driver'
-        for role in ('colour', 'camera_info')
-        for topic, (w, h) in sizes.get(role, {}).items()
-        if (w, h) != (width, height)
-    ]
+    depths, faults = sizes.get('depth', {}), []
+    is_only_camera = len(depths) == 1 and len(sizes.get('colour', {})) <= 1
+    for role in ('colour', 'camera_info'):
+        for topic, (w, h) in sizes.get(role, {}).items():
+            depth = _of_same_camera(topic, depths, is_only_camera=is_only_camera)
+            if depth is not None and depths[depth] != (w, h):
+                width, height = depths[depth]
+                faults.append(
+                    f'{topic} ({role}) is {w}x{h} but the depth is {width}x{height}; switch on '
+                    'the alignment of depth to colour in the camera driver'
+                )
+    return faults
+
+
+def _of_same_camera(topic: str, depths: Iterable[str], *, is_only_camera: bool) -> str | None:
+    """The depth topic in the nearest namespace; None where none shares one with the topic."""
+    near = {depth: len(os.path.commonpath([topic, depth])) for depth in depths}
+    best = max(near, key=lambda depth: near[depth], default=None)
+    return best if best is not None and (near[best] > 1 or is_only_camera) else None
 
 
 def _frame_faults(frames: Mapping[str, str], tree: _Tree, limits: Limits) -> list[str]:

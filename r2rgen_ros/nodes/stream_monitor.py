@@ -103,12 +103,12 @@ class StreamMonitor:
         idle = (now_ns - recent[-1].arrived_ns) * 1e-9
         return (len(recent) - 1) / max(span + max(0.0, idle - span / len(recent)), 1e-6)
 
-    def usual_hz(self) -> float:
+    def usual_hz(self, *, by_arrival: bool = False) -> float:
         """Messages per second by the median step of the stamps, or by arrival where they mingle.
 
         0 if there are none.
         """
-        if self.is_shared:
+        if self.is_shared or by_arrival:
             return self.rate_hz(self._recent[-1].arrived_ns) if self._recent else 0.0
         stamps = [each.stamp_ns for each in self._recent if each.stamp_ns is not None]
         steps = [after - before for before, after in pairwise(stamps)]
@@ -129,7 +129,17 @@ class StreamMonitor:
         return (now_ns - self._recent[-1].arrived_ns) * 1e-9 if self._recent else math.nan
 
     def problem(self, now_ns: int, since_ns: int) -> str:
-        """What is wrong, in words; empty if nothing is.
+        """What is wrong, in words; empty if nothing is. Arguments as of `fault`."""
+        fault = self.fault(now_ns, since_ns)
+        if not fault and self.lost:
+            return (
+                f'{self.lost} messages lost on the way; start its publisher with '
+                f'FASTDDS_DEFAULT_PROFILES_FILE={transport.PROFILE}, too'
+            )
+        return fault
+
+    def fault(self, now_ns: int, since_ns: int) -> str:
+        """What is wrong with the stream itself; empty if nothing is.
 
         Args:
             now_ns: The present, by this machine's clock.
@@ -151,11 +161,6 @@ class StreamMonitor:
             rate = self.rate_hz(now_ns)
             if watched > _WINDOW_S and rate < _SLOW * self.expected_hz:
                 return f'{rate:.1f} Hz instead of {self.expected_hz:.1f}; check its driver and bus'
-        if self.lost:
-            return (
-                f'{self.lost} messages lost on the way; start its publisher with '
-                f'FASTDDS_DEFAULT_PROFILES_FILE={transport.PROFILE}, too'
-            )
         return ''
 
     def _window(self, now_ns: int) -> list[Arrival]:

@@ -40,6 +40,8 @@ PARAMETERS: dict[str, str] = {
     'robot_description': 'robot_description_topic',
 }
 """The parameter that names the topics of a role."""
+REQUIRED_ROLES = ('depth', 'colour', 'camera_info', 'cloud', 'joint', 'tf')
+"""What a demonstration is not whole without, where it was there when the recording began."""
 LATCHED_ROLES = ('tf_static', 'robot_description')
 OPTIONAL_ROLES = ('tf_static', 'robot_description', 'other')
 _SHOWN = ('/labelled_points', '/overlay')
@@ -106,6 +108,18 @@ def plan(settings: Mapping[str, Any], offered: Mapping[str, Sequence[Stream]]) -
     if faults:
         raise R2RGenError('; '.join(faults))
     return out
+
+
+def notes(planned: Sequence[Planned]) -> list[str]:
+    """Return what a person may miss later, though a recording can begin."""
+    roles = {each.role for each in planned}
+    missing = {
+        'joint': 'no JointState is published: episodes will have no joint positions',
+        'robot_description': 'no robot description is published: episodes will have no joint '
+        'positions of their own, and the robot is not told from the table link by link',
+        'tf_static': 'no static transforms are published',
+    }
+    return [text for role, text in missing.items() if role not in roles]
 
 
 def _named(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -193,11 +194,16 @@ def test_a_second_start_and_bad_names_are_refused(drive, record, client, demos):
     drive()
     record()
     client.wait_active('/recorder')
-    for name in ('a/b', '../a', '.hidden', 'a.b', '-a', 'a b'):
+    for name in ('a/b', '../a', '.hidden', 'a.b', '-a', 'a b', 101 * 'a'):
         handle = client.send_goal(Record, '/recorder/record', Record.Goal(name=name))
         result = client.result(handle).result
         assert result.error_code == ErrorCode.BAD_REQUEST
         assert 'letters, digits' in result.error_msg
+    for seconds in (-1.0, float('nan')):
+        goal = Record.Goal(max_duration_s=seconds)
+        result = client.result(client.send_goal(Record, '/recorder/record', goal)).result
+        assert result.error_code == ErrorCode.BAD_REQUEST
+        assert 'max_duration_s' in result.error_msg
     assert not _trigger(client, 'stop').success
     assert _trigger(client, 'start').success
     again = _trigger(client, 'start')
@@ -251,8 +257,8 @@ def test_without_a_camera_it_waits_and_starts_when_there_is_one(drive, record, c
         ('clock_jumps', 'stamps jumped back by'),
     ],
 )
-def test_faults_while_recording_show_in_status_and_diagnostics(
-    drive, record, client, fault, expected
+def test_faults_while_recording_show_in_status_diagnostics_and_answer(
+    drive, record, client, demos, fault, expected
 ):
     drive('--fault', fault, '--after-s', '8')
     recorder = record()
@@ -263,7 +269,12 @@ def test_faults_while_recording_show_in_status_and_diagnostics(
     client.until(lambda: statuses and any(expected in text for text in statuses[-1].problems))
     client.until(lambda: any(expected in d.status[0].message for d in diagnostics))
     assert {t for s in statuses[-1].streams if s.problem for t in [s.topic]} <= CAMERA_TOPICS
-    assert _trigger(client, 'stop').success
+    # It is kept, but not as if nothing had been.
+    answer = _trigger(client, 'stop')
+    assert not answer.success
+    assert expected in answer.message
+    (path,) = demos.iterdir()
+    assert answer.message.endswith(f'kept {path}')
     assert 'Traceback' not in recorder.text
 
 
@@ -339,7 +350,50 @@ def test_it_stops_before_the_disk_is_full(drive, record, client, tmp_path, reque
     assert 'stopped before the disk is full' in result.error_msg
     found, _ = _messages(result.demo)
     assert len(found[DEPTH]) > 10
-    assert not _trigger(client, 'start').success
+    diagnostics = client.listen(DiagnosticArray, '/diagnostics')
+    client.until(lambda: any('before the disk' in d.status[0].message for d in diagnostics))
+    refused = _trigger(client, 'start')
+    assert not refused.success
+    assert 'MB are free' in refused.message
+    # Started by service, it ends by itself as well, and `stop` tells how.
+    shutil.rmtree(result.demo)
+    assert _trigger(client, 'start').success
+    statuses = client.listen(RecorderStatus, '/recorder/status')
+    client.until(lambda: statuses and statuses[-1].state == 'idle')
+    answer = _trigger(client, 'stop')
+    assert not answer.success
+    assert 'stopped before the disk is full' in answer.message
+    assert 'kept' in answer.message
+
+
+def test_a_folder_that_is_removed_is_made_again(drive, record, client, demos):
+    drive()
+    recorder = record()
+    client.wait_active('/recorder')
+    shutil.rmtree(demos)
+    client.spin(1.5)
+    assert recorder.process.poll() is None
+    assert _trigger(client, 'start').success
+    client.spin(1.0)
+    assert _trigger(client, 'stop').success
+    assert _messages(next(demos.iterdir()))[0]
+
+
+def test_a_driver_that_was_restarted_otherwise_is_recorded(drive, record, client, demos, domain):
+    drive('--reliable')
+    record()
+    client.wait_active('/recorder')
+    _end_drivers(domain)
+    client.spin(1.0)
+    refused = _trigger(client, 'start')
+    assert not refused.success
+    assert 'no depth image' in refused.message
+    drive()
+    client.until(lambda: _trigger(client, 'start').success)
+    client.spin(2.0)
+    answer = _trigger(client, 'stop')
+    assert answer.success, answer.message
+    assert len(_messages(next(demos.iterdir()))[0][DEPTH]) > 5
 
 
 def test_it_obeys_a_lifecycle_manager(drive, record, client):
