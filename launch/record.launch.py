@@ -81,13 +81,16 @@ def _nodes(context: LaunchContext) -> list[Node]:
     nodes = [bringup.node(context, 'recorder', [*map(str, files), own])]
     if bringup.is_true(context, 'rviz'):
         level = ['--ros-args', '--log-level', value('log_level')]
-        nodes.append(_rviz(value, {**_read(files), **own}, level))
+        led = bringup.rviz_remappings(context, 'recorder')
+        nodes.append(_rviz(value, {**_read(files), **own}, level, led))
     return nodes
 
 
-def _rviz(value: Any, settings: dict[str, Any], level: list[str]) -> Node:
+def _rviz(
+    value: Any, settings: dict[str, Any], level: list[str], led: list[tuple[str, str]]
+) -> Node:
     """Returns RViz; it shows the first camera of the presets, in the frame of the base."""
-    remappings = []
+    remappings = [*led]
     for shown, parameter in SHOWN.items():
         topic = (settings.get(parameter) or [''])[0]
         folder, _, _ = topic.rpartition('/')

@@ -293,10 +293,11 @@ def test_what_the_recorder_says_is_quoted_as_it_is():
     text = (REPOSITORY / 'docs' / 'how-to.md').read_text(encoding='utf-8')
     part = text[text.index('## Understand what') : text.index('## Get back a recording')]
     rows = re.findall(r'^\| ((?:`[^`]+`)) \|', part, re.MULTILINE)
-    nodes = REPOSITORY / 'r2rgen_ros' / 'nodes'
+    package = REPOSITORY / 'r2rgen_ros'
+    says = ('stream_checks', 'stream_plan', 'stream_monitor', 'recording')
     code = ''.join(
-        (nodes / f'{name}.py').read_text(encoding='utf-8')
-        for name in ('stream_checks', 'stream_plan', 'stream_monitor', 'recording')
+        path.read_text(encoding='utf-8')
+        for path in (package / 'bags' / 'live.py', *(package / 'nodes' / f'{n}.py' for n in says))
     )
     # Texts that run over lines, without their quotes.
     code = re.sub(r"['\"]\n\s*f?['\"]", '', code)

@@ -205,18 +205,55 @@ def test_presets_are_laid_over_the_defaults_and_a_file_over_them(load, run, tmp_
     assert values['end_effector_frames'] == ['left=a', 'right=b']
 
 
-def test_rviz_shows_the_camera_of_the_preset(load, run, monkeypatch):
-    pytest.importorskip('ament_index_python')
+@pytest.fixture
+def no_rviz(monkeypatch):
+    """RViz need not be installed to see what it would be told."""
+    pytest.importorskip('launch_ros', reason='launch is not installed')
     from launch_ros.substitutions import ExecutableInPackage
 
-    # RViz need not be installed to see what it would be told.
     monkeypatch.setattr(ExecutableInPackage, 'perform', lambda *_: 'rviz2')
+
+
+@pytest.mark.usefixtures('no_rviz')
+def test_rviz_shows_the_camera_of_the_preset(load, run):
     nodes, _ = run(
         load(_path('record')).generate_launch_description(), camera='realsense', robot='ur'
     )
     words = _words(nodes[1])
     assert '/camera/color/image_raw:=/camera/camera/color/image_raw' in words
     assert words[words.index('--fixed-frame') + 1] == 'base_link'
+
+
+def _rviz_words(load, run, name, **arguments):
+    nodes, _ = run(load(_path(name)).generate_launch_description(), **arguments)
+    (rviz,) = (node for node in nodes if node.node_package == 'rviz2')
+    return {word for word in _words(rviz) if ':=' in word and word.startswith('/')}
+
+
+@pytest.mark.usefixtures('no_rviz')
+@pytest.mark.parametrize('namespace', ['cell', '/cell/'])
+@pytest.mark.parametrize('name', ['annotate', 'generate'])
+def test_rviz_finds_a_node_in_a_namespace(load, run, name, namespace):
+    file = REPOSITORY / 'rviz' / f'{STARTS[name]}.rviz'
+    named = set(re.findall(r'Value: (/.+)', file.read_text(encoding='utf-8')))
+    assert len(named) > 2
+    assert ('/clicked_point' in named) == (name == 'annotate')
+    words = _rviz_words(load, run, name, rviz='true', namespace=namespace)
+    assert words == {f'{topic}:=/cell{topic}' for topic in named}
+
+
+@pytest.mark.usefixtures('no_rviz')
+def test_rviz_finds_the_recorder_in_a_namespace(load, run, tmp_path):
+    file = tmp_path / 'own.rviz'
+    file.write_text('a:\n  Topic: /recorder/status\n  Other Topic: /generator/markers\n')
+    words = _rviz_words(load, run, 'record', rviz_config=str(file), namespace='cell')
+    assert words == {'/recorder/status:=/cell/recorder/status'}
+
+
+@pytest.mark.usefixtures('no_rviz')
+@pytest.mark.parametrize('arguments', [{}, {'namespace': 'cell', 'rviz_config': 'absent.rviz'}])
+def test_rviz_is_led_nowhere_without_need(load, run, arguments):
+    assert _rviz_words(load, run, 'annotate', rviz='true', **arguments) == set()
 
 
 def test_the_demo_starts_all_nodes_on_the_same_folder(load, run):

@@ -139,7 +139,10 @@ def inspect_bag(path: Path | str, wanted: StreamSelection | None = None) -> Insp
         surveys, buffer = _read(reader)
         streams, confusion = _streams(reader, wanted)
         base, hands, guess = _frames(buffer, wanted, reader.custom_data)
-        lacks = _lacks(reader, streams, surveys, buffer, base)
+        # Where a choice is to be made first, what the topics lack cannot be known.
+        lacks = (
+            _motion_lacks(buffer) if confusion else _lacks(reader, streams, surveys, buffer, base)
+        )
         return Inspection(
             path=place,
             format=_format(reader),
@@ -283,7 +286,8 @@ def _lacks(
 ) -> list[Lack]:
     return [
         *_camera_lacks(streams, surveys),
-        *_robot_lacks(reader, streams, surveys, buffer),
+        *_motion_lacks(buffer),
+        *_robot_lacks(reader, streams, surveys),
         *_calibration_lacks(streams, surveys, buffer, base),
     ]
 
@@ -328,21 +332,20 @@ def _camera_lacks(streams: Streams, surveys: Mapping[str, Survey]) -> list[Lack]
     return out
 
 
-def _robot_lacks(
-    reader: BagReader,
-    streams: Streams,
-    surveys: Mapping[str, Survey],
-    buffer: TransformBuffer,
-) -> list[Lack]:
-    out = []
-    if not any(not edge.is_static for edge in buffer.edges):
-        out.append(
-            Lack(
-                'moving transforms (/tf)',
-                'they tell where the end effector was',
-                'run robot_state_publisher and record "/tf /tf_static"',
-            )
+def _motion_lacks(buffer: TransformBuffer) -> list[Lack]:
+    if any(not edge.is_static for edge in buffer.edges):
+        return []
+    return [
+        Lack(
+            'moving transforms (/tf)',
+            'they tell where the end effector was',
+            'run robot_state_publisher and record "/tf /tf_static"',
         )
+    ]
+
+
+def _robot_lacks(reader: BagReader, streams: Streams, surveys: Mapping[str, Survey]) -> list[Lack]:
+    out = []
     if not streams.joint_states:
         out.append(
             Lack(

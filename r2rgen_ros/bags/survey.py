@@ -49,6 +49,8 @@ class Survey:
         self.joint_names: tuple[str, ...] = ()
         self.has_slash = False
         self.useless: list[int] = []
+        self._details: dict[str, Any] = {}
+        self._odd: list[str] = []
 
     def add(self, log_ns: int, message: Any) -> None:
         """Take in one message."""
@@ -77,7 +79,7 @@ class Survey:
 
     def details(self) -> dict[str, Any]:
         """What is in the topic."""
-        return {'frame': self.frame} if self.frame else {}
+        return {**({'frame': self.frame} if self.frame else {}), **self._details}
 
     @property
     def count(self) -> int:
@@ -98,6 +100,8 @@ class Survey:
 
     def problems(self) -> Iterator[str]:
         """What is odd, each with its remedy."""
+        if not self.count:
+            yield 'it holds no messages: check that its publisher ran'
         if self.has_slash:
             yield 'its frame has a leading slash, which tf2 rejects: it is read without'
         if len(self.stamps) < 2:
@@ -140,14 +144,13 @@ class CloudSurvey(Survey):
 
     def start(self, message: Any) -> None:
         """Measure the first cloud."""
-        self._details: dict[str, Any] = {
+        self._details = {
             'width': int(message.width),
             'height': int(message.height),
             'fields': [field.name for field in message.fields],
             'point_step': int(message.point_step),
             'is_dense': bool(message.is_dense),
         }
-        self._odd: list[str] = []
         try:
             layout = CloudLayout.of(message)
             cloud, mask = decode_cloud(message, layout)
@@ -177,10 +180,6 @@ class CloudSurvey(Survey):
         if is_useless:
             self.useless.append(len(self.logs) - 1)
 
-    def details(self) -> dict[str, Any]:
-        """Size, fields, and what is valid of the first cloud."""
-        return {**super().details(), **self._details}
-
     def problems(self) -> Iterator[str]:
         """What is odd."""
         yield from super().problems()
@@ -199,8 +198,6 @@ class ImageSurvey(Survey):
 
     def start(self, message: Any) -> None:
         """Measure the first image."""
-        self._details: dict[str, Any] = {}
-        self._odd: list[str] = []
         try:
             coding = ImageCoding.of(message)
             size = (
@@ -230,10 +227,6 @@ class ImageSurvey(Survey):
         except R2RGenError:
             self.useless.append(len(self.logs) - 1)
 
-    def details(self) -> dict[str, Any]:
-        """Size and encoding, and of depth what is valid in the first image."""
-        return {**super().details(), **self._details}
-
     def problems(self) -> Iterator[str]:
         """What is odd."""
         yield from super().problems()
@@ -256,14 +249,10 @@ class InfoSurvey(Survey):
             'cy': float(k[5]),
         }
 
-    def details(self) -> dict[str, Any]:
-        """The intrinsics."""
-        return {**super().details(), **self._details}
-
     def problems(self) -> Iterator[str]:
         """What is odd."""
         yield from super().problems()
-        if not self._details['fx'] > 0.0:
+        if self._details and not self._details['fx'] > 0.0:
             yield 'the matrix K is empty: calibrate the camera'
 
 
@@ -308,7 +297,7 @@ class JointSurvey(Survey):
     def problems(self) -> Iterator[str]:
         """What is odd."""
         yield from super().problems()
-        if not self._has['position']:
+        if self.logs and not self._has['position']:
             yield 'no message holds positions'
         share = self._same_readings / max(self._readings, 1)
         if share > 0.2 and len(self.joint_names) > 2:

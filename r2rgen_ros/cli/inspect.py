@@ -97,5 +97,5 @@ def _verdict(found: Inspection) -> Iterator[str]:
     for title, lacks in (('missing', needed), ('useful, but missing', useful)):
         for lack in lacks:
             yield f'  {title}: {lack.what} ({lack.why}); to fix: {lack.fix}'
-    if found.obstacle and not needed:
+    if found.obstacle:
         yield f'  in the way: {found.obstacle}'

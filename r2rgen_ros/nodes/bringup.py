@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -76,6 +76,26 @@ def node(context: LaunchContext, executable: str, parameters: Sequence[Any]) -> 
     )
 
 
+def rviz_remappings(context: LaunchContext, executable: str) -> list[tuple[str, str]]:
+    """Return what leads RViz to a node in the argument `namespace`.
+
+    RViz's files name the topics of a node without a namespace, from the root.
+
+    Args:
+        context: With the arguments namespace and rviz_config.
+        executable: The node's name.
+
+    """
+    namespace = value(context, 'namespace').strip('/')
+    file = Path(value(context, 'rviz_config')).expanduser()
+    if not namespace or not file.is_file():
+        return []
+    clicks = '|/clicked_point' if executable == 'annotator' else ''
+    pattern = rf': *["\']?(/{executable}/[\w/]+{clicks})["\']? *$'
+    named = re.findall(pattern, file.read_text(encoding='utf-8', errors='replace'), re.MULTILINE)
+    return [(topic, f'/{namespace}{topic}') for topic in dict.fromkeys(named)]
+
+
 def node_with_rviz(
     executable: str,
     share: Path,
@@ -103,15 +123,17 @@ def node_with_rviz(
         own.update({name: given(name) for name in texts if given(name)})
         own.update({name: int(given(name)) for name in numbers if given(name)})
         files = [str(share / 'config' / f'{executable}.yaml'), *parameters_file(context)]
-        return [node(context, executable, [*files, own])]
+        nodes = [node(context, executable, [*files, own])]
+        if is_true(context, 'rviz'):
+            nodes.append(
+                Node(
+                    package='rviz2',
+                    executable='rviz2',
+                    arguments=['--display-config', value(context, 'rviz_config')],
+                    remappings=rviz_remappings(context, executable),
+                    output='screen',
+                )
+            )
+        return nodes
 
-    rviz = Node(
-        package='rviz2',
-        executable='rviz2',
-        arguments=['--display-config', LaunchConfiguration('rviz_config')],
-        condition=IfCondition(LaunchConfiguration('rviz')),
-        output='screen',
-    )
-    return LaunchDescription(
-        [*loss_free(), *declared(arguments), OpaqueFunction(function=make), rviz]
-    )
+    return LaunchDescription([*loss_free(), *declared(arguments), OpaqueFunction(function=make)])

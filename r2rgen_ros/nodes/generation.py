@@ -16,9 +16,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
+
+from r2rgen_ros.generate.dataset import Dataset
+from r2rgen_ros.model.errors import R2RGenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +31,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-
-    from r2rgen_ros.model.errors import R2RGenError
 
 STARTING, READING, OPENING, GENERATING, REPORTING = (
     'starting', 'reading the demo', 'opening the dataset', 'generating', 'drawing the report'
@@ -57,6 +60,7 @@ class Request:
         resume: Go on with what is there.
         report: Draw the report at the end.
         show: Tell of every new episode.
+        there: How far the dataset is already.
 
     """
 
@@ -70,6 +74,7 @@ class Request:
     resume: bool = False
     report: bool = True
     show: bool = True
+    there: Progress = field(default_factory=lambda: Progress())
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,19 @@ class Progress:
     accepted: int = 0
     attempts: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+
+
+def progress_of(dataset: Path) -> Progress:
+    """Return how far a dataset is; what is wrong with it is told by who goes on with it."""
+    accepted, reasons = 0, Counter[str]()
+    with suppress(R2RGenError, OSError, ValueError):
+        for entry in Dataset.open(dataset).entries():
+            if entry.accepted:
+                accepted += 1
+            else:
+                reasons[entry.reason] += 1
+    attempts = accepted + reasons.total()
+    return Progress(STARTING, accepted, accepted, attempts, dict(reasons))
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +201,7 @@ class Generation:
 
     def __init__(self, request: Request, show: Callable[[NewEpisode], None]) -> None:
         self.request = request
-        self.progress = Progress()
+        self.progress = request.there
         self.ended = Ended(fault='the generating process gave no answer')
         self.pace = Pace()
         self._show = show

@@ -93,7 +93,7 @@ class _Work:
     def __init__(self, request: Request, send: Callable[[object], None]) -> None:
         self.request = request
         self._send = send
-        self._latest = Progress()
+        self._latest = request.there
 
     def run(self) -> None:
         """Generate, and send how it ended."""

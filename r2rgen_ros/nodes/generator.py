@@ -22,7 +22,7 @@ from r2rgen_ros.generate.dataset import is_dataset
 from r2rgen_ros.model.errors import R2RGenError, check_range, require
 from r2rgen_ros.model.paths import inside, os_errors
 from r2rgen_ros.nodes.base import BaseNode, run
-from r2rgen_ros.nodes.generation import OPENING, Generation, Request
+from r2rgen_ros.nodes.generation import OPENING, Generation, Progress, Request, progress_of
 from r2rgen_ros.nodes.outcome import Outcome
 from r2rgen_ros.nodes.parameters import Parameter
 from r2rgen_ros.nodes.showing import Showing
@@ -218,9 +218,10 @@ class GeneratorNode(BaseNode):
         check_range('the count of the goal', goal.count, 1, 10_000_000)
         check_range('the seed of the goal', goal.seed, 0, 2**63 - 1)
         check_range('the workers of the goal', goal.workers, 0, 1024)
+        dataset = _dataset_path(self._folder, goal.dataset, goal.resume)
         return Request(
             demo=_found(goal.demo, Path(self.settings['demos_folder']).expanduser()),
-            dataset=_dataset_path(self._folder, goal.dataset, goal.resume),
+            dataset=dataset,
             count=goal.count,
             seed=goal.seed,
             config=Path(goal.config).expanduser() if goal.config else None,
@@ -229,6 +230,7 @@ class GeneratorNode(BaseNode):
             resume=goal.resume,
             report=self.settings['report'],
             show=self._showing is not None,
+            there=progress_of(dataset) if goal.resume else Progress(),
         )
 
     async def _on_cancel(self, _request: Any, response: Any) -> Any:

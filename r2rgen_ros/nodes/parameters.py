@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.parameter import Parameter as RosParameter
 
 from r2rgen_ros.model.errors import R2RGenError, require
 
@@ -62,9 +61,6 @@ class Parameter:
         return out
 
 
-_LISTS = {str: RosParameter.Type.STRING_ARRAY, float: RosParameter.Type.DOUBLE_ARRAY}
-
-
 def declare(node: Node, parameters: Iterable[Parameter]) -> None:
     """Declare parameters on a node.
 
@@ -93,18 +89,22 @@ def read(node: Node, parameters: Iterable[Parameter]) -> dict[str, Any]:
     """Return the values of parameters by name.
 
     Raises:
-        R2RGenError: A text is none of its choices.
+        R2RGenError: A text is none of its choices, or something else than a list has no value.
 
     """
     out: dict[str, Any] = {}
     for item in parameters:
-        value = node.get_parameter(item.name).value
+        # An empty list has no type, and what it was given to is left unset; asked for as others
+        # are, it raises.
+        value = node.get_parameter_or(item.name).value
+        if isinstance(item.default, list):
+            value = list(value or ())
+        require(value is not None, f'parameter {item.name} has no value', _expected(item))
         if item.choices:
             require(
                 value in item.choices,
                 f'parameter {item.name} is "{value}"',
                 'one of ' + ', '.join(item.choices),
             )
-        # An empty list in a file has no type, and arrives as None.
-        out[item.name] = list(value or ()) if isinstance(item.default, list) else value
+        out[item.name] = value
     return out

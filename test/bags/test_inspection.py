@@ -230,10 +230,38 @@ def test_ambiguity_is_the_obstacle(tmp_path, workshop):
             for k in range(3):
                 image = messages.image(k, side, np.ones((4, 4), np.uint16), '16UC1')
                 bag.write(f'/{side}/depth', k, image)
-    assert 'several topics could be the depth' in inspect_bag(tmp_path / 'bag').obstacle
+    found = inspect_bag(tmp_path / 'bag')
+    assert 'several topics could be the depth' in found.obstacle
+    # There are cameras; what else is there is not known before one is chosen.
+    assert [lack.what for lack in found.lacks] == ['moving transforms (/tf)']
     chosen = inspect_bag(tmp_path / 'bag', StreamSelection(depth='/left/depth'))
     assert chosen.topic('/left/depth').role == 'depth'
     assert 'no camera_info' in chosen.obstacle
+
+
+@pytest.mark.parametrize(
+    'kind',
+    [
+        messages.IMAGE,
+        messages.COMPRESSED_IMAGE,
+        messages.POINT_CLOUD,
+        messages.CAMERA_INFO,
+        messages.JOINT_STATE,
+        messages.TF,
+        messages.STRING,
+    ],
+)
+def test_a_topic_without_messages_is_told(tmp_path, kind):
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.add_topic('/silent', kind)
+        bag.add_topic('/state', messages.STRING)
+        bag.write('/state', 1, messages.string('on'))
+    found = inspect_bag(tmp_path / 'bag')
+    assert found.topic('/silent').count == 0
+    assert found.topic('/silent').problems == (
+        'it holds no messages: check that its publisher ran',
+    )
+    assert 'a depth camera' in lacking(found, needed=True)
 
 
 def test_damaged_bags_are_refused(tmp_path):

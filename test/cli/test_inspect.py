@@ -37,6 +37,18 @@ def test_real_bags_are_told_in_words(data_dir):
         assert '; to fix: ' in words
 
 
+def test_what_is_to_be_chosen_is_told_beside_what_is_missing(tmp_path):
+    with BagWriter(tmp_path / 'bag') as bag:
+        for side in ('left', 'right'):
+            bag.add_topic(f'/{side}/depth', messages.IMAGE)
+            image = messages.image(1, side, np.ones((4, 4), np.uint16), '16UC1')
+            bag.write(f'/{side}/depth', 1, image)
+    words = text(tmp_path / 'bag')
+    assert 'missing: moving transforms' in words
+    assert 'missing: a depth camera' not in words
+    assert 'choose with --topic depth=TOPIC' in words
+
+
 def test_arguments_and_result(tmp_path):
     with BagWriter(tmp_path / 'bag') as bag:
         bag.add_topic('/joint_states', messages.JOINT_STATE)

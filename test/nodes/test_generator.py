@@ -262,6 +262,27 @@ def test_a_goal_is_cancelled_while_its_demo_is_read(generator, table_demo):
     assert not node.episodes('a')
 
 
+def test_what_was_there_is_told_when_a_resume_is_stopped_while_its_demo_is_read(
+    generator, table_demo, narrow
+):
+    node = generator()
+    made = node.generate(demo=table_demo, dataset='a', count=2, config=narrow, workers=1)
+    assert made.result.error_msg == ''
+
+    feedback = []
+    handle = node.begin(
+        feedback, demo=table_demo, dataset='a', count=MANY, config=narrow, workers=1, resume=True
+    )
+    node.client.cancel(handle)
+
+    ended = node.client.result(handle)
+    count = len(node.episodes('a'))
+    assert (ended.result.error_code, ended.result.accepted) == (ErrorCode.CANCELLED, count)
+    assert ended.result.attempts >= made.result.attempts
+    assert f'stopped after {count} of {MANY} episodes' in ended.result.error_msg
+    assert feedback[0].accepted >= 2
+
+
 def test_one_goal_at_a_time_and_only_while_active(generator, table_demo):
     node = generator(active=False)
 
