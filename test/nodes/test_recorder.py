@@ -417,3 +417,35 @@ def test_it_obeys_a_lifecycle_manager(drive, record, client):
             lambda r=request: client.call(ChangeState, '/recorder/change_state', r).success
         )
         assert client.state('/recorder') == state
+
+
+def test_a_goal_under_way_is_answered_when_the_node_is_told_to_end(drive, record, client, demos):
+    drive()
+    recorder = record()
+    client.wait_active('/recorder')
+    feedback = []
+    handle = client.send_goal(Record, '/recorder/record', Record.Goal(name='one'), feedback)
+    client.until(lambda: len(feedback) > 2)
+    recorder.send(signal.SIGTERM)
+    result = client.result(handle).result
+    assert result.demo == str(demos / 'one')
+    assert recorder.stop() == 0
+    assert _messages(demos / 'one')[0]
+    assert 'Traceback' not in recorder.text
+
+
+def test_goals_during_shutdown_are_refused_in_words(drive, record, client, demos):
+    drive()
+    recorder = record()
+    client.wait_active('/recorder')
+    assert _trigger(client, 'start').success
+    client.spin(0.5)
+    request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVE_SHUTDOWN))
+    assert client.call(ChangeState, '/recorder/change_state', request).success
+    assert not client.send_goal(Record, '/recorder/record', Record.Goal()).accepted
+    assert 'shutting down' in recorder.text
+    refused = _trigger(client, 'start')
+    assert (refused.success, refused.message) == (False, 'the recorder is shutting down')
+    (path,) = demos.iterdir()
+    assert _messages(path)[0]
+    assert recorder.stop() == 0
