@@ -21,6 +21,12 @@ if [ -n "${ROS_DISTRO:-}" ] && [ -n "${AMENT_PREFIX_PATH:-}" ]; then
   exit 0
 fi
 
+if [ "$(uname -sm)" != 'Linux x86_64' ]; then
+  say "there are no wheels of ROS 2 for $(uname -sm): the nodes need a ROS 2 installation here;"
+  say 'the command line, and all that works with files, does not'
+  exit 0
+fi
+
 fingerprint() {
   {
     pwd -P
