@@ -42,6 +42,8 @@ _MB = 1_000_000
 _FEEDBACK_S = 0.5
 _DISCOVERY_S = 0.25
 _SETTLED_S = 1.0
+_FLOWING_S = 3.0
+_LOOK_S = 0.02
 
 PARAMETERS = (
     Parameter('demos_folder', 'demos', 'Folder that bags are written to; made if need be.'),
@@ -266,8 +268,21 @@ class RecorderNode(BaseNode):
                 return Outcome.of(error, ErrorCode.BAD_REQUEST)
             self.problem, self._unclaimed = '', None
             self.get_logger().info(f'recording {self._last_demo}')
+            recording = self._recording
+        self._await_flow(recording)
         self._publish_status()
         return Outcome()
+
+    def _await_flow(self, recording: Recording | None) -> None:
+        """Wait until every stream has arrived: whoever is told to begin may move at once.
+
+        A stream that stays away is told in the status and at the end.
+        """
+        end = time.monotonic() + _FLOWING_S
+        while recording is not None and recording is self._recording and recording.silent:
+            if recording.ended.is_set() or self.is_ending or time.monotonic() > end:
+                return
+            time.sleep(_LOOK_S)
 
     def _not_active(self) -> str:
         if self.is_ending:

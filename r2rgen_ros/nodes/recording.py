@@ -107,13 +107,22 @@ class Recording:
         """Seconds since it began."""
         return (time.time_ns() - self.began_ns) * 1e-9
 
+    @property
+    def silent(self) -> list[str]:
+        """Topics that a demonstration needs and of which nothing has arrived."""
+        return [
+            each.stream.topic
+            for each in self._streams
+            if each.role in REQUIRED_ROLES and not self.monitors[each.stream.topic].messages
+        ]
+
     def faults(self, now_ns: int) -> list[str]:
         """Return what is wrong with streams that a demonstration needs, by topic."""
-        found = []
+        found, silent = [], self.silent
         for each in self._streams:
             monitor = self.monitors[each.stream.topic]
             fault = monitor.fault(now_ns, self.began_ns)
-            if each.role in REQUIRED_ROLES and not monitor.messages:
+            if each.stream.topic in silent:
                 fault = 'nothing arrived'
             if fault:
                 found.append(f'{each.stream.topic}: {fault}')

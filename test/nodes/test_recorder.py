@@ -183,11 +183,20 @@ def test_discard_leaves_nothing_and_names_never_collide(drive, record, client, d
     client.spin(0.5)
     assert _trigger(client, 'discard').success
     assert list(demos.iterdir()) == []
-    for _ in range(3):
+    for count in (1, 2, 3):
         assert _trigger(client, 'start').success
-        client.spin(0.3)
         assert _trigger(client, 'stop').success
-    assert len(list(demos.iterdir())) == 3
+        assert len(list(demos.iterdir())) == count
+
+
+def test_start_answers_when_every_stream_arrives(drive, record, client, demos):
+    drive()
+    record()
+    client.wait_active('/recorder')
+    assert _trigger(client, 'start').success
+    answer = _trigger(client, 'stop')
+    assert (answer.success, answer.message) == (True, str(next(demos.iterdir())))
+    assert set(_messages(answer.message)[0]) >= {*WATCHED, *CAMERA_TOPICS}
 
 
 def test_a_second_start_and_bad_names_are_refused(drive, record, client, demos):
