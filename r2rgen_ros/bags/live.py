@@ -23,7 +23,6 @@ from r2rgen_ros.bags import messages
 from r2rgen_ros.bags.failures import DiskFullError, writing
 from r2rgen_ros.bags.qos import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF
 from r2rgen_ros.bags.writer import METADATA_VERSION, GrowingWriter, dump_metadata
-from r2rgen_ros.model.errors import R2RGenError, require
 from r2rgen_ros.model.paths import require_new, sync
 
 if TYPE_CHECKING:
@@ -197,11 +196,6 @@ class LiveWriter:
             R2RGenError: The topic is declared twice, or the type is not a standard one.
 
         """
-        require(name not in self._connections, f'topic {name} is declared twice', 'once')
-        if msgtype not in messages.store().fielddefs:
-            raise R2RGenError(
-                f'topic {name} has the type {msgtype}', 'a standard message type of ROS 2 Humble'
-            )
         qos = _qos(msgtype, reliable=reliable, latched=latched)
         self._connections[name] = self._writer.declare(name, msgtype, (qos,))
 

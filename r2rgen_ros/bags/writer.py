@@ -51,7 +51,25 @@ class GrowingWriter(Writer):
     """
 
     def declare(self, topic: str, msgtype: str, profiles: tuple[Qos, ...]) -> Connection:
-        """Add a connection whose definition, hash and QoS text are looked up, not made again."""
+        """Add a connection whose definition, hash and QoS text are looked up, not made again.
+
+        Args:
+            topic: Full name, as in '/camera/depth/image_raw'.
+            msgtype: As in 'sensor_msgs/msg/Image'; one of the standard types.
+            profiles: Those that publishers offered.
+
+        Raises:
+            R2RGenError: The topic is declared twice, or the type is not a standard one.
+
+        """
+        require(
+            all(each.topic != topic for each in self.connections),
+            f'topic {topic} is declared twice', 'once',
+        )  # fmt: skip
+        if msgtype not in messages.store().fielddefs:
+            raise R2RGenError(
+                f'topic {topic} has the type {msgtype}', 'a standard message type of ROS 2 Humble'
+            )
         assert self.storage is not None
         text, digest = messages.definition(msgtype)
         connection = Connection(
@@ -225,11 +243,6 @@ class BagWriter:
             R2RGenError: The topic is declared twice, or the type is not a standard one.
 
         """
-        require(name not in self._connections, f'topic {name} is declared twice', 'once')
-        if msgtype not in messages.store().fielddefs:
-            raise R2RGenError(
-                f'topic {name} has the type {msgtype}', 'a standard message type of ROS 2 Humble'
-            )
         profiles = () if qos is None else (qos,) if isinstance(qos, Qos) else tuple(qos)
         with writing(self.path):
             self._connections[name] = self._writer.declare(name, msgtype, profiles)

@@ -37,6 +37,22 @@ def inside(folder: Path, name: str) -> Path:
     return path
 
 
+def as_is_or_below(folder: Path, name: str) -> Path:
+    """Return the path that a person means: the name as it is, or below a folder if only there.
+
+    Args:
+        folder: Where such things usually lie.
+        name: A path; '~' is the home folder.
+
+    Returns:
+        The path, which need not exist. Without anything there it is the name as it is.
+
+    """
+    path = Path(name).expanduser()
+    below = folder / path
+    return below if not path.exists() and below.exists() else path
+
+
 def require_new(path: Path) -> Path:
     """Return a path that does not exist yet.
 

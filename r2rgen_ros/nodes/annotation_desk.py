@@ -13,6 +13,7 @@ from r2rgen_ros.bags.newest import newest_bag
 from r2rgen_ros.generate.session import annotation_path
 from r2rgen_ros.model.annotation import ObjectNote
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.paths import as_is_or_below
 from r2rgen_ros.nodes import overlays
 from r2rgen_ros.nodes.annotation_messages import RequestError
 from r2rgen_ros.parse.draft import free_name
@@ -129,9 +130,7 @@ class Desk:
         folder = self.options.demos_folder
         if not said:
             return newest_bag(folder).absolute()
-        path = Path(said).expanduser()
-        if not path.is_absolute() and not path.exists() and (folder / path).exists():
-            path = folder / path
+        path = as_is_or_below(folder, said)
         if not path.exists():
             raise R2RGenError(f'there is no {path.absolute()}', 'a bag or the folder of one')
         return path.absolute()

@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geometry_msgs.msg import Pose
 from r2rgen_interfaces.msg import AnnotatedObject, ErrorCode
 from r2rgen_interfaces.msg import Prompt as PromptMessage
 from r2rgen_interfaces.msg import Skill as SkillMessage
@@ -15,13 +14,11 @@ from r2rgen_interfaces.msg import Skill as SkillMessage
 from r2rgen_ros.model.annotation import ObjectNote, Prompt, Skill
 from r2rgen_ros.model.errors import R2RGenError, check_finite
 from r2rgen_ros.model.scene import FIRST_OBJECT
-from r2rgen_ros.nodes.ros_extras import quaternion_from_matrix
+from r2rgen_ros.nodes.message_parts import pose_message
 from r2rgen_ros.parse.draft import free_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from r2rgen_ros.model.demo import Arm
     from r2rgen_ros.model.scene import Scene
@@ -143,13 +140,4 @@ def object_messages(scene: Scene) -> list[AnnotatedObject]:
                 grasp_arm=[grasp.arm for grasp in note.grasps],
             )
         )
-    return out
-
-
-def pose_message(matrix: NDArray[np.float64]) -> Pose:
-    """Message of a transform (4, 4)."""
-    out = Pose()
-    out.position.x, out.position.y, out.position.z = matrix[:3, 3].tolist()
-    turn = quaternion_from_matrix(matrix)
-    out.orientation.x, out.orientation.y, out.orientation.z, out.orientation.w = map(float, turn)
     return out

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
 from r2rgen_ros.nodes import overlays
 from r2rgen_ros.nodes.base import latched
+from r2rgen_ros.nodes.message_parts import still_transforms
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -73,5 +75,5 @@ class Screen:
         robot gets a second parent.
         """
         if self.frame_id and self.frame_id != base and self._parent != base:
-            self._tf.publish(overlays.still_frame(base, self.frame_id))
+            self._tf.publish(still_transforms([base, self.frame_id], Time()))
             self._parent = base

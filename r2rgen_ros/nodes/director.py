@@ -29,7 +29,6 @@ from r2rgen_ros.nodes.capture import message_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 ROBOT, RECORDER, ANNOTATOR, GENERATOR = 'virtual_robot', 'recorder', 'annotator', 'generator'
 _FRAMES = {'base_frame': 'panda_link0', 'end_effector_frames': '[panda_hand_tcp]'}
@@ -89,12 +88,7 @@ class Director:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the nodes."""
         self.close()
 

@@ -20,7 +20,7 @@ from std_srvs.srv import Trigger
 
 from r2rgen_ros.generate.dataset import is_dataset
 from r2rgen_ros.model.errors import R2RGenError, check_range, require
-from r2rgen_ros.model.paths import inside, os_errors
+from r2rgen_ros.model.paths import as_is_or_below, inside, os_errors
 from r2rgen_ros.nodes.base import BaseNode, run
 from r2rgen_ros.nodes.generation import OPENING, Generation, Progress, Request, progress_of
 from r2rgen_ros.nodes.outcome import Outcome
@@ -220,7 +220,7 @@ class GeneratorNode(BaseNode):
         check_range('the workers of the goal', goal.workers, 0, 1024)
         dataset = _dataset_path(self._folder, goal.dataset, goal.resume)
         return Request(
-            demo=_found(goal.demo, Path(self.settings['demos_folder']).expanduser()),
+            demo=as_is_or_below(Path(self.settings['demos_folder']).expanduser(), goal.demo),
             dataset=dataset,
             count=goal.count,
             seed=goal.seed,
@@ -243,13 +243,6 @@ class GeneratorNode(BaseNode):
             await self._canceller.call_async(CancelGoal.Request())
         generation.stop()
         return Outcome().trigger(response, f'stopping: {generation.request.dataset}')
-
-
-def _found(name: str, folder: Path) -> Path:
-    """Return the path of a demo: as it is, or below a folder where it is only there."""
-    path = Path(name).expanduser()
-    below = folder / path
-    return below if not path.exists() and below.exists() else path
 
 
 def _dataset_path(folder: Path, name: str, resume: bool) -> Path:

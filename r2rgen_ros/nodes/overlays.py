@@ -9,15 +9,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point, TransformStamped
-from sensor_msgs.msg import CompressedImage, Image, PointField
-from std_msgs.msg import ColorRGBA, Header
-from tf2_msgs.msg import TFMessage
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.nodes.ros_extras import create_cloud
+from r2rgen_ros.nodes.message_parts import (
+    clear_message,
+    colour_message,
+    labelled_cloud,
+    marker_message,
+    point_message,
+    time_message,
+)
 from r2rgen_ros.parse.snapshot import Snapshot
 from r2rgen_ros.report.overlay import (
     camera_overlay,
@@ -32,6 +36,7 @@ from r2rgen_ros.report.overlay import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from builtin_interfaces.msg import Time
     from numpy.typing import NDArray
     from sensor_msgs.msg import PointCloud2
 
@@ -46,14 +51,6 @@ _WHITE, _GREY, _RED = (1.0, 1.0, 1.0), (0.6, 0.6, 0.6), (1.0, 0.35, 0.3)
 _NAME_M, _SKILL_M, _TEXT_M = 0.03, 0.022, 0.025
 _EDGE_M, _PATH_M, _RIM_M, _DOT_M = 0.002, 0.004, 0.003, 0.012
 _ABOVE_M = 0.03
-_POINT = np.dtype([(name, '<f4') for name in ('x', 'y', 'z', 'rgb')] + [('label', '<u4')])
-_FIELDS = [
-    *(
-        PointField(name=name, offset=4 * place, datatype=PointField.FLOAT32, count=1)
-        for place, name in enumerate(('x', 'y', 'z', 'rgb'))
-    ),
-    PointField(name='label', offset=16, datatype=PointField.UINT32, count=1),
-]
 
 
 @dataclass(frozen=True)
@@ -85,8 +82,7 @@ class View:
     @property
     def stamp(self) -> Time:
         """Header stamp of the frame."""
-        seconds, rest = divmod(int(self.demo.stamps[self.frame]), 1_000_000_000)
-        return Time(sec=seconds, nanosec=rest)
+        return time_message(self.demo.stamps[self.frame])
 
     def picture(self) -> NDArray[np.uint8]:
         """Return the camera's picture (H, W, 3) with the objects coloured; drawn once."""
@@ -109,17 +105,9 @@ def labelled_points(view: View, most: int) -> PointCloud2:
     if view.labels is not None:
         labels = view.labels.reshape(-1)[seen.index]
     chosen = np.linspace(0, len(labels) - 1, min(most, len(labels))).astype(np.int64)
-    colours = tinted(seen.colours[chosen], labels[chosen]).astype(np.uint32)
-    points = np.zeros(len(chosen), dtype=_POINT)
-    for axis, name in enumerate('xyz'):
-        points[name] = seen.points[chosen, axis]
-    packed = (colours[:, 0] << 16) | (colours[:, 1] << 8) | colours[:, 2]
-    points['rgb'] = packed.astype('<u4').view('<f4')
-    points['label'] = labels[chosen]
+    colours = tinted(seen.colours[chosen], labels[chosen])
     header = Header(stamp=view.stamp, frame_id=view.demo.base_frame)
-    out = create_cloud(header, _FIELDS, points)
-    out.is_dense = True
-    return out
+    return labelled_cloud(header, seen.points[chosen], colours, labels[chosen])
 
 
 def image(view: View) -> Image:
@@ -143,13 +131,6 @@ def _camera_header(view: View) -> Header:
     sensor = view.demo.sensor
     frame = view.demo.base_frame if sensor is None else sensor.frame
     return Header(stamp=view.stamp, frame_id=frame)
-
-
-def still_frame(parent: str, child: str) -> TFMessage:
-    """Return the transform that lays one frame onto another for all time."""
-    item = TransformStamped(header=Header(frame_id=parent), child_frame_id=child)
-    item.transform.rotation.w = 1.0
-    return TFMessage(transforms=[item])
 
 
 def notice(text: str, frame_id: str) -> MarkerArray:
@@ -220,10 +201,8 @@ class _Drawing:
     """Markers in one frame; the first one clears those drawn before."""
 
     def __init__(self, frame_id: str) -> None:
-        self._frame_id = frame_id
-        clear = Marker(action=Marker.DELETEALL)
-        clear.header.frame_id = frame_id
-        self.result = MarkerArray(markers=[clear])
+        self._header = Header(frame_id=frame_id)
+        self.result = MarkerArray(markers=[clear_message(self._header)])
 
     def text(
         self, group: str, text: str, place: NDArray[np.float64], height: float, colour: Colour
@@ -234,13 +213,13 @@ class _Drawing:
         marker = self._add(group, Marker.TEXT_VIEW_FACING, colour)
         marker.text = text
         marker.scale.z = height
-        marker.pose.position = _point(place)
+        marker.pose.position = point_message(place)
 
     def dot(self, group: str, place: NDArray[np.float64], colour: Colour) -> None:
         """Draw a ball."""
         marker = self._add(group, Marker.SPHERE, colour)
         marker.scale.x = marker.scale.y = marker.scale.z = _DOT_M
-        marker.pose.position = _point(place)
+        marker.pose.position = point_message(place)
 
     def line(
         self,
@@ -253,28 +232,18 @@ class _Drawing:
         """Draw a line through points (N, 3), in colours (N, 3) if there are any."""
         marker = self._add(group, Marker.LINE_STRIP, colour)
         marker.scale.x = width
-        marker.points = [_point(point) for point in points]
+        marker.points = [point_message(point) for point in points]
         if colours is not None:
-            marker.colors = [_colour(each) for each in colours]
+            marker.colors = [colour_message(each) for each in colours]
 
     def edges(self, group: str, ends: NDArray[np.float64], colour: Colour) -> None:
         """Draw separate lines between ends (E, 2, 3)."""
         marker = self._add(group, Marker.LINE_LIST, colour)
         marker.scale.x = _EDGE_M
-        marker.points = [_point(point) for point in ends.reshape(-1, 3)]
+        marker.points = [point_message(point) for point in ends.reshape(-1, 3)]
 
     def _add(self, group: str, kind: int, colour: Colour) -> Marker:
-        marker = Marker(ns=group, id=len(self.result.markers), type=kind, action=Marker.ADD)
-        marker.header.frame_id = self._frame_id
-        marker.pose.orientation.w = 1.0
-        marker.color = _colour(colour)
+        number = len(self.result.markers)
+        marker = marker_message(self._header, group, number, kind, colour)
         self.result.markers.append(marker)
         return marker
-
-
-def _point(place: NDArray[np.float64]) -> Point:
-    return Point(x=float(place[0]), y=float(place[1]), z=float(place[2]))
-
-
-def _colour(colour: Colour) -> ColorRGBA:
-    return ColorRGBA(r=float(colour[0]), g=float(colour[1]), b=float(colour[2]), a=1.0)

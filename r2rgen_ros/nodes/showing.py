@@ -21,6 +21,7 @@ from visualization_msgs.msg import MarkerArray
 from r2rgen_ros.bags.preview import Preview, read_preview
 from r2rgen_ros.nodes import episode_messages as to_message
 from r2rgen_ros.nodes.base import latched
+from r2rgen_ros.nodes.message_parts import labelled_cloud, still_transforms
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
@@ -111,7 +112,7 @@ class Showing:
         """Publish what holds for all frames."""
         demo, header = preview.demo, self._header(preview)
         frames = [self._parent, self._prefix + DISPLAY, header.frame_id]
-        self._still.publish(to_message.still_transforms(filter(None, frames), header.stamp))
+        self._still.publish(still_transforms(filter(None, frames), header.stamp))
         for arm in demo.arms:
             topic = path_topic(arm.name, len(demo.arms))
             path = to_message.end_effector_path(arm, demo.stamps, header)
@@ -136,7 +137,9 @@ class Showing:
             )
             self._moving.publish(tf)
             if preview.clouds:
-                self._points.publish(to_message.labelled_points(preview.clouds[place], header))
+                cloud, labels = preview.clouds[place]
+                points = labelled_cloud(header, cloud.points, cloud.colours, labels)
+                self._points.publish(points)
 
     def _wait(self, until: float, is_again: bool) -> bool:
         """Wait until an instant; tell whether to go on with the same episode then."""

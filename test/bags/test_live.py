@@ -52,6 +52,23 @@ def test_a_recording_that_ends_well_is_a_bag_like_any_other(tmp_path):
         assert not bag.topic('/text').is_latched
 
 
+@pytest.mark.parametrize(
+    ('topic', 'kind', 'said'),
+    [
+        ('/text', messages.STRING, '/text is declared twice'),
+        ('/own', 'my_msgs/msg/Own', 'standard message type'),
+    ],
+)
+def test_a_topic_that_cannot_be_declared_is_refused_and_the_rest_goes_on(
+    tmp_path, topic, kind, said
+):
+    writer = _writer(tmp_path)
+    with pytest.raises(R2RGenError, match=said):
+        writer.add_topic(topic, kind)
+    writer.write('/text', 1, TEXT)
+    assert _read(writer.close())[0] == [('/text', 1, TEXT)]
+
+
 def test_while_it_grows_a_bag_can_be_read_up_to_the_last_flush(tmp_path):
     writer = _writer(tmp_path)
     for number in range(20):

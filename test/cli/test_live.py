@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from r2rgen_ros.bags.load import load_demo
-from r2rgen_ros.cli import live
+from r2rgen_ros.cli.main import main
 
 pytest.importorskip('rclpy', reason='no ROS 2 here')
 pytest.importorskip('r2rgen_interfaces', reason='r2rgen_interfaces is not built')
@@ -77,11 +77,16 @@ def test_ctrl_c_ends_all_nodes(virtual_demo, tmp_path, domain):
     assert not _nodes(out)
 
 
-@pytest.mark.parametrize(('word', 'value'), [('--domain', '300'), ('--count', '0')])
-def test_absurd_numbers_are_refused(word, value, tmp_path, capsys):
-    from r2rgen_ros.cli.main import main
-
-    assert main(['live', '-o', str(tmp_path / 'out'), word, value]) == 2
-    assert value in capsys.readouterr().err
-    assert not (tmp_path / 'out').exists()
-    assert live.__doc__
+@pytest.mark.parametrize(
+    ('word', 'value', 'said'),
+    [
+        ('--domain', '102', 'the DDS domain is 102; expected a number from 0 to 101'),
+        ('--domain', '-1', 'the DDS domain is -1'),
+        ('--count', '0', 'the number of episodes is 0; expected a number from 1'),
+    ],
+)
+def test_absurd_numbers_are_refused_before_anything_starts(word, value, said, tmp_path, capsys):
+    out = tmp_path / 'out'
+    assert main(['live', '-o', str(out), word, value]) == 2
+    assert said in capsys.readouterr().err
+    assert not out.exists()

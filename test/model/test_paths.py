@@ -12,7 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from r2rgen_ros.model.errors import R2RGenError
-from r2rgen_ros.model.paths import inside, os_errors, require_new, write_bytes, write_text
+from r2rgen_ros.model.paths import (
+    as_is_or_below,
+    inside,
+    os_errors,
+    require_new,
+    write_bytes,
+    write_text,
+)
 
 
 @pytest.fixture
@@ -58,6 +65,33 @@ def test_no_name_whatever_leads_out(tmp_path, name):
     except R2RGenError:
         return
     assert Path(os.path.normpath(path)).is_relative_to(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('name', 'found'),
+    [
+        ('only_below', 'here/only_below'),
+        ('both', 'both'),
+        ('neither', 'neither'),
+        ('only_near', 'only_near'),
+        ('deep/er', 'here/deep/er'),
+    ],
+)
+def test_a_name_is_taken_as_it_is_unless_it_is_only_below_the_folder(
+    tmp_path, monkeypatch, name, found
+):
+    for there in ('here/only_below', 'here/both', 'both', 'only_near', 'here/deep/er'):
+        (tmp_path / there).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert as_is_or_below(Path('here'), name) == Path(found)
+    assert as_is_or_below(tmp_path / 'here', name).absolute() == tmp_path / found
+    assert as_is_or_below(Path('here'), str(tmp_path / name)) == tmp_path / name
+
+
+def test_the_home_folder_may_be_written_with_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'bag').mkdir()
+    assert as_is_or_below(tmp_path / 'demos', '~/bag') == tmp_path / 'bag'
 
 
 def test_nothing_is_overwritten_unless_asked_for(tmp_path):
