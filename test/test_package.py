@@ -32,6 +32,7 @@ ROOMS = (
     'exchange',
     'simulate',
     'report',
+    'page',
     'nodes',
     'cli',
 )
@@ -41,10 +42,11 @@ LIBRARY_ROOM = {
     'rosbags': 'bags',
     'pinocchio': 'robots',
     'mujoco': 'simulate',
-    'trimesh': 'simulate',
+    'trimesh': 'robots',
     'zarr': 'exchange',
     'matplotlib': 'report',
     'rerun': 'report',
+    'viser': 'page',
     'rclpy': 'nodes',
     'rich': 'cli',
 }

@@ -19,14 +19,14 @@ import pytest
 import yaml
 
 from r2rgen_ros.bags import keys
-from r2rgen_ros.simulate import panda, record
+from r2rgen_ros.simulate import drivers, panda
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FILES = sorted((REPOSITORY / 'rviz').glob('*.rviz'))
 EVERY_FILE = pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
-ROBOT = {record.COLOUR, record.DEPTH, record.DESCRIPTION}
+ROBOT = {drivers.COLOUR, drivers.DEPTH, drivers.DESCRIPTION}
 """What the virtual robot, and the bags of `r2rgen simulate`, have for RViz."""
-BAGS = {record.DESCRIPTION, keys.LABELLED_POINTS, keys.path_topic('arm', 1)}
+BAGS = {drivers.DESCRIPTION, keys.LABELLED_POINTS, keys.path_topic('arm', 1)}
 """What bags have for RViz: recorded, and added by the generator."""
 CLOUD = '/camera/depth/color/points'
 """The cloud of a RealSense, and of imported demonstrations."""

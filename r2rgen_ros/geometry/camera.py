@@ -9,7 +9,7 @@ REP-103 optical frame: x right, y down, z forward. Pixel centres lie at whole nu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
+
+_Kind = TypeVar('_Kind', bound=np.generic)
+
+
+def thin(image: NDArray[_Kind], k: int) -> NDArray[_Kind]:
+    """Keep every k-th pixel of an image (H, W, ...) in both directions, from number k // 2 on.
+
+    Unlike a mean of pixels it makes no depth between two surfaces, and no label that is neither of
+    two. `PinholeCamera.thinned` is the camera of what comes out.
+    """
+    return np.ascontiguousarray(image[k // 2 :: k, k // 2 :: k])
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,31 @@ class PinholeCamera:
     def matrix(self) -> Floats:
         """The 3 x 3 matrix K."""
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
+
+    def thinned(self, k: int) -> PinholeCamera:
+        """Return the camera whose images are those of this one after `thin`.
+
+        Pixel u of its images is pixel k u + k // 2 of this camera's, hence fx' = fx / k and
+        cx' = (cx - k // 2) / k.
+
+        Args:
+            k: From 1; 1 changes nothing.
+
+        Raises:
+            ValueError: No pixel is left, or k is not positive.
+
+        """
+        if k < 1:
+            raise ValueError(f'every {k}th pixel of a camera')
+        first = k // 2
+        return PinholeCamera(
+            width=len(range(first, self.width, k)),
+            height=len(range(first, self.height, k)),
+            fx=self.fx / k,
+            fy=self.fy / k,
+            cx=(self.cx - first) / k,
+            cy=(self.cy - first) / k,
+        )
 
     def rays(self) -> Floats:
         """Points (height, width, 3) at z = 1 seen by each pixel, camera optical frame."""

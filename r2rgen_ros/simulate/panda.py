@@ -15,6 +15,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.robots.meshes import read_coloured_mesh
 from r2rgen_ros.simulate.mujoco_library import load_mujoco
 from r2rgen_ros.simulate.shapes import Mesh
 
@@ -237,23 +238,9 @@ def _add_servos(spec: Any) -> None:
 
 def _load_looks(path: Path) -> list[Look]:
     """Meshes of a COLLADA file, one per colour."""
-    try:
-        import trimesh
-
-        scene: Any = trimesh.load_scene(path)
-    except (ImportError, ValueError) as error:
-        raise R2RGenError(
-            f'{path.name} cannot be read: {error}', '', "pip install 'r2rgen_ros[simulate]'"
-        ) from error
-    groups: dict[tuple[float, float, float], list[Any]] = {}
-    for part in scene.dump():
-        colour = tuple(round(float(c) / 255.0, 3) for c in part.visual.material.main_color[:3])
-        groups.setdefault(colour, []).append(part)  # type: ignore[arg-type]
-    out = []
-    for colour, parts in groups.items():
-        whole: Any = trimesh.util.concatenate([trimesh.Trimesh(p.vertices, p.faces) for p in parts])
-        out.append(Look(Mesh(np.asarray(whole.vertices), np.asarray(whole.faces, 'i4')), colour))
-    return out
+    return [
+        Look(Mesh(part.vertices, part.faces), colour) for colour, part in read_coloured_mesh(path)
+    ]
 
 
 def _load_hull(path: Path) -> Mesh:

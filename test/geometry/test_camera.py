@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from r2rgen_ros.geometry.camera import PinholeCamera
+from r2rgen_ros.geometry.camera import PinholeCamera, thin
 
 cameras = st.builds(
     PinholeCamera,
@@ -39,6 +39,26 @@ def test_projection_is_that_of_the_matrix(camera, point):
     homogeneous = camera.matrix @ point
     found = camera.project(point)
     assert np.allclose(found[:2], homogeneous[:2] / homogeneous[2], rtol=1e-12, atol=1e-9)
+
+
+@given(cameras, st.integers(1, 15))
+def test_a_thinned_camera_sees_along_the_rays_of_the_pixels_that_are_kept(camera, k):
+    if k // 2 >= min(camera.width, camera.height):
+        with pytest.raises(ValueError, match='camera'):
+            camera.thinned(k)
+        return
+    rays = thin(camera.rays(), k)
+    smaller = camera.thinned(k)
+    assert (smaller.height, smaller.width) == rays.shape[:2]
+    assert np.allclose(smaller.rays(), rays, rtol=1e-9, atol=1e-12)
+
+
+@given(cameras)
+def test_thinning_to_every_pixel_changes_nothing(camera):
+    assert camera.thinned(1) == camera
+    assert np.array_equal(thin(camera.rays(), 1), camera.rays())
+    with pytest.raises(ValueError, match='0th'):
+        camera.thinned(0)
 
 
 def test_what_is_behind_the_camera_has_no_pixel():

@@ -26,13 +26,13 @@ from r2rgen_ros.bags.writer import BagWriter
 from r2rgen_ros.nodes.base import latched
 from r2rgen_ros.nodes.virtual_faults import CLOCK_STEP_NS, FAULTS
 from r2rgen_ros.nodes.virtual_stage import Scene, Stage
-from r2rgen_ros.simulate import panda, record
+from r2rgen_ros.simulate import drivers, panda
 
 SECOND = 1_000_000_000
 SMALL = {'width': 160, 'height': 120}
 CAMERA_HZ = 5.0
-JOINTS, CAMERA, TF = record.JOINT_STATES, record.DEPTH_INFO, '/tf'
-KINDS = {JOINTS: JointState, CAMERA: CameraInfo, record.DEPTH: Image, TF: TFMessage}
+JOINTS, CAMERA, TF = drivers.JOINT_STATES, drivers.DEPTH_INFO, '/tf'
+KINDS = {JOINTS: JointState, CAMERA: CameraInfo, drivers.DEPTH: Image, TF: TFMessage}
 SENSOR = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
@@ -43,7 +43,7 @@ def performance(tmp_path_factory):
                   depth_noise_m=0.0)  # fmt: skip
     whole, remove = Stage().perform(scene)
     out = tmp_path_factory.mktemp('performance') / 'bag'
-    begin, end = record.START_NS + SECOND, record.START_NS + 3 * SECOND
+    begin, end = drivers.START_NS + SECOND, drivers.START_NS + 3 * SECOND
     with BagReader(whole) as bag, BagWriter(out) as cut:
         latched_topics = {topic.name for topic in bag.topics if topic.is_latched}
         kinds = {topic.name: topic.type for topic in bag.topics}
@@ -110,26 +110,26 @@ def test_it_simulates_and_offers_what_drivers_offer(start, client):
     client.wait_active('/virtual_robot', 120.0)
 
     offered = {}
-    names = (*KINDS, '/tf_static', record.DESCRIPTION, record.GRIPPER, record.COLOUR)
+    names = (*KINDS, '/tf_static', drivers.DESCRIPTION, drivers.GRIPPER, drivers.COLOUR)
     client.until(lambda: all(client.node.get_publishers_info_by_topic(name) for name in names))
     for name in names:
         (info,) = client.node.get_publishers_info_by_topic(name)
         reliable = info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
         kept = info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
         offered[name] = reliable, kept
-    camera = {record.COLOUR, record.DEPTH, CAMERA}
+    camera = {drivers.COLOUR, drivers.DEPTH, CAMERA}
     assert {name for name, (reliable, _) in offered.items() if not reliable} == camera
     kept = {name for name, (_, kept) in offered.items() if kept}
-    assert kept == {'/tf_static', record.DESCRIPTION}
+    assert kept == {'/tf_static', drivers.DESCRIPTION}
 
-    texts = client.listen(String, record.DESCRIPTION, latched())
+    texts = client.listen(String, drivers.DESCRIPTION, latched())
     still = client.listen(TFMessage, '/tf_static', latched())
-    images = client.listen(Image, record.DEPTH, SENSOR)
+    images = client.listen(Image, drivers.DEPTH, SENSOR)
     client.until(lambda: texts and still and images)
     assert texts[0].data == panda.description()
     edges = {(t.header.frame_id, t.child_frame_id) for t in still[0].transforms}
-    assert (panda.BASE, record.CAMERA_FRAME) in edges
-    assert images[0].header.frame_id == record.OPTICAL_FRAME
+    assert (panda.BASE, drivers.CAMERA_FRAME) in edges
+    assert images[0].header.frame_id == drivers.OPTICAL_FRAME
     assert (images[0].width, images[0].height, images[0].encoding) == (160, 120, '16UC1')
 
 
@@ -194,8 +194,8 @@ def test_a_recorder_takes_its_streams_and_the_bag_is_a_demonstration(
     assert stopped.success
 
     demo = load_demo(Path(stopped.message))
-    played = _values(performance, record.DEPTH)
-    recorded = _values(Path(stopped.message), record.DEPTH)
+    played = _values(performance, drivers.DEPTH)
+    recorded = _values(Path(stopped.message), drivers.DEPTH)
     assert (demo.base_frame, demo.arms[0].end_effector) == (panda.BASE, panda.TOOL)
     assert [image for image in recorded if image in played[1:-1]] == played[1:-1]
 
@@ -208,9 +208,9 @@ def _values(path, topic):
 
 def test_faults_show_in_what_is_published(robot, client):
     robot()
-    heard = Heard(client, JOINTS, CAMERA, record.DEPTH, TF)
+    heard = Heard(client, JOINTS, CAMERA, drivers.DEPTH, TF)
     diagnostics = client.listen(DiagnosticArray, '/diagnostics')
-    width = heard.messages[record.DEPTH][-1].width
+    width = heard.messages[drivers.DEPTH][-1].width
     for fault in FAULTS:
         _set(client, fault=fault, fault_after_s=-1.0, fault_topic=JOINTS)
         assert heard.call('reset').success
@@ -225,7 +225,7 @@ def test_faults_show_in_what_is_published(robot, client):
             for transform in message.transforms
         }
         ages = (time.time_ns() - heard.stamps(JOINTS)) / CLOCK_STEP_NS
-        widths = {image.width for image in heard.messages[record.DEPTH]}
+        widths = {image.width for image in heard.messages[drivers.DEPTH]}
         assert (count[CAMERA] == 0) == (fault == 'camera_stops')
         assert (count[JOINTS] < 0.3 * 150) == (fault == 'slow_stream')
         assert (count[TF] == 0) == (fault == 'tf_missing')

@@ -1,0 +1,222 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the drivers of the virtual robot and its camera publish, and when it is received."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from r2rgen_ros.bags import messages
+from r2rgen_ros.bags.images import encode_colour, encode_depth
+from r2rgen_ros.bags.writer import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.robots.kinematics import Robot
+from r2rgen_ros.simulate import panda
+from r2rgen_ros.simulate.world import CAMERA2BASE, TIME_STEP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.bags.writer import BagWriter
+    from r2rgen_ros.geometry.camera import PinholeCamera
+    from r2rgen_ros.simulate.world import State
+
+    Images = tuple[NDArray[np.uint8], NDArray[np.float32]]
+    Made = list[tuple[str, Any]]
+    Edges = list[tuple[str, str]]
+
+START_NS = 1_750_000_000_000_000_000
+"""Header stamp of the first instant; fixed, so that the same seed gives the same bytes."""
+JOINTS_EVERY = 20
+TF_EVERY = 40
+CAMERA_EVERY = 200
+CAMERA_DELAY = 8
+"""In time steps: joints at 100 Hz, TF at 50 Hz, camera at 10 Hz and 4 ms out of step with them."""
+
+COLOUR = '/camera/color/image_raw'
+COLOUR_INFO = '/camera/color/camera_info'
+DEPTH = '/camera/aligned_depth_to_color/image_raw'
+DEPTH_INFO = '/camera/aligned_depth_to_color/camera_info'
+JOINT_STATES = '/joint_states'
+GRIPPER = '/gripper/joint_states'
+DESCRIPTION = '/robot_description'
+OPTICAL_FRAME = 'camera_color_optical_frame'
+CAMERA_FRAME = 'camera_link'
+_TOPICS = (
+    (DESCRIPTION, messages.STRING, LATCHED),
+    ('/tf_static', messages.TF, LATCHED_TF),
+    ('/tf', messages.TF, TF),
+    (JOINT_STATES, messages.JOINT_STATE, RELIABLE),
+    (GRIPPER, messages.JOINT_STATE, RELIABLE),
+    (COLOUR, messages.IMAGE, SENSOR),
+    (COLOUR_INFO, messages.CAMERA_INFO, SENSOR),
+    (DEPTH, messages.IMAGE, SENSOR),
+    (DEPTH_INFO, messages.CAMERA_INFO, SENSOR),
+)
+# REP-103: a camera's body has x forward; its optical frame has z forward and x right.
+_OPTICAL2BODY = se3.compose([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]], np.zeros(3))
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The camera and its driver.
+
+    Attributes:
+        look: Gives the colour (H, W, 3) and depth (H, W; metres, NaN where there is none) of a
+            state. It is called in the order in which the images are received.
+        intrinsics: Of those images.
+        every: Time steps from one image to the next.
+        latency_s: Least and largest time from an image's stamp to its reception, seconds.
+        depth_encoding: '16UC1' (millimetres) or '32FC1' (metres).
+
+    """
+
+    look: Callable[[State], Images]
+    intrinsics: PinholeCamera
+    every: int
+    latency_s: tuple[float, float]
+    depth_encoding: str
+
+
+class _Driver(NamedTuple):
+    """What publishes every so many time steps, and the latency (s) with which that is received."""
+
+    every: int
+    phase: int
+    latency_s: tuple[float, float]
+    make: Callable[[int], Made]
+
+
+def step_of(state: State) -> int:
+    """Return the number of time steps from the start to a state."""
+    return round(state.time / TIME_STEP)
+
+
+def stamp_of(state: State) -> int:
+    """Return the header stamp of a state, nanoseconds."""
+    return START_NS + step_of(state) * round(1e9 * TIME_STEP)
+
+
+def camera_due(step: int, every: int) -> bool:
+    """Whether the camera takes an image in a time step, if it takes one every so many."""
+    return _due(step, every, CAMERA_DELAY)
+
+
+def wanted(step: int, camera_every: int) -> bool:
+    """Whether any driver publishes what there is in a time step."""
+    return _due(step, JOINTS_EVERY, 0) or camera_due(step, camera_every)
+
+
+def _due(step: int, every: int, phase: int) -> bool:
+    return step % every == phase % every
+
+
+class Drivers:
+    """Turns states into messages in the order in which they reach the recorder.
+
+    Args:
+        states: All instants that are `wanted`, in order.
+        camera: The camera.
+        rng: Source of the latencies.
+
+    """
+
+    def __init__(self, states: Sequence[State], camera: Camera, rng: np.random.Generator) -> None:
+        self._states, self._camera, self._rng = states, camera, rng
+        self._text = panda.description()
+        moving, still = _edges(self._text)
+        robot = Robot.from_urdf(self._text, panda.BASE, panda.TOOL)
+        joints = np.stack([state.joints for state in states])
+        moved = robot.link_poses(panda.JOINTS, joints, moving)
+        self._moving = {edge: se3.to_quaternion(pose) for edge, pose in moved.items()}
+        self._still = robot.link_poses(panda.JOINTS, joints[:1], still)
+
+    def write(self, bag: BagWriter) -> None:
+        """Write all of it into a new bag; images are looked at on the way."""
+        for topic, msgtype, qos in _TOPICS:
+            bag.add_topic(topic, msgtype, qos)
+        bag.write(DESCRIPTION, START_NS, messages.string(self._text))
+        bag.write('/tf_static', START_NS, self._static_transforms())
+        for logged, _, make, index in self._events():
+            for topic, message in make(index):
+                bag.write(topic, logged, message)
+
+    def _static_transforms(self) -> Any:
+        body2base = CAMERA2BASE @ se3.inverse(_OPTICAL2BODY)
+        edges = [
+            *((parent, child, pose[0]) for (parent, child), pose in self._still.items()),
+            (panda.BASE, CAMERA_FRAME, body2base),
+            (CAMERA_FRAME, OPTICAL_FRAME, _OPTICAL2BODY),
+        ]
+        return messages.tf_message([messages.transform_matrix(START_NS, *edge) for edge in edges])
+
+    def _events(self) -> list[tuple[int, int, Callable[[int], Made], int]]:
+        """All that is logged: log time, a number that breaks ties, what makes it of which state."""
+        camera = self._camera
+        drivers = (
+            _Driver(JOINTS_EVERY, 0, (3e-4, 1.2e-3), self._joint_messages),
+            _Driver(TF_EVERY, 0, (8e-4, 2.0e-3), self._tf_messages),
+            _Driver(camera.every, CAMERA_DELAY, camera.latency_s, self._camera_messages),
+        )
+        latest = dict.fromkeys(drivers, START_NS)
+        out: list[tuple[int, int, Callable[[int], Made], int]] = []
+        for index, state in enumerate(self._states):
+            for driver in drivers:
+                if _due(step_of(state), driver.every, driver.phase):
+                    delay = int(1e9 * self._rng.uniform(*driver.latency_s))
+                    # A driver may be late, but does not change the order of its messages.
+                    latest[driver] = max(stamp_of(state) + delay, latest[driver])
+                    out.append((latest[driver], len(out), driver.make, index))
+        return sorted(out, key=lambda event: event[:2])
+
+    def _joint_messages(self, index: int) -> Made:
+        state = self._states[index]
+        stamp = stamp_of(state)
+
+        def message(names: tuple[str, ...], part: slice) -> Any:
+            values = (state.joints[part], state.velocities[part], state.effort[part])
+            return messages.joint_state(stamp, names, *values)
+
+        return [
+            (JOINT_STATES, message(panda.JOINTS, slice(0, 9))),
+            (GRIPPER, message(panda.FINGER_JOINTS, slice(7, 9))),
+        ]
+
+    def _tf_messages(self, index: int) -> Made:
+        stamp = stamp_of(self._states[index])
+        transforms = [
+            messages.transform(stamp, parent, child, places[index], turns[index])
+            for (parent, child), (places, turns) in self._moving.items()
+        ]
+        return [('/tf', messages.tf_message(transforms))]
+
+    def _camera_messages(self, index: int) -> Made:
+        state, encoding = self._states[index], self._camera.depth_encoding
+        stamp = stamp_of(state)
+        colour, depth = self._camera.look(state)
+        info = messages.camera_info(stamp, OPTICAL_FRAME, self._camera.intrinsics)
+        return [
+            (COLOUR, encode_colour(colour, 'rgb8', OPTICAL_FRAME, stamp)),
+            (COLOUR_INFO, info),
+            (DEPTH, encode_depth(depth, encoding, OPTICAL_FRAME, stamp)),
+            (DEPTH_INFO, info),
+        ]
+
+
+def _edges(urdf: str) -> tuple[Edges, Edges]:
+    """Pairs (parent, child) of the URDF's moving and fixed joints, as robot_state_publisher."""
+    moving: Edges = []
+    still: Edges = []
+    for joint in ET.fromstring(urdf).findall('joint'):
+        parent, child = joint.find('parent'), joint.find('child')
+        assert parent is not None
+        assert child is not None
+        edge = (str(parent.get('link')), str(child.get('link')))
+        (still if joint.get('type') == 'fixed' else moving).append(edge)
+    return moving, still
