@@ -17,6 +17,7 @@ Examples:
   r2rgen simulate -o demos/bottle
   r2rgen simulate -o demos/bridge --task build-bridge --seed 3
   r2rgen simulate -o demos/noisy --depth-noise 0.002 --depth-encoding 32FC1
+  r2rgen simulate -o demos/stereo --sensor-noise stereo
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import argparse
 
+NOISES = ('none', 'stereo')
 TASKS = ('place-bottle', 'mug-in-bowl', 'box-in-bowl', 'build-bridge')
 
 
@@ -51,7 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         metavar='M',
         help='standard deviation of the depth at 1 m in metres; it grows with the square of the '
-        'distance (default: %(default)s)',
+        'distance (default: 0, or what the sensor has)',
+    )
+    parser.add_argument(
+        '--sensor-noise',
+        default='none',
+        choices=NOISES,
+        help='what else is wrong with the depth: nothing, or what a small stereo camera does at '
+        'edges, behind them and at grazing angles (default: %(default)s)',
     )
 
 
@@ -72,7 +81,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from r2rgen_ros.cli import console
     from r2rgen_ros.simulate import record
 
-    options = record.Options(depth_encoding=args.depth_encoding, depth_noise_m=args.depth_noise)
+    options = record.Options(
+        depth_encoding=args.depth_encoding,
+        depth_noise_m=args.depth_noise,
+        sensor_noise=args.sensor_noise,
+    )
     record.refuse_existing(args.output)
     console.say(f'{args.task}, seed {args.seed}: the expert sets to work')
     done = record.act(args.task, args.seed)

@@ -52,10 +52,24 @@ def clusters(points: Floats, radius: float, least: int) -> NDArray[np.int64]:
     ones = np.ones(len(pairs), dtype=bool)
     graph = coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(len(cells), len(cells)))
     _, component = connected_components(graph, directed=False)
-    label = component[inverse]
-    counts = np.bincount(label)
+    return by_size(component[inverse].astype(np.int64), least)[0]
+
+
+def by_size(label: NDArray[np.int64], least: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number labels anew by size, the largest first.
+
+    Args:
+        label: (N,) label of each point, below 0 for none.
+        least: Fewest points of a label that is kept.
+
+    Returns:
+        (N,) new label of each point, -1 for none and for too small ones; and the old label of each
+        new one.
+
+    """
+    counts = np.bincount(label[label >= 0])
     order = np.argsort(-counts, kind='stable')
-    rank = np.full(len(counts), -1, dtype=np.int64)
-    big = order[counts[order] >= least]
+    rank = np.full(len(counts) + 1, -1, dtype=np.int64)
+    big = order[counts[order] >= max(1, least)]
     rank[big] = np.arange(len(big))
-    return np.asarray(rank[label])
+    return np.asarray(rank[np.maximum(label, -1)]), big

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,36 +12,47 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from scipy.spatial import cKDTree
 
-from r2rgen_ros.geometry.polygon import contains
+from r2rgen_ros.model.annotation import ObjectNote, Prompt
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.paths import inside
-from r2rgen_ros.parse.clusters import clusters, spacing
+from r2rgen_ros.parse.clusters import by_size, clusters, spacing
+from r2rgen_ros.parse.foreground import rising
+from r2rgen_ros.parse.patches import find_patches
+from r2rgen_ros.parse.segment import merge
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from r2rgen_ros.model.annotation import ObjectNote, SupportPlane
+    from r2rgen_ros.model.annotation import SupportPlane
     from r2rgen_ros.model.demo import Demo
+    from r2rgen_ros.parse.patches import Patches
     from r2rgen_ros.parse.snapshot import Snapshot
 
 _LEAST_POINTS = 12
+_LEAST_PIXELS = 80
+_GAP_M = 0.012
 _ROBOT_M = 0.07
 _CLICK_M = 0.05
 _CLICK_PX = 12.0
+_HOLES = 0.5
+_ALL_OF_IT = 0.8
+_MINE, _OTHERS = 0, 1
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The clusters that stand on the support in one frame.
+    """The objects that seem to stand on the support in one frame.
 
     Attributes:
         frame: Camera frame.
         snapshot: Its points.
-        label: (N,) cluster of each point, -1 for none.
-        robot: Which clusters belong to the robot.
-        radius: Gap that separates clusters, metres.
+        label: (N,) object of each point, -1 for none.
+        robot: Which of them belong to the robot.
+        radius: Gap that separates objects, metres.
+        patches: What the objects of an image are made of; None for clouds.
 
     """
 
@@ -49,12 +61,18 @@ class Candidates:
     label: NDArray[np.int64]
     robot: frozenset[int]
     radius: float
+    patches: Patches | None = None
 
     @property
     def objects(self) -> tuple[int, ...]:
-        """Clusters that are not the robot, the largest first."""
+        """Candidates that are not the robot, the largest first."""
         count = int(self.label.max(initial=-1)) + 1
         return tuple(k for k in range(count) if k not in self.robot)
+
+    @property
+    def free(self) -> NDArray[np.int64]:
+        """Indices of the points of all objects."""
+        return np.flatnonzero(np.isin(self.label, self.objects))
 
 
 def find_candidates(
@@ -64,8 +82,9 @@ def find_candidates(
     robot_points: NDArray[np.float64],
     outline: NDArray[np.float64] | None = None,
     lift: NDArray[np.float64] | float = 0.0,
+    robot_mask: NDArray[np.bool_] | None = None,
 ) -> Candidates:
-    """Cluster what rises above the support plane, and tell the robot from the rest.
+    """Part what rises above the support plane into objects, and tell the robot from them.
 
     Args:
         frame: Camera frame.
@@ -73,40 +92,66 @@ def find_candidates(
         support: The support plane.
         robot_points: (L, 3) points along the arm at that frame, base frame, metres.
         outline: Convex outline in the plane (M, 2) that objects lie in; None for everywhere.
-        lift: How far noise alone lifts points above the support, metres; one number or (N,).
+        lift: How far noise alone lifts points above the support, metres, three standard
+            deviations; one number or (N,).
+        robot_mask: (N,) points that are the robot's for certain, as its surface model says; what
+            touches the robot is then an object nevertheless. None where nobody knows.
 
     Returns:
-        The clusters.
+        The candidates.
 
     """
     images = len(snapshot.shape) == 2
-    floor = max(0.004, 3.0 * support.residual) if np.isfinite(support.residual) else -1.0
-    high = support.height(snapshot.points) > np.maximum(floor, lift)
-    if outline is not None:
-        high &= contains(outline, support.to_plane(snapshot.points))
+    high = rising(snapshot, support, outline, lift)
+    if robot_mask is not None:
+        high &= ~robot_mask
     places = np.flatnonzero(high)
     # A cloud that was topped up to a fixed count repeats points, which have no distance.
-    gap = 0.012 if images else max(2.5 * spacing(snapshot.points), 1e-3)
-    least = 80 if images else _LEAST_POINTS
+    gap = _GAP_M if images else max(2.5 * spacing(snapshot.points), 1e-3)
+    least = _LEAST_PIXELS if images else _LEAST_POINTS
     label = np.full(len(snapshot.points), -1, dtype=np.int64)
     label[places] = clusters(snapshot.points[places], gap, least)
-    robot = set()
+    robot: set[int] = set()
+    if robot_mask is None:
+        robot = _near_robot(snapshot, label, robot_points)
+    if not images:
+        return Candidates(frame, snapshot, label, frozenset(robot), gap)
+    patches = find_patches(snapshot, places[~np.isin(label[places], sorted(robot))], gap)
+    region = merge(patches, {}, least)
+    owned = patches.owner >= 0
+    # Parts of objects after all clusters of the robot; then all by size.
+    label[~np.isin(label, sorted(robot))] = -1
+    label[owned] = region[patches.owner[owned]] + int(label.max(initial=-1)) + 1
+    label, order = by_size(label, least)
+    robot = {place for place, k in enumerate(order.tolist()) if k in robot}
+    return Candidates(frame, snapshot, label, frozenset(robot), gap, patches)
+
+
+def _near_robot(
+    snapshot: Snapshot, label: NDArray[np.int64], robot_points: NDArray[np.float64]
+) -> set[int]:
     tree = cKDTree(robot_points)
-    for k in range(int(label.max(initial=-1)) + 1):
-        near = np.min(tree.query(snapshot.points[label == k])[0])
-        if near < _ROBOT_M:
-            robot.add(k)
-    return Candidates(frame, snapshot, label, frozenset(robot), gap)
+    count = int(label.max(initial=-1)) + 1
+    gaps = [np.min(tree.query(snapshot.points[label == k])[0]) for k in range(count)]
+    return {k for k, gap in enumerate(gaps) if gap < _ROBOT_M}
 
 
-def select(demo: Demo, note: ObjectNote, candidates: Candidates, folder: Path) -> NDArray[np.int64]:
+def select(
+    demo: Demo,
+    note: ObjectNote,
+    candidates: Candidates,
+    folder: Path,
+    others: Sequence[ObjectNote] = (),
+) -> NDArray[np.int64]:
     """Return which points of the snapshot a prompt selects.
 
     Args:
         demo: The demonstration.
         note: The object with its prompt.
-        candidates: Clusters of the prompt's frame.
+        candidates: Objects of the prompt's frame.
         folder: Folder of the annotation; mask paths are relative to it.
+        others: All objects of the annotation. Clicks and boxes of one frame compete: what is
+            pointed at as another object is no part of this one, even where the two touch.
 
     Returns:
         Indices into the points of the snapshot.
@@ -116,18 +161,19 @@ def select(demo: Demo, note: ObjectNote, candidates: Candidates, folder: Path) -
 
     """
     prompt, snapshot = note.prompt, candidates.snapshot
-    if prompt.point is not None:
-        target = np.array(prompt.point)
-        chosen = _nearest_cluster(candidates, snapshot.points - target, _CLICK_M, note.name)
-    elif prompt.pixel is not None:
-        offset = snapshot.pixels(demo, candidates.frame) - np.array(prompt.pixel)
-        chosen = _nearest_cluster(candidates, offset, _CLICK_PX, note.name)
+    if prompt.point is not None or prompt.pixel is not None:
+        click = _clicked(demo, note, candidates)
+        rivals = _rivals(demo, note, candidates, others)
+        chosen = _region_of(candidates, click, rivals)
     elif prompt.region is not None:
         low, high = np.min(prompt.region, axis=0), np.max(prompt.region, axis=0)
         within = ((snapshot.points >= low) & (snapshot.points <= high)).all(axis=1)
         chosen = np.flatnonzero(within & (candidates.label >= 0))
+    elif prompt.box is not None:
+        under = _under_box(snapshot.pixels(demo, candidates.frame), prompt.box)
+        chosen = _boxed(candidates, under, _rivals(demo, note, candidates, others))
     else:
-        chosen = _in_image(demo, note, candidates, folder)
+        chosen = _masked(candidates, _under_mask(demo, note, candidates, folder))
     if len(chosen) < _LEAST_POINTS:
         raise R2RGenError(
             f'the prompt of "{note.name}" selects {len(chosen)} points in frame {prompt.frame}',
@@ -137,53 +183,160 @@ def select(demo: Demo, note: ObjectNote, candidates: Candidates, folder: Path) -
     return chosen
 
 
-def _nearest_cluster(
-    candidates: Candidates, offset: NDArray[np.float64], reach: float, name: str
-) -> NDArray[np.int64]:
-    free = np.flatnonzero(np.isin(candidates.label, candidates.objects))
+def _clicked(demo: Demo, note: ObjectNote, candidates: Candidates) -> int:
+    """Index of the point of an object nearest to a click."""
+    prompt, snapshot = note.prompt, candidates.snapshot
+    if prompt.point is not None:
+        offset, reach = snapshot.points - np.array(prompt.point), _CLICK_M
+    else:
+        offset = snapshot.pixels(demo, candidates.frame) - np.array(prompt.pixel)
+        reach = _CLICK_PX
+    distance = np.linalg.norm(offset, axis=1)
+    distance[np.isnan(distance)] = np.inf
+    holes = _holes_around(candidates, note)
+    free = candidates.free
     if not free.size:
         raise R2RGenError(f'nothing stands on the support in frame {candidates.frame}')
-    distance = np.linalg.norm(offset[free], axis=1)
-    distance[np.isnan(distance)] = np.inf
-    at = int(distance.argmin())
+    at = int(free[distance[free].argmin()])
+    if holes > _HOLES and distance[at] > 0.25 * reach:
+        raise R2RGenError(
+            f'the click for "{note.name}" in frame {candidates.frame} is where the camera measures '
+            f'no depth: {100 * holes:.0f} % of the pixels around it are holes',
+            'a click on a surface with depth',
+            'see-through and shiny things have none: click on an opaque part, or choose a frame in '
+            'which it is seen better',
+        )
     if distance[at] > reach:
         raise R2RGenError(
-            f'nothing is near the click for "{name}" in frame {candidates.frame}',
+            f'nothing is near the click for "{note.name}" in frame {candidates.frame}',
             'a click on an object',
         )
-    return np.flatnonzero(candidates.label == candidates.label[free[at]])
+    return at
 
 
-def _in_image(
-    demo: Demo, note: ObjectNote, candidates: Candidates, folder: Path
+def _holes_around(candidates: Candidates, note: ObjectNote) -> float:
+    """Share of the pixels around a clicked pixel that have no depth; 0 for clouds and points."""
+    snapshot, pixel = candidates.snapshot, note.prompt.pixel
+    if pixel is None or len(snapshot.shape) != 2:
+        return 0.0
+    rows, columns = snapshot.shape
+    v, u = np.divmod(snapshot.index, columns)
+    reach = _CLICK_PX
+    near = (np.abs(u - pixel[0]) <= reach) & (np.abs(v - pixel[1]) <= reach)
+    wide = min(columns - 1, pixel[0] + reach) - max(0.0, pixel[0] - reach) + 1
+    high = min(rows - 1, pixel[1] + reach) - max(0.0, pixel[1] - reach) + 1
+    return 1.0 - float(near.sum()) / max(1.0, float(wide * high))
+
+
+def _rivals(
+    demo: Demo, note: ObjectNote, candidates: Candidates, others: Sequence[ObjectNote]
+) -> list[int]:
+    """Indices of the points that were clicked on for other objects of the frame."""
+    out = []
+    for other in others:
+        prompt = other.prompt
+        if other.name == note.name or prompt.frame != note.prompt.frame:
+            continue
+        if prompt.box is not None:
+            u0, v0, u1, v1 = prompt.box
+            prompt = Prompt(prompt.frame, pixel=((u0 + u1) / 2, (v0 + v1) / 2))
+        if prompt.point is None and prompt.pixel is None:
+            continue
+        # A click that hits nothing is reported where it is that object's turn.
+        with suppress(R2RGenError):
+            out.append(_clicked(demo, ObjectNote(other.name, prompt), candidates))
+    return out
+
+
+def _region_of(candidates: Candidates, click: int, rivals: list[int]) -> NDArray[np.int64]:
+    """Points of the object at a click, without those of the objects clicked on beside it."""
+    label = candidates.label
+    if not any(label[rival] == label[click] for rival in rivals):
+        return np.flatnonzero(label == label[click])
+    patches = candidates.patches or find_patches(
+        candidates.snapshot, candidates.free, candidates.radius
+    )
+    owner = patches.owner
+    seeds = {int(owner[rival]): _OTHERS + k for k, rival in enumerate(rivals)}
+    seeds[int(owner[click])] = _MINE
+    least = _LEAST_POINTS if candidates.patches is None else _LEAST_PIXELS
+    region = merge(patches, seeds, least)
+    return np.flatnonzero((owner >= 0) & (region[owner] == region[owner[click]]))
+
+
+def _under_box(
+    pixels: NDArray[np.float64], box: tuple[float, float, float, float]
+) -> NDArray[np.bool_]:
+    low, high = np.array(box[:2]), np.array(box[2:])
+    with np.errstate(invalid='ignore'):
+        return np.asarray(((pixels >= low) & (pixels <= high)).all(axis=1))
+
+
+def _boxed(
+    candidates: Candidates, under: NDArray[np.bool_], rivals: list[int]
 ) -> NDArray[np.int64]:
-    """Points under a box or a mask, without those of the background seen at its edge."""
-    prompt = note.prompt
+    """Points under a box, of the objects that lie in it rather than reach into it."""
+    label = candidates.label
+    free = np.isin(label, candidates.objects)
+    taken = {int(label[rival]) for rival in rivals}
+    names, counts = np.unique(label[under & free], return_counts=True)
+    inside_ = {
+        int(k): float(count) / float((label == k).sum())
+        for k, count in zip(names, counts, strict=True)
+        if int(k) not in taken
+    }
+    whole = [k for k, share in inside_.items() if share > _ALL_OF_IT]
+    if whole or not inside_:
+        return np.flatnonzero(under & np.isin(label, whole))
+    # The box is about a part of something: what lies outside it is another object.
+    most = max(inside_, key=lambda k: int(counts[names == k][0]))
+    patches = candidates.patches
+    chosen = under & (label == most)
+    if patches is None or inside_[most] > 0.5:
+        return np.flatnonzero(chosen)
+    return np.flatnonzero(chosen & _part_in(patches, label == most, under))
+
+
+def _part_in(
+    patches: Patches, mine: NDArray[np.bool_], under: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Which points (N,) belong with what lies in a box rather than with what lies outside it."""
+    owner = patches.owner
+    count = np.bincount(owner[mine], minlength=len(patches))
+    covered = np.bincount(owner[mine & under], minlength=len(patches)) / np.maximum(count, 1)
+    seeds = {int(k): _OTHERS for k in np.flatnonzero((count > 0) & (covered == 0.0))}
+    best = np.flatnonzero(covered == 1.0)
+    if not best.size:
+        return under
+    seeds[int(best[len(best) // 2])] = _MINE
+    region = merge(patches, seeds, 1, np.inf)
+    return np.asarray((owner >= 0) & (region[owner] == region[best[len(best) // 2]]))
+
+
+def _under_mask(
+    demo: Demo, note: ObjectNote, candidates: Candidates, folder: Path
+) -> NDArray[np.bool_]:
+    """Which points (N,) a mask covers."""
     pixels = candidates.snapshot.pixels(demo, candidates.frame)
     assert demo.sensor is not None
+    assert note.prompt.mask is not None
     camera = demo.sensor.camera
-    if prompt.box is not None:
-        u0, v0, u1, v1 = prompt.box
-        with np.errstate(invalid='ignore'):
-            under = (
-                (pixels[:, 0] >= u0)
-                & (pixels[:, 0] <= u1)
-                & (pixels[:, 1] >= v0)
-                & (pixels[:, 1] <= v1)
-            )
-    else:
-        assert prompt.mask is not None
-        mask = read_mask(inside(folder, prompt.mask), (camera.height, camera.width))
-        within = (
-            np.isfinite(pixels).all(axis=1)
-            & (pixels > -0.5).all(axis=1)
-            & (pixels < np.array([camera.width, camera.height]) - 0.5).all(axis=1)
-        )
-        under = np.zeros(len(pixels), dtype=bool)
-        whole = np.rint(pixels[within]).astype(np.int64)
-        under[within] = mask[whole[:, 1], whole[:, 0]]
+    mask = read_mask(inside(folder, note.prompt.mask), (camera.height, camera.width))
+    within = (
+        np.isfinite(pixels).all(axis=1)
+        & (pixels > -0.5).all(axis=1)
+        & (pixels < np.array([camera.width, camera.height]) - 0.5).all(axis=1)
+    )
+    under = np.zeros(len(pixels), dtype=bool)
+    whole = np.rint(pixels[within]).astype(np.int64)
+    under[within] = mask[whole[:, 1], whole[:, 0]]
+    return under
+
+
+def _masked(candidates: Candidates, under: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Points under a mask, without those of the background seen at its edge."""
     label = candidates.label
-    usable = under & (label >= 0) & np.isin(label, candidates.objects)
+    usable = under & np.isin(label, candidates.objects)
     if not usable.any():
         return np.zeros(0, dtype=np.int64)
     # A mask drawn by hand overlaps its neighbours: keep the parts that it mostly covers.

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from r2rgen_ros.geometry.camera import thin
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT
 from r2rgen_ros.simulate import panda
+from r2rgen_ros.simulate.depth_noise import StereoCamera
 from r2rgen_ros.simulate.mujoco_library import load_mujoco, no_renderer
 from r2rgen_ros.simulate.world import CAMERA, CAMERA_NAME
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from r2rgen_ros.simulate.depth_noise import StereoNoise
     from r2rgen_ros.simulate.world import World
 
 NEAR_M = 0.20
@@ -33,23 +36,39 @@ class Eye:
         depth_noise: Standard deviation of the depth at one metre, metres; grows with the square of
             the distance, as with stereo cameras. 0 for exact depth.
         rng: Source of the noise.
+        shrink: How many times smaller than they are drawn the images are: see `camera.thin`.
+        stereo: What a stereo camera makes of the depth, before `depth_noise`; None for nothing.
+        robot: Whether the robot is to be seen.
 
     Raises:
         R2RGenError: The machine cannot render off-screen.
 
+    Attributes:
+        camera: Intrinsics of the images.
+
     """
 
     def __init__(
-        self, world: World, depth_noise: float = 0.0, rng: np.random.Generator | None = None
+        self,
+        world: World,
+        depth_noise: float = 0.0,
+        rng: np.random.Generator | None = None,
+        shrink: int = 1,
+        stereo: StereoNoise | None = None,
+        robot: bool = True,
     ) -> None:
         mujoco = load_mujoco()
         self._world = world
         self._noise = depth_noise
         self._rng = rng if rng is not None else np.random.default_rng(0)
+        self._stereo = None if stereo is None else StereoCamera(CAMERA, stereo, self._rng)
+        self._shrink = shrink
+        self.camera = CAMERA.thinned(shrink)
         self._labels = _geom_labels(world)
         self._geom = int(mujoco.mjtObj.mjOBJ_GEOM)
         self._option = mujoco.MjvOption()
         self._option.geomgroup[panda.SOLID_GROUP] = 0
+        self._option.geomgroup[panda.ROBOT_GROUP] = int(robot)
         try:
             self._renderer: Any = mujoco.Renderer(world.model, CAMERA.height, CAMERA.width)
         except Exception as error:  # each OpenGL binding has its own kinds of error
@@ -70,24 +89,26 @@ class Eye:
         """Return the colour image (H, W, 3)."""
         self._renderer.disable_depth_rendering()
         self._renderer.disable_segmentation_rendering()
-        return np.array(self._render(), dtype=np.uint8)
+        return thin(np.array(self._render(), dtype=np.uint8), self._shrink)
 
     def depth(self) -> NDArray[np.float32]:
         """Return the depth along the optical axis (H, W), metres, NaN outside the range."""
         self._renderer.enable_depth_rendering()
         depth: NDArray[np.float32] = np.array(self._render(), dtype=np.float32)
+        if self._stereo is not None:
+            depth = self._stereo(depth)
         if self._noise > 0.0:
             spread = self._noise * depth.astype(np.float64) ** 2
             depth = (depth + spread * self._rng.standard_normal(depth.shape)).astype(np.float32)
         depth[(depth < NEAR_M) | (depth > FAR_M)] = np.nan
-        return depth
+        return thin(depth, self._shrink)
 
     def labels(self) -> NDArray[np.uint8]:
         """Return which pixel shows what (H, W), in the labels of `model.scene`."""
         self._renderer.enable_segmentation_rendering()
         image = self._render()
         is_geom = image[..., 1] == self._geom
-        return np.asarray(self._labels[np.where(is_geom, image[..., 0], -1)])
+        return thin(self._labels[np.where(is_geom, image[..., 0], -1)], self._shrink)
 
     def _render(self) -> Any:
         self._renderer.update_scene(self._world.data, CAMERA_NAME, self._option)

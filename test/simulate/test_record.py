@@ -9,147 +9,26 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import yaml
-from rosbags.highlevel import AnyReader
-from scipy.spatial.transform import Rotation
 
-from r2rgen_ros.geometry import se3
-from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.model.errors import R2RGenError
-from r2rgen_ros.model.scene import FIRST_OBJECT, ROBOT
 from r2rgen_ros.robots.kinematics import Robot
-from r2rgen_ros.simulate import panda
+from r2rgen_ros.simulate import drivers, panda
 from r2rgen_ros.simulate import record as recording
 from r2rgen_ros.simulate.ground_truth import GroundTruth
-
-RATES = {
-    recording.JOINT_STATES: 100.0,
-    recording.GRIPPER: 100.0,
-    '/tf': 50.0,
-    recording.COLOUR: 10.0,
-    recording.DEPTH: 10.0,
-    recording.COLOUR_INFO: 10.0,
-    recording.DEPTH_INFO: 10.0,
-}
 
 
 def stamp_of(header):
     return header.stamp.sec * 10**9 + header.stamp.nanosec
 
 
-@pytest.fixture(scope='module')
-def bag(virtual_demo):
-    """All messages by topic: pairs of log time and message."""
-    out = {}
-    with AnyReader([virtual_demo]) as reader:
-        for connection, logged, raw in reader.messages():
-            message = reader.deserialize(raw, connection.msgtype)
-            out.setdefault(connection.topic, []).append((logged, message))
-    return out
-
-
-@pytest.fixture(scope='module')
-def truth(virtual_demo):
-    return GroundTruth.load(virtual_demo)
-
-
-def transforms(messages):
-    for _, message in messages:
-        for item in message.transforms:
-            t, q = item.transform.translation, item.transform.rotation
-            matrix = se3.from_quaternion([t.x, t.y, t.z], [q.x, q.y, q.z, q.w])
-            yield stamp_of(item.header), item.header.frame_id, item.child_frame_id, matrix
-
-
-def test_topics_come_at_the_rates_of_a_real_robot(bag):
-    for topic, rate in RATES.items():
-        head = [m.transforms[0].header if topic == '/tf' else m.header for _, m in bag[topic]]
-        steps = np.diff([stamp_of(item) for item in head]) * 1e-9
-        assert np.allclose(steps, 1.0 / rate, atol=1e-9), topic
-    assert len(bag['/tf_static']) == 1
-    assert len(bag['/robot_description']) == 1
-
-
-def test_messages_are_logged_after_their_stamp(bag):
-    for topic in RATES:
-        for logged, message in bag[topic]:
-            head = message.transforms[0].header if topic == '/tf' else message.header
-            assert 0 < logged - stamp_of(head) < 50_000_000
-
-
-def test_the_description_is_the_one_the_transforms_come_from(bag):
-    text = bag['/robot_description'][0][1].data
-    assert 'package://' in text
-    robot = Robot.from_urdf(text, 'panda_link0', 'panda_hand_tcp')
-    joints = {stamp_of(m.header): m for _, m in bag[recording.JOINT_STATES]}
-    static = {(p, c): pose for _, p, c, pose in transforms(bag['/tf_static'])}
-    moving = {}
-    for stamp, parent, child, pose in transforms(bag['/tf']):
-        moving.setdefault(stamp, {})[parent, child] = pose
-    assert len(moving) > 100
-    for stamp, edges in moving.items():
-        state = joints[stamp]
-        expected = robot.link_poses(state.name, state.position[None], list(edges))
-        for edge, pose in edges.items():
-            assert np.abs(expected[edge][0] - pose).max() < 1e-6
-        # From the base to the tool along the tree.
-        tool = np.eye(4)
-        for i in range(1, 8):
-            tool = tool @ edges[f'panda_link{i - 1}', f'panda_link{i}']
-        tool = tool @ static['panda_link7', 'panda_link8'] @ static['panda_link8', 'panda_hand']
-        tool = tool @ static['panda_hand', 'panda_hand_tcp']
-        whole = robot.forward(state.name, state.position[None])[0]
-        assert np.abs(tool - whole).max() < 1e-6
-
-
-def test_the_camera_hangs_where_the_truth_says(bag, truth):
-    static = {(p, c): pose for _, p, c, pose in transforms(bag['/tf_static'])}
-    body = static['panda_link0', 'camera_link']
-    pose = body @ static['camera_link', 'camera_color_optical_frame']
-    assert np.abs(pose - truth.camera2base).max() < 1e-9
-    assert abs(body[2, 1]) < 1e-9  # the body stands level: its left is horizontal
-    turn = Rotation.from_matrix(pose[:3, :3])
-    assert turn.apply([0.0, 0.0, 1.0])[2] < 0.0  # and the camera looks down
-
-
-def test_every_pixel_of_an_object_lies_on_it(bag, truth):
-    """Unprojected with camera_info, taken into the object's frame: inside its extents."""
-    info = bag[recording.DEPTH_INFO][0][1]
-    camera = PinholeCamera(info.width, info.height, info.k[0], info.k[4], info.k[2], info.k[5])
-    sizes = {'bottle': (0.033, 0.033, 0.190), 'plate': (0.100, 0.100, 0.016)}
-    for index, (_, message) in enumerate(bag[recording.DEPTH]):
-        assert message.encoding == '16UC1'
-        assert stamp_of(message.header) == truth.stamps[index]
-        raw = np.frombuffer(message.data, '<u2').reshape(message.height, message.width)
-        points = camera.unproject(np.where(raw > 0, raw * 1e-3, np.nan))
-        for k, name in enumerate(truth.names):
-            object2camera = se3.inverse(truth.camera2base) @ truth.object2base[k, index]
-            own = points[truth.labels[index] == FIRST_OBJECT + k]
-            if len(own) < 20:
-                continue
-            local = se3.apply(se3.inverse(object2camera), own)
-            x, y, z = sizes[name]
-            slack = 2e-3
-            inside = (
-                (np.hypot(local[:, 0], local[:, 1]) < x + slack)
-                & (local[:, 2] > -slack)
-                & (local[:, 2] < z + slack)
-            )
-            assert np.mean(inside) > 0.995
-            assert x == y
-
-
-def test_colour_shows_what_the_labels_say(bag, truth):
-    for index in (0, 50):
-        message = bag[recording.COLOUR][index][1]
-        image = np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, 3)
-        plate = image[truth.labels[index] == FIRST_OBJECT + 1].mean(axis=0)
-        robot = image[truth.labels[index] == ROBOT].mean(axis=0)
-        assert plate[2] > 1.5 * plate[0]  # blue
-        assert robot.max() - robot.min() < 20.0  # grey
+def beginning(done):
+    """The first half second of what was done."""
+    states = done.rollout.states[:60]
+    return replace(done, rollout=replace(done.rollout, states=states, spans=(), holds=()))
 
 
 def test_the_truth_has_the_end_effector_at_the_camera_stamps(bag, truth):
-    joints = bag[recording.JOINT_STATES]
+    joints = bag[drivers.JOINT_STATES]
     stamps = np.array([stamp_of(m.header) for _, m in joints])
     positions = np.stack([m.position for _, m in joints])
     between = np.stack(
@@ -199,12 +78,69 @@ def test_the_same_seed_gives_the_same_bytes(acts, tmp_path):
                for a, b in pairs)  # fmt: skip
     folders = []
     for name, done in (('one', first), ('two', second)):
-        start = replace(done.rollout, states=done.rollout.states[:120], spans=(), holds=())
-        folders.append(recording.write(replace(done, rollout=start), tmp_path / name / 'demo'))
+        folders.append(recording.write(beginning(done), tmp_path / name / 'demo'))
     files = sorted(item.name for item in folders[0].iterdir())
     assert files == ['demo.mcap', 'ground_truth.npz', 'metadata.yaml']
     for name in files:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
+
+
+def test_without_the_truth_the_bag_is_the_same(acts, tmp_path):
+    done = beginning(acts('place-bottle'))
+    folders = [
+        recording.write(
+            done, tmp_path / name / 'demo', options=recording.Options(with_truth=with_truth)
+        )
+        for name, with_truth in (('with', True), ('without', False))
+    ]
+    files = [sorted(item.name for item in folder.iterdir()) for folder in folders]
+    assert files[1] == ['demo.mcap', 'metadata.yaml']
+    assert files[0] == ['demo.mcap', 'ground_truth.npz', 'metadata.yaml']
+    for name in files[1]:
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
+
+
+def test_smaller_images_and_labels_are_pixels_of_the_larger(acts, read_bag, tmp_path):
+    done = beginning(acts('place-bottle'))
+    folders = [
+        recording.write(done, tmp_path / str(k), options=recording.Options(shrink=k))
+        for k in (1, 4)
+    ]
+    large, small = (read_bag(folder) for folder in folders)
+    for topic, shape in ((drivers.COLOUR, (480, 640, 3)), (drivers.DEPTH, (480, 640, 2))):
+        assert len(large[topic]) == len(small[topic]) == len(done.frames)
+        for (_, first), (_, second) in zip(large[topic], small[topic], strict=True):
+            assert (second.width, second.height) == (160, 120)
+            kept = first.data.reshape(shape)[2::4, 2::4]
+            assert np.array_equal(second.data, kept.ravel())
+    infos = [messages[drivers.DEPTH_INFO][0][1] for messages in (large, small)]
+    assert infos[1].k[[0, 4]].tolist() == (infos[0].k[[0, 4]] / 4).tolist()
+    labels = [GroundTruth.load(folder).labels for folder in folders]
+    assert np.array_equal(labels[1], labels[0][:, 2::4, 2::4])
+
+
+def test_images_come_as_late_as_asked(acts, read_bag, tmp_path):
+    options = recording.Options(latency_s=(0.2, 0.25), shrink=4, with_truth=False)
+    recording.write(beginning(acts('place-bottle')), tmp_path / 'demo', options=options)
+    delays = [
+        logged - stamp_of(message.header)
+        for logged, message in read_bag(tmp_path / 'demo')[drivers.COLOUR]
+    ]
+    assert 0.2e9 <= min(delays) <= max(delays) <= 0.25e9
+
+
+def test_how_often_the_camera_looks_does_not_change_what_happens(acts):
+    usual = acts('place-bottle')
+    often = recording.act('place-bottle', 0, camera_every=67)
+    steps = [drivers.step_of(state) for state in often.frames]
+    assert set(np.diff(steps)) == {67}
+    happened = {drivers.step_of(state): state for state in often.rollout.states}
+    shared = [state for state in usual.rollout.states if drivers.step_of(state) in happened]
+    assert len(shared) > 1000
+    for state in shared:
+        assert np.array_equal(state.qpos, happened[drivers.step_of(state)].qpos)
+    with pytest.raises(R2RGenError, match='period'):
+        recording.act('place-bottle', 0, camera_every=0)
 
 
 def test_nothing_is_overwritten_or_left_behind(acts, virtual_demo, tmp_path):
@@ -224,6 +160,12 @@ def test_options_are_checked():
         recording.Options(depth_encoding='8UC1')
     with pytest.raises(R2RGenError, match='depth noise'):
         recording.Options(depth_noise_m=-1.0)
+    with pytest.raises(R2RGenError, match='least latency'):
+        recording.Options(latency_s=(0.03, 0.02))
+    with pytest.raises(R2RGenError, match='largest latency'):
+        recording.Options(latency_s=(0.0, 20.0))
+    with pytest.raises(R2RGenError, match='shrunk'):
+        recording.Options(shrink=0)
 
 
 def test_a_missing_truth_is_named(tmp_path):
