@@ -24,6 +24,9 @@ FIRST_OBJECT = 2
 UNSEEN = 255
 """Labels of points and pixels: object k has the label FIRST_OBJECT + k."""
 
+UNTOUCHED, IN_HAND, RELEASED, PUSHED = range(4)
+"""States of an object: not moved yet, in a hand, at rest after it was moved, moving in no hand."""
+
 
 @dataclass(frozen=True)
 class SceneObject:
@@ -35,6 +38,11 @@ class SceneObject:
             axes of the base frame).
         object2base: (T, 4, 4) pose per frame.
         held: (T,) int8, index of the arm that holds it, -1 for none.
+        residual: (T,) metres, robust standard deviation of its measured points from its surface;
+            NaN where it was not measured; None for NaN everywhere.
+        state: (T,) uint8, UNTOUCHED, IN_HAND, RELEASED or PUSHED; None to follow from `held`.
+        is_trusted: (T,) whether its pose agrees with what was seen; None for all.
+        seen_share: Share of its surface that was really seen; NaN where nobody knows.
 
     """
 
@@ -42,14 +50,35 @@ class SceneObject:
     cloud: Cloud
     object2base: NDArray[np.float64]
     held: NDArray[np.int8]
+    residual: NDArray[np.float64] | None = None
+    state: NDArray[np.uint8] | None = None
+    is_trusted: NDArray[np.bool_] | None = None
+    seen_share: float = float('nan')
 
     def __post_init__(self) -> None:
         """Check shapes."""
         poses = check_array(f'poses of "{self.name}"', self.object2base, (None, 4, 4))
-        held = check_array(f'held of "{self.name}"', self.held, (len(poses),), np.int8)
+        count = len(poses)
+        held = check_array(f'held of "{self.name}"', self.held, (count,), np.int8)
         require(len(self.cloud) > 0, f'object "{self.name}" has no points')
-        object.__setattr__(self, 'object2base', poses)
-        object.__setattr__(self, 'held', held)
+        residual = np.full(count, np.nan) if self.residual is None else self.residual
+        state = _state_of(held) if self.state is None else self.state
+        trusted = np.ones(count, dtype=bool) if self.is_trusted is None else self.is_trusted
+        values = {
+            'object2base': poses,
+            'held': held,
+            'residual': check_array(f'residual of "{self.name}"', residual, (count,)),
+            'state': check_array(f'state of "{self.name}"', state, (count,), np.uint8),
+            'is_trusted': check_array(f'trust in "{self.name}"', trusted, (count,), np.bool_),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+
+def _state_of(held: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """States (T,) of an object that only hands move."""
+    after = np.maximum.accumulate(held >= 0)
+    return np.where(held >= 0, IN_HAND, np.where(after, RELEASED, UNTOUCHED)).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -65,6 +94,8 @@ class Scene:
         labels: Per frame, uint8 of the shape of the depth image (H, W), or (N,) for a cloud.
         backdrop: (H, W, 3) uint8, colour of the environment as the camera saw it, also where it has
             no depth; None for clouds.
+        warnings: What a person should look at: frames that cannot be trusted and why, what moves
+            and is neither robot nor object, a camera pose that does not fit.
 
     """
 
@@ -75,6 +106,7 @@ class Scene:
     environment: Cloud
     labels: tuple[NDArray[np.uint8], ...]
     backdrop: NDArray[np.uint8] | None = None
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check counts."""

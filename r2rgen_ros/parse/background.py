@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import binary_dilation, distance_transform_edt
+from scipy.sparse import coo_matrix, diags
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import spsolve
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.polygon import contains
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.model.annotation import SupportPlane
     from r2rgen_ros.model.demo import Demo
+    from r2rgen_ros.parse.robot import RobotView
 
 _MOST_FRAMES = 60
 _ROWS = 64
@@ -41,16 +45,22 @@ class Background:
         depth: (H, W) float32 metres, NaN where never seen.
         colour: (H, W, 3) uint8.
         noise: Standard deviation of a single depth at 1 m; it grows with the square of the depth.
+        hidden: (H, W) where the robot was in the way whenever there was depth; None for nowhere.
 
     """
 
     depth: NDArray[np.float32]
     colour: NDArray[np.uint8]
     noise: float = 0.0
+    hidden: NDArray[np.bool_] | None = None
 
 
-def find_background(demo: Demo) -> Background:
+def find_background(demo: Demo, view: RobotView | None = None) -> Background:
     """Find the background from the frames of a camera that stands still.
+
+    Args:
+        demo: The demonstration.
+        view: Where the robot is, so that what it always covers is not taken for background.
 
     Raises:
         R2RGenError: The camera moves.
@@ -63,9 +73,16 @@ def find_background(demo: Demo) -> Background:
             'use an external one',
         )
     chosen = np.unique(np.linspace(0, len(demo) - 1, min(_MOST_FRAMES, len(demo))).astype(int))
-    frames = [demo.frames[int(index)] for index in chosen]
+    frames = [demo.frames[index] for index in chosen.tolist()]
     depths = np.stack([frame.depth for frame in frames if frame.depth is not None])
     _, height, width = depths.shape
+    hidden = np.zeros((height, width), dtype=bool)
+    if view is not None:
+        for depth, index in zip(depths, chosen.tolist(), strict=True):
+            mask = view.mask(index)
+            hidden |= mask
+            depth[mask] = np.nan
+        hidden &= ~np.isfinite(depths).any(axis=0)
     colours = [
         np.full((height, width, 3), 128, np.uint8) if frame.colour is None else frame.colour
         for frame in frames
@@ -78,7 +95,7 @@ def find_background(demo: Demo) -> Background:
         depth[rows], colour[rows] = _farthest(
             depths[:, rows], np.stack([c[rows] for c in colours]), noise
         )
-    return Background(depth, colour, noise)
+    return Background(depth, colour, noise, hidden)
 
 
 def noise_growth(depths: NDArray[np.float32]) -> float:
@@ -146,8 +163,9 @@ def complete_behind(
         support: The support plane.
 
     Returns:
-        The background with the plane's depth and the colour of the nearest uncovered pixel where
-        the line of sight meets the plane within its outline, NaN elsewhere.
+        The background with the plane's depth where the line of sight meets the plane within its
+        outline, elsewhere with what is around bridged, and the colour of the nearest uncovered
+        pixel.
 
     """
     assert demo.sensor is not None
@@ -168,6 +186,49 @@ def complete_behind(
     # Where the rim of the mask was plain background, its own reading is better.
     rim = hidden & ~covered & (np.abs(background.depth - plane) < _SAME_M)
     depth[from_plane & ~rim] = plane[from_plane & ~rim]
+    depth = _bridged(depth, hidden & ~from_plane)
     source = distance_transform_edt(hidden, return_distances=False, return_indices=True)
     colour[hidden] = background.colour[source[0][hidden], source[1][hidden]]
     return Background(depth, colour, background.noise)
+
+
+def _bridged(depth: NDArray[np.float32], holes: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Fill holes (H, W) from their rims, so that a plane around one goes on through it.
+
+    The inverse depth of a plane is linear in the pixel, so the inverse depth is made harmonic:
+    each pixel is the mean of its neighbours. A hole without rim stays NaN.
+    """
+    inverse = np.where(holes | ~(depth > 0.0), np.nan, 1.0 / depth.astype(np.float64))
+    v, u = np.nonzero(holes)
+    if not len(v):
+        return depth
+    height, width = depth.shape
+    number = np.full(depth.shape, -1, dtype=np.int64)
+    number[v, u] = np.arange(len(v))
+    rows, columns, values = [], [], []
+    total, degree = np.zeros(len(v)), np.zeros(len(v))
+    for dv, du in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+        there = (v + dv >= 0) & (v + dv < height) & (u + du >= 0) & (u + du < width)
+        own = np.flatnonzero(there)
+        beside = number[v[own] + dv, u[own] + du]
+        rim = inverse[v[own] + dv, u[own] + du]
+        joined, known = beside >= 0, np.isfinite(rim)
+        rows.append(own[joined])
+        columns.append(beside[joined])
+        values.append(np.full(int(joined.sum()), -1.0))
+        total[own[known]] += rim[known]
+        degree[own[joined | known]] += 1.0
+    graph = coo_matrix(
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))),
+        shape=(len(v), len(v)),
+    ).tocsr()
+    _, part = connected_components(graph, directed=False)
+    has_rim = np.bincount(part, total > 0.0) > 0
+    usable = np.flatnonzero(has_rim[part])
+    out = depth.copy()
+    out[v, u] = np.nan
+    if usable.size:
+        matrix = (graph + diags(degree)).tocsr()[usable][:, usable]
+        filled = spsolve(matrix.tocsc(), total[usable])
+        out[v[usable], u[usable]] = (1.0 / np.atleast_1d(filled)).astype(np.float32)
+    return out

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN
+from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.geometry.cloud import Cloud
-    from r2rgen_ros.parse.snapshot import Snapshot
 
 
 class ObjectMatcher:
@@ -52,41 +51,6 @@ class ObjectMatcher:
             best[near[closer]] = distance[closer]
             owner[near[closer]] = k
         return owner
-
-
-def label_image(
-    snapshot: Snapshot,
-    environment: NDArray[np.float32],
-    depth: NDArray[np.float32],
-    owner: NDArray[np.int64],
-    tolerance: float | NDArray[np.float32],
-) -> NDArray[np.uint8]:
-    """Label the pixels of one frame of a still camera.
-
-    Args:
-        snapshot: The valid points of the frame.
-        environment: (H, W) depth without robot and objects, NaN where unknown.
-        depth: (H, W) depth of the frame.
-        owner: (N,) object of each point of the snapshot, -1 for none.
-        tolerance: How far in front of the environment a point must be to count, metres; one number
-            or (H, W).
-
-    Returns:
-        (H, W) labels.
-
-    """
-    labels = np.full(snapshot.shape[0] * snapshot.shape[1], UNSEEN, dtype=np.uint8)
-    own = depth.reshape(-1)[snapshot.index]
-    with np.errstate(invalid='ignore'):
-        limit = (environment - tolerance).reshape(-1)[snapshot.index]
-        behind = ~(own < limit)
-    known = np.isfinite(environment.reshape(-1)[snapshot.index])
-    values = np.full(len(own), ROBOT, dtype=np.uint8)
-    values[behind & known] = ENVIRONMENT
-    on = (owner >= 0) & ~(behind & known)
-    values[on] = (FIRST_OBJECT + owner[on]).astype(np.uint8)
-    labels[snapshot.index] = values
-    return labels.reshape(snapshot.shape)
 
 
 def label_cloud(owner: NDArray[np.int64], still: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 _NEIGHBOURS = 16
 _VOXEL_M = 0.003
-_STEPS = 12
+_STEPS = 8
 _TUKEY = 4.685
 _LEAST_POINTS = 30
-_STILL = 1e-5
+_STILL = 1e-4
 _RIM = 0.4
 _OUTLINE = 0.3
 
@@ -94,10 +94,18 @@ class Surface:
             ((local > self.low - margin) & (local < self.high + margin)).all(axis=1)
         )
 
+    def nearest(self, local: Floats, most: float) -> tuple[Floats, NDArray[np.int64]]:
+        """Distances (N,) and indices (N,) of the model points nearest to points (N, 3).
+
+        The points are in the object's frame; beyond `most` metres the distance is infinite.
+        """
+        distance, index = self.tree.query(local, distance_upper_bound=most)
+        return np.asarray(distance), np.asarray(index)
+
     def distances(self, points: Floats, pose: Floats, most: float) -> Floats:
         """Distances (N,) of points (N, 3), base frame, from the model; infinity beyond `most`."""
         local = se3.apply(se3.inverse(pose), points)
-        return np.asarray(self.tree.query(local, distance_upper_bound=most)[0])
+        return self.nearest(local, most)[0]
 
 
 def exp(twist: Floats) -> Floats:
@@ -144,9 +152,9 @@ def register(
     measured = None if overhang is None else cKDTree(points)
     information, errors = np.zeros((6, 6)), np.zeros(0)
     for step in range(_STEPS):
-        limit = max(floor, reach * 0.7**step)
+        limit = max(floor, reach * 0.6**step)
         local = se3.apply(se3.inverse(pose), points)
-        distance, index = surface.tree.query(local, distance_upper_bound=limit)
+        distance, index = surface.nearest(local, limit)
         near = np.isfinite(distance)
         rim = np.zeros(len(near), dtype=bool)
         rim[near] = surface.is_rim[index[near]]
@@ -162,7 +170,10 @@ def register(
             information, gradient = information + more, gradient + slope
         # The prior pulls the sum of all steps back to the start.
         far = log(se3.inverse(pose) @ start)
-        twist = np.linalg.solve(information + hold + 1e-6 * np.eye(6), gradient + hold @ far)
+        twist = np.asarray(
+            np.linalg.solve(information + hold + 1e-6 * np.eye(6), gradient + hold @ far),
+            dtype=np.float64,
+        )
         pose = pose @ exp(twist)
         if np.abs(twist).max() < _STILL and limit <= floor:
             break
@@ -196,7 +207,7 @@ def _past(
     model = surface.points[places]
     distance, index = measured.query(se3.apply(pose, model), distance_upper_bound=limit)
     near = np.isfinite(distance)
-    seen = se3.apply(se3.inverse(pose), points[index[near]])
+    seen = se3.apply(se3.inverse(pose), points[np.asarray(index)[near]])
     return seen, model[near]
 
 

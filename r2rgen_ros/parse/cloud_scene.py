@@ -1,0 +1,177 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Parse a demonstration of point clouds: objects by kinematics, labels by distance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.cloud import Cloud, voxel_downsample
+from r2rgen_ros.model.scene import FIRST_OBJECT, ROBOT, SceneObject
+from r2rgen_ros.parse.clusters import clusters, spacing
+from r2rgen_ros.parse.labels import ObjectMatcher, label_cloud
+from r2rgen_ros.parse.snapshot import Snapshot
+from r2rgen_ros.parse.tracking import track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.model.annotation import ObjectNote
+    from r2rgen_ros.model.demo import Demo
+    from r2rgen_ros.parse.ground import Ground
+    from r2rgen_ros.parse.prompts import Candidates
+
+_OBJECT_TOLERANCE_M = 0.008
+_VOXEL_M = 0.001
+_FUSED_FRAMES = 12
+_AT_ROBOT_M = 0.04
+_STRAY_M = 0.05
+_LOOSE_POINTS = 12
+
+
+def parse_clouds(
+    ground: Ground,
+    notes: Sequence[ObjectNote],
+    found: Mapping[int, Candidates],
+    chosen: Sequence[NDArray[np.int64]],
+    held: Sequence[NDArray[np.int8]],
+    progress: Callable[[int], None] | None,
+) -> tuple[list[SceneObject], list[NDArray[np.uint8]], Cloud]:
+    """Return the objects, the labels of every frame, and the environment.
+
+    Args:
+        ground: The survey of the demonstration.
+        notes: The objects.
+        found: Candidates by frame.
+        chosen: Per object, indices of its points in the frame of its prompt.
+        held: Per object, (T,) arm that holds it, -1 for none.
+        progress: Called with the number of frames done.
+
+    """
+    demo = ground.demo
+    first = [found[note.prompt.frame].snapshot for note in notes]
+    tracks = [
+        _track(demo, note, snapshot.points[places])
+        for note, snapshot, places in zip(notes, first, chosen, strict=True)
+    ]
+    clouds = [
+        _local(snapshot, places, poses[note.prompt.frame])
+        for note, snapshot, places, poses in zip(notes, first, chosen, tracks, strict=True)
+    ]
+    labels, environment = _label_clouds(ground, clouds, tracks, found, progress)
+    objects = [
+        SceneObject(
+            note.name,
+            _fuse(demo, FIRST_OBJECT + k, clouds[k], tracks[k], held[k], labels),
+            tracks[k],
+            held[k],
+        )
+        for k, note in enumerate(notes)
+    ]
+    return objects, labels, environment
+
+
+def _track(demo: Demo, note: ObjectNote, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    start = se3.compose(np.eye(3), points.mean(axis=0))
+    return track(demo, start, note.prompt.frame, note.grasps)
+
+
+def _local(snapshot: Snapshot, chosen: NDArray[np.int64], pose: NDArray[np.float64]) -> Cloud:
+    points = se3.apply(se3.inverse(pose), snapshot.points[chosen])
+    return Cloud.from_arrays(points, snapshot.colours[chosen])
+
+
+def _label_clouds(
+    ground: Ground,
+    clouds: list[Cloud],
+    tracks: list[NDArray[np.float64]],
+    found: Mapping[int, Candidates],
+    progress: Callable[[int], None] | None,
+) -> tuple[list[NDArray[np.uint8]], Cloud]:
+    """Label every cloud; what stood still in the first frame and is no object is environment."""
+    demo = ground.demo
+    start = found.get(0) or ground.candidates(0)
+    gap = spacing(start.snapshot.points)
+    tolerance = max(_OBJECT_TOLERANCE_M, 1.5 * gap)
+    matcher = ObjectMatcher(clouds, tolerance)
+    strays = ObjectMatcher(clouds, _STRAY_M)
+
+    def owners(snapshot: Snapshot, frame: int) -> NDArray[np.int64]:
+        """Objects of the points; loose points beside an object, edges mostly, belong to it."""
+        poses_now = [poses[frame] for poses in tracks]
+        owner = matcher.match(snapshot.points, poses_now)
+        rest = np.flatnonzero(owner < 0)
+        loose = rest[clusters(snapshot.points[rest], start.radius, _LOOSE_POINTS) < 0]
+        owner[loose] = strays.match(snapshot.points[loose], poses_now)
+        return owner
+
+    owner = owners(start.snapshot, 0)
+    rest = (owner < 0) & ~np.isin(start.label, sorted(start.robot))
+    still = rest & _stays(demo, start.snapshot.points, tolerance)
+    environment = Cloud.from_arrays(start.snapshot.points[still], start.snapshot.colours[still])
+    tree = cKDTree(environment.points) if len(environment) else None
+    labels = []
+    for frame in range(len(demo)):
+        snapshot = Snapshot.take(demo, frame)
+        owner = owners(snapshot, frame)
+        near = np.zeros(len(snapshot.points), dtype=bool)
+        if tree is not None:
+            distances = tree.query(snapshot.points, distance_upper_bound=tolerance)[0]
+            near = np.asarray(distances <= tolerance)
+        labels.append(label_cloud(owner, near))
+        if progress is not None:
+            progress(1)
+    return labels, environment
+
+
+def _stays(demo: Demo, points: NDArray[np.float64], tolerance: float) -> NDArray[np.bool_]:
+    """Which points (N, 3) of the first frame are still seen later in most frames."""
+    later = np.unique(np.linspace(0, len(demo) - 1, 9).astype(int))[1:]
+    hits = np.zeros(len(points))
+    for frame in later:
+        tree = cKDTree(Snapshot.take(demo, int(frame)).points)
+        hits += tree.query(points, distance_upper_bound=tolerance)[0] <= tolerance
+    return np.asarray(hits >= 0.6 * len(later))
+
+
+def _fuse(
+    demo: Demo,
+    label: int,
+    seed: Cloud,
+    poses: NDArray[np.float64],
+    held: NDArray[np.int8],
+    labels: list[NDArray[np.uint8]],
+) -> Cloud:
+    """Gather what the frames saw of an object, in its own frame.
+
+    Frames in which the robot is at it are left out: fingers, or a tool, within the tolerance would
+    be fused too.
+    """
+    free = np.flatnonzero(held < 0)
+    free = free[np.unique(np.linspace(0, len(free) - 1, _FUSED_FRAMES).astype(int))]
+    parts = [seed]
+    for frame in free.tolist():
+        snapshot = Snapshot.take(demo, frame)
+        names = labels[frame].reshape(-1)[snapshot.index]
+        chosen = np.flatnonzero(names == label)
+        if chosen.size and not _robot_at(snapshot.points, names, chosen):
+            parts.append(_local(snapshot, chosen, poses[frame]))
+    return voxel_downsample(Cloud.concatenate(parts), _VOXEL_M)
+
+
+def _robot_at(
+    points: NDArray[np.float64], names: NDArray[np.uint8], chosen: NDArray[np.int64]
+) -> bool:
+    """Whether the robot is within a few centimetres of some points of a frame."""
+    robot = points[names == ROBOT]
+    few = points[chosen[:: max(1, len(chosen) // 500)]]
+    if not len(robot):
+        return False
+    distances, _ = cKDTree(few).query(robot, distance_upper_bound=_AT_ROBOT_M)
+    return bool(np.isfinite(distances).any())

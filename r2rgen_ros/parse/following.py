@@ -1,0 +1,588 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Object poses over time: kinematics as the prior, registration as the measurement.
+
+An object rests, or moves with the hand that holds it; what is measured of it corrects that, in a
+Kalman filter over the rigid motions with the error on the side of the object (Barfoot, State
+Estimation for Robotics, 2017, chapter 7) and a Rauch-Tung-Striebel smoother. Noise never moves an
+object: between grasps its pose is a constant unless several frames agree that it moved.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.parse.registration import Fit, Surface, exp, log, register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.geometry.camera import PinholeCamera
+
+    Floats = NDArray[np.float64]
+
+_REACH_M = 0.02
+_FAR_REACH_M = 0.05
+_MARGIN_M = 0.03
+_MOST_POINTS = 800
+_SAMPLES = 300
+_TOLERANCE_M = 0.008
+_SIGMAS = 4.0
+_GATE = 30.0
+_SEEN = 25
+_AGREES = 0.85
+_VISIBLE = 0.4
+_GAIN = 0.05
+_UNEXPLAINED = 20.0
+_DENIES = 0.5
+_HAND_M = 0.35
+_RESTING_STRIDE = 3
+_SEARCH_M = 0.6
+_YAWS = 8
+_SETTLING = 2
+_AHEAD = 3
+_MOVING = 3
+
+
+def _spread(metres: float, degrees: float) -> Floats:
+    """Diagonal covariance (6, 6) of a motion."""
+    return np.diag([metres**2] * 3 + [np.deg2rad(degrees) ** 2] * 3)
+
+
+_CERTAIN = _spread(1e-5, 1e-3)
+_RESTING = _spread(1e-6, 1e-4)
+_IN_HAND = _spread(1e-4, 0.05)
+_CHANGING = _spread(1.5e-3, 1.0)
+_JUMP = _spread(2e-2, 12.0)
+_FLOOR = _spread(1.5e-3, 0.8)
+"""Standard deviations per frame; the last is what a registration cannot know of its own error."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one frame shows that may be objects.
+
+    Attributes:
+        points: (N, 3) before the environment and not of the robot, base frame, metres.
+        depth: (H, W) metres, NaN where invalid or hidden by the robot; None for a cloud.
+        camera2base: (4, 4); None for a cloud.
+        index: (N,) place of each point in the flattened image; None for a cloud.
+
+    """
+
+    points: Floats
+    depth: NDArray[np.float32] | None = None
+    camera2base: Floats | None = None
+    index: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class ObjectPath:
+    """Where an object was.
+
+    Attributes:
+        poses: (T, 4, 4) object2base.
+        residual: (T,) metres, robust standard deviation of what was measured of it; NaN where
+            nothing was.
+        carrier: (T,) int8, index of the arm that it moved with, -1 for none.
+        is_trusted: (T,) whether what was seen, if anything, agrees with the pose.
+        has_moved: (T,) whether it moved by itself, or was pushed, since the frame before.
+
+    """
+
+    poses: Floats
+    residual: Floats
+    carrier: NDArray[np.int8]
+    is_trusted: NDArray[np.bool_]
+    has_moved: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How many points of a model are where a depth image says, hidden, or not there."""
+
+    agree: int
+    hidden: int
+    deny: int
+
+    @property
+    def seen(self) -> int:
+        """How many say anything."""
+        return self.agree + self.deny
+
+    @property
+    def share(self) -> float:
+        """Share of those that agree; 0 where there is nothing to see."""
+        return self.agree / max(1, self.seen)
+
+
+class Comparison:
+    """A model at a pose beside a depth image.
+
+    Args:
+        surface: The model.
+        look: What a frame shows; a depth image.
+        camera: Its intrinsics.
+        tolerance: How far apart two depths may be, metres.
+
+    """
+
+    def __init__(
+        self, surface: Surface, look: Look, camera: PinholeCamera, tolerance: float
+    ) -> None:
+        stride = max(1, len(surface.points) // _SAMPLES)
+        self._places = np.arange(0, len(surface.points), stride)
+        self._points = surface.points[::stride]
+        self._normals = surface.normals[::stride]
+        self._look, self._camera, self._tolerance = look, camera, tolerance
+
+    def _behind(self, pose: Floats) -> tuple[NDArray[np.int64], Floats]:
+        """Which samples (M,) are in the image, and how far (M,) behind what is measured there."""
+        assert self._look.depth is not None
+        assert self._look.camera2base is not None
+        object2camera = se3.inverse(self._look.camera2base) @ pose
+        points = se3.apply(object2camera, self._points)
+        normals = self._normals @ object2camera[:3, :3].T
+        # Faces that look away, or along the line of sight, prove nothing.
+        facing = np.flatnonzero(
+            np.einsum('ij,ij->i', normals, points) < -0.2 * np.linalg.norm(points, axis=1)
+        )
+        pixels = self._camera.project(points[facing])
+        with np.errstate(invalid='ignore'):
+            u, v = np.rint(pixels[:, 0]), np.rint(pixels[:, 1])
+            inside = (u >= 0) & (v >= 0) & (u < self._camera.width) & (v < self._camera.height)
+        u, v = u[inside].astype(np.int64), v[inside].astype(np.int64)
+        facing = facing[inside]
+        return facing, np.asarray(points[facing, 2] - self._look.depth[v, u])
+
+    def evidence(self, pose: Floats) -> Evidence:
+        """Count what agrees at a pose."""
+        _, behind = self._behind(pose)
+        return Evidence(
+            int(np.sum(np.abs(behind) <= self._tolerance)),
+            int(np.sum(behind > self._tolerance)),
+            int(np.sum(behind < -self._tolerance)),
+        )
+
+    def past(self, pose: Floats) -> NDArray[np.int64]:
+        """Points of the model past which the camera sees."""
+        facing, behind = self._behind(pose)
+        return self._places[facing[behind < -self._tolerance]]
+
+
+@dataclass
+class _State:
+    """One object's filter."""
+
+    pose: Floats
+    covariance: Floats
+    resting: int = 0
+    moving: int = 0
+    lost: int = 0
+    denied: Fit | None = None
+
+
+@dataclass
+class _Record:
+    """What the smoother needs of one frame, in the order of the pass."""
+
+    frame: int
+    predicted: Floats
+    spread: Floats
+    pose: Floats
+    covariance: Floats
+    residual: float = np.nan
+    is_trusted: bool = True
+    has_jumped: bool = False
+    carrier: int = -1
+
+
+@dataclass
+class _Follower:
+    """Follows one object through the frames in one direction of time."""
+
+    surface: Surface
+    held: NDArray[np.int8]
+    hands: Sequence[Floats]
+    growth: float
+    camera: PinholeCamera | None
+    state: _State
+    records: list[_Record] = field(default_factory=list)
+
+    def begin(self, frame: int) -> None:
+        """Take the pose of the prompt's frame as given."""
+        state = self.state
+        self.records.append(
+            _Record(frame, state.pose, state.covariance, state.pose, state.covariance,
+                    carrier=int(self.held[frame]))
+        )  # fmt: skip
+
+    def predict(self, frame: int) -> Floats:
+        """Pose in the next frame by kinematics alone."""
+        before = self.records[-1].frame
+        self._carrier = self._held(before, frame)
+        return self._moved(self.state.pose, before, frame, self._carrier)
+
+    def _held(self, before: int, frame: int) -> int:
+        arm = int(self.held[frame])
+        return arm if arm == int(self.held[before]) else -1
+
+    def _moved(self, pose: Floats, before: int, frame: int, arm: int) -> Floats:
+        if arm < 0:
+            return pose
+        path = self.hands[arm]
+        return np.asarray(path[frame] @ se3.inverse(path[before]) @ pose)
+
+    def _process(self, frame: int) -> Floats:
+        """How far the object may have strayed from kinematics since the frame before."""
+        if self.state.moving > 0:
+            return _JUMP
+        low, high = max(0, frame - _SETTLING), frame + _SETTLING + 1
+        around = self.held[low:high]
+        if (around != around[0]).any():
+            return _CHANGING
+        return _IN_HAND if self._carrier >= 0 else _RESTING
+
+    def sigma(self, pose: Floats, look: Look) -> float:
+        """Standard deviation of a measured point of the object, metres."""
+        if look.camera2base is None:
+            return 2e-3
+        z = float((se3.inverse(look.camera2base) @ pose)[2, 3])
+        return max(5e-4, self.growth * z * z)
+
+    def is_asleep(self, frame: int, predicted: Floats, look: Look) -> bool:
+        """Whether the object rests where it did, so that nothing needs to be measured."""
+        if self._carrier >= 0 or self.state.moving or self.state.lost or look.depth is None:
+            return False
+        if self._process(frame) is _CHANGING or self.state.resting % _RESTING_STRIDE == 0:
+            return False
+        found = self._evidence(predicted, look)
+        return found.seen < _SEEN or found.share > 0.9
+
+    def _comparison(self, pose: Floats, look: Look) -> Comparison:
+        assert self.camera is not None
+        tolerance = max(_TOLERANCE_M, _SIGMAS * self.sigma(pose, look))
+        return Comparison(self.surface, look, self.camera, tolerance)
+
+    def _evidence(self, pose: Floats, look: Look) -> Evidence:
+        return self._comparison(pose, look).evidence(pose)
+
+    def advance(
+        self, frame: int, predicted: Floats, points: Floats, look: Look, free: Floats
+    ) -> None:
+        """Go on to a frame.
+
+        Args:
+            frame: The frame.
+            predicted: (4, 4) what `predict` returned.
+            points: (N, 3) measured points that may be the object's.
+            look: What the frame shows.
+            free: (M, 3) points that no object explains, to find it again.
+
+        """
+        state = self.state
+        process = self._process(frame)
+        record = _Record(frame, predicted, state.covariance + process, predicted,
+                         state.covariance + process, carrier=self._carrier)  # fmt: skip
+        self.records.append(record)
+        fit = self._fit(predicted, points, look, _REACH_M)
+        if not self._stands(fit, predicted, look):
+            found = self._elsewhere(frame, points, look, free)
+            if found is not None:
+                fit, record.carrier = found
+                self._jump(record, fit)
+                return
+            seen = look.depth is not None and self._evidence(predicted, look).seen >= _SEEN
+            record.is_trusted = not seen and not state.lost
+            state.lost += int(seen)
+            self._keep(record)
+            return
+        state.lost = 0
+        if fit is None:
+            self._keep(record)
+        else:
+            self._update(record, fit, look)
+
+    def _fit(self, start: Floats, points: Floats, look: Look, reach: float) -> Fit | None:
+        if len(points) > _MOST_POINTS:
+            points = points[:: len(points) // _MOST_POINTS]
+        sigma = self.sigma(start, look)
+        return register(
+            self.surface, points, start, sigma=sigma, reach=max(reach, _SIGMAS * sigma),
+            prior=_inverse(_JUMP),
+            overhang=None if look.depth is None else self._comparison(start, look).past,
+        )  # fmt: skip
+
+    def _stands(self, fit: Fit | None, predicted: Floats, look: Look) -> bool:
+        """Whether the frame does not deny that the object is where it was fitted."""
+        if look.depth is None:
+            return True
+        found = self._evidence(predicted if fit is None else fit.pose, look)
+        return found.seen < _SEEN or found.share >= _DENIES
+
+    def _is_better(self, predicted: Floats, fit: Fit, look: Look) -> bool:
+        """Whether a frame shows enough of the object, and speaks for a fit against kinematics."""
+        if look.depth is None:
+            return False
+        compared = self._comparison(predicted, look)
+        before, after = compared.evidence(predicted), compared.evidence(fit.pose)
+        return (
+            after.seen >= max(_SEEN, _VISIBLE * (after.seen + after.hidden))
+            and after.share > _AGREES
+            and after.share - before.share > _GAIN
+        )
+
+    def _elsewhere(
+        self, frame: int, points: Floats, look: Look, free: Floats
+    ) -> tuple[Fit, int] | None:
+        """Look for the object where it would be by another carrier, then among what is free."""
+        if look.depth is None:
+            return None
+        before, pose = self.records[-2].frame, self.state.pose
+        tries = [(-1, pose)]
+        for arm, path in enumerate(self.hands):
+            if np.linalg.norm(path[before][:3, 3] - pose[:3, 3]) < _HAND_M:
+                tries.append((arm, self._moved(pose, before, frame, arm)))
+        found = [(self._fit(start, points, look, _FAR_REACH_M), arm) for arm, start in tries]
+        if self.state.lost >= 1:
+            found += [(fit, -1) for fit in self._search(free, look)]
+        best: tuple[Fit, int] | None = None
+        score = _AGREES
+        for fit, arm in found:
+            if fit is None:
+                continue
+            seen = self._evidence(fit.pose, look)
+            enough = max(_SEEN, _VISIBLE * (seen.seen + seen.hidden))
+            if seen.seen >= enough and seen.share > score:
+                best, score = (fit, arm), seen.share
+        return best
+
+    def _search(self, free: Floats, look: Look) -> list[Fit | None]:
+        """Fits to what no object explains near where the object was lost."""
+        pose = self.state.pose
+        near = free[np.linalg.norm(free - pose[:3, 3], axis=1) < _SEARCH_M]
+        if len(near) < _SEEN:
+            return []
+        middle = (self.surface.low + self.surface.high) / 2.0
+        shift = near.mean(axis=0) - se3.apply(pose, middle[None])[0]
+        out = []
+        for yaw in np.arange(_YAWS) * 2.0 * np.pi / _YAWS:
+            turn = se3.about_point(
+                se3.rotation_about([0.0, 0.0, 1.0], yaw), se3.apply(pose, middle[None])[0], shift
+            )
+            out.append(self._fit(turn @ pose, near, look, _FAR_REACH_M))
+        return out
+
+    def _keep(self, record: _Record) -> None:
+        """Go on with the prediction alone."""
+        self.state.pose, self.state.covariance = record.predicted, record.spread
+        self.state.resting += 1
+        self.state.moving = max(0, self.state.moving - 1)
+
+    def _update(self, record: _Record, fit: Fit, look: Look) -> None:
+        """Correct the prediction by a measurement that agrees, or that moves twice alike."""
+        state = self.state
+        measured = _widened(fit)
+        off = log(se3.inverse(record.predicted) @ fit.pose)
+        record.residual = fit.residual
+        distance = float(off @ _joined(record.spread, measured) @ off)
+        if distance > _GATE and not self._is_better(record.predicted, fit, look):
+            self._keep(record)
+            return
+        if distance > _GATE and state.moving == 0:
+            # One frame may be wrong; the second that says the same is believed.
+            if state.denied is None:
+                state.denied = fit
+                record.is_trusted = False
+                self._keep(record)
+                return
+            state.moving = _MOVING + 1
+            record.spread = record.spread + _JUMP
+            record.has_jumped = True
+            before = self.records[-2]
+            before.has_jumped = before.is_trusted = True
+            before.spread = before.spread + _JUMP
+            before.covariance = before.covariance + _JUMP
+        elif distance > _GATE:
+            state.moving = _MOVING + 1
+            record.has_jumped = True
+        state.denied = None
+        state.moving = max(0, state.moving - 1)
+        covariance = _inverse(_inverse(record.spread) + measured)
+        record.covariance = (covariance + covariance.T) / 2.0
+        record.pose = record.predicted @ exp(record.covariance @ measured @ off)
+        state.pose, state.covariance = record.pose, record.covariance
+        state.resting += 1
+
+    def _jump(self, record: _Record, fit: Fit) -> None:
+        """Take up the object somewhere else."""
+        state = self.state
+        record.spread = record.spread + _spread(1.0, 180.0)
+        record.has_jumped, record.residual = True, fit.residual
+        record.covariance = _inverse(_inverse(record.spread) + _widened(fit))
+        record.pose = fit.pose
+        state.pose, state.covariance = record.pose, record.covariance
+        state.lost, state.denied, state.moving = 0, None, _MOVING
+
+
+def _inverse(matrix: Floats) -> Floats:
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+
+
+def _widened(fit: Fit) -> Floats:
+    """Information of a fit, whose own error is at least `_FLOOR`: (I^-1 + F)^-1.
+
+    Faces that the model lacks draw it aside, so points that it does not explain widen the floor.
+    """
+    floor = _FLOOR * (1.0 + _UNEXPLAINED * (1.0 - fit.share)) ** 2
+    widened = fit.information @ _inverse(np.eye(6) + floor @ fit.information)
+    return (widened + widened.T) / 2.0
+
+
+def _joined(spread: Floats, information: Floats) -> Floats:
+    """Inverse of the covariance of a difference: (P + I^-1)^-1, where I may be singular."""
+    joined = information @ _inverse(np.eye(6) + spread @ information)
+    return (joined + joined.T) / 2.0
+
+
+def _smoothed(records: list[_Record]) -> list[Floats]:
+    """Poses of a pass with what came later (Rauch, Tung and Striebel, 1965)."""
+    out = [records[-1].pose]
+    for now, then in zip(records[-2::-1], records[:0:-1], strict=True):
+        gain = now.covariance @ _inverse(then.spread)
+        off = log(se3.inverse(then.predicted) @ out[-1])
+        out.append(now.pose @ exp(gain @ off))
+    return out[::-1]
+
+
+def follow(
+    surfaces: Sequence[Surface],
+    starts: Sequence[Floats],
+    first: Sequence[int],
+    helds: Sequence[NDArray[np.int8]],
+    hands: Sequence[Floats],
+    look_at: Callable[[int], Look],
+    camera: PinholeCamera | None,
+    growth: float,
+) -> list[ObjectPath]:
+    """Follow objects through a demonstration.
+
+    Args:
+        surfaces: Per object, what is known of its surface.
+        starts: Per object, (4, 4) object2base in the frame in which it was pointed at.
+        first: Per object, that frame.
+        helds: Per object, (T,) index of the arm that holds it, -1 for none.
+        hands: Per arm, (T, 4, 4) end effector to base.
+        look_at: What a frame shows.
+        camera: Intrinsics; None for clouds.
+        growth: Standard deviation of the depth at 1 m; it grows with the square of the distance.
+
+    Returns:
+        Per object, its path.
+
+    """
+    count = len(helds[0])
+    passes: list[list[list[_Record]]] = []
+    for order in (range(count), range(count - 1, -1, -1)):
+        followers = [
+            _Follower(surface, held, hands, growth, camera, _State(start.copy(), _CERTAIN))
+            for surface, start, held in zip(surfaces, starts, helds, strict=True)
+        ]
+        _run(followers, first, order, look_at)
+        passes.append([follower.records for follower in followers])
+    return [
+        _joined_path(count, forward, backward) for forward, backward in zip(*passes, strict=True)
+    ]
+
+
+def _run(
+    followers: Sequence[_Follower],
+    first: Sequence[int],
+    order: range,
+    look_at: Callable[[int], Look],
+) -> None:
+    """Take every object from its first frame to the end of a range of frames."""
+    starting = [
+        [f for f, begin in zip(followers, first, strict=True) if begin == frame] for frame in order
+    ]
+    wanted = [any((frame - begin) * order.step > 0 for begin in first) for frame in order]
+    with ThreadPoolExecutor(1) as ahead:
+        # The next frame is read while this one is thought about.
+        looks: dict[int, Future[Look]] = {}
+        for place, frame in enumerate(order):
+            for later in order[place : place + _AHEAD]:
+                if wanted[order.index(later)] and later not in looks:
+                    looks[later] = ahead.submit(look_at, later)
+            if frame in looks:
+                active = [
+                    follower
+                    for follower, begin in zip(followers, first, strict=True)
+                    if (frame - begin) * order.step > 0
+                ]
+                _advance(active, frame, looks.pop(frame).result())
+            for follower in starting[place]:
+                follower.begin(frame)
+
+
+def _advance(active: Sequence[_Follower], frame: int, look: Look) -> None:
+    """Take the objects that are followed already to a frame."""
+    predicted = [follower.predict(frame) for follower in active]
+    asleep = [f.is_asleep(frame, p, look) for f, p in zip(active, predicted, strict=True)]
+    for follower, pose, rests in zip(active, predicted, asleep, strict=True):
+        if rests:
+            _rest(follower, frame, pose)
+    if all(asleep):
+        return
+    owner = _owners(active, predicted, look)
+    free = look.points[owner < 0]
+    for place, (follower, pose) in enumerate(zip(active, predicted, strict=True)):
+        if not asleep[place]:
+            near = follower.surface.near(look.points, pose, _FAR_REACH_M)
+            mine = near[(owner[near] == place) | (owner[near] < 0)]
+            follower.advance(frame, pose, look.points[mine], look, free)
+
+
+def _rest(follower: _Follower, frame: int, pose: Floats) -> None:
+    state = follower.state
+    spread = state.covariance + _RESTING
+    follower.records.append(_Record(frame, pose, spread, pose, spread))
+    state.covariance = spread
+    state.resting += 1
+
+
+def _owners(
+    active: Sequence[_Follower], predicted: Sequence[Floats], look: Look
+) -> NDArray[np.int64]:
+    """Which object (N,) each point is nearest to at the predicted poses, -1 for none near."""
+    owner = np.full(len(look.points), -1, dtype=np.int64)
+    best = np.full(len(look.points), _REACH_M)
+    for place, (follower, pose) in enumerate(zip(active, predicted, strict=True)):
+        near = follower.surface.near(look.points, pose, _REACH_M)
+        distance = follower.surface.distances(look.points[near], pose, _REACH_M)
+        closer = distance < best[near]
+        best[near[closer]] = distance[closer]
+        owner[near[closer]] = place
+    return owner
+
+
+def _joined_path(count: int, forward: list[_Record], backward: list[_Record]) -> ObjectPath:
+    poses = np.tile(np.eye(4), (count, 1, 1))
+    residual = np.full(count, np.nan)
+    carrier = np.full(count, -1, dtype=np.int8)
+    trusted = np.ones(count, dtype=bool)
+    moved = np.zeros(count, dtype=bool)
+    for records in (backward, forward):
+        for record, pose in zip(records, _smoothed(records), strict=True):
+            poses[record.frame] = pose
+            residual[record.frame] = record.residual
+            carrier[record.frame] = record.carrier
+            trusted[record.frame] = record.is_trusted
+            moved[record.frame] = record.has_jumped
+    return ObjectPath(poses, residual, carrier, trusted, moved)

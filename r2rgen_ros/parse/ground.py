@@ -1,0 +1,156 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of a demonstration before anything is said of its objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.parse.background import Background, find_background
+from r2rgen_ros.parse.prompts import Candidates, find_candidates
+from r2rgen_ros.parse.robot import RobotView, robot_of, robot_points
+from r2rgen_ros.parse.snapshot import Snapshot
+from r2rgen_ros.parse.support import assumed_support, fit_support
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.model.annotation import SupportPlane
+    from r2rgen_ros.model.demo import Demo
+    from r2rgen_ros.robots.kinematics import Robot
+
+_MARGIN_M = 0.15
+_LIFT_SIGMAS = 3.0
+_AVERAGED = 12
+_LASTING = 0.2
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What is known of a demonstration before anything is said of its objects.
+
+    Attributes:
+        demo: The demonstration.
+        robot: Its kinematics, where it has a URDF.
+        support: The support plane, fitted or assumed.
+        background: What a still depth camera sees behind everything; None for clouds.
+        view: The robot's surface in every frame, where its meshes are known.
+
+    """
+
+    demo: Demo
+    robot: Robot | None
+    support: SupportPlane
+    background: Background | None
+    view: RobotView | None = None
+
+    def candidates(self, frame: int) -> Candidates:
+        """Part what stands on the support in a frame into objects."""
+        outline = None
+        if np.isfinite(self.support.residual):
+            outline = self.support.to_plane(self.support.outline)
+        points = robot_points(self.demo, self.robot, frame)
+        snapshot = self.snapshot(frame)
+        lift = self._lift(snapshot, frame)
+        return find_candidates(
+            frame, snapshot, self.support, points, outline, lift, self._robot_mask(snapshot, frame)
+        )
+
+    def snapshot(self, frame: int) -> Snapshot:
+        """Read a frame; where a still camera saw the same thing before and after, their mean."""
+        snapshot = Snapshot.take(self.demo, frame)
+        if self.background is None or self.demo.sensor is None or self.background.noise <= 0.0:
+            return snapshot
+        depth = self._averaged(frame)
+        points = self.demo.sensor.camera.unproject(depth).reshape(-1, 3)[snapshot.index]
+        moved = se3.apply(self.demo.sensor.camera2base[frame], points)
+        return Snapshot(moved, snapshot.colours, snapshot.index, snapshot.shape)
+
+    def _averaged(self, frame: int) -> NDArray[np.float32]:
+        """Depth (H, W) of a frame, averaged over neighbours that agree with it."""
+        assert self.background is not None
+        depth = self.demo.frames[frame].depth
+        assert depth is not None
+        limit = np.maximum(0.003, 4.0 * np.sqrt(2.0) * self.background.noise * depth**2)
+        first = max(0, min(frame - _AVERAGED // 2, len(self.demo) - _AVERAGED))
+        total, count = depth.astype(np.float64), np.ones(depth.shape)
+        for other in range(first, min(len(self.demo), first + _AVERAGED)):
+            beside = self.demo.frames[other].depth
+            if other == frame or beside is None:
+                continue
+            with np.errstate(invalid='ignore'):
+                same = np.abs(beside - depth) < limit
+            total[same] += beside[same]
+            count[same] += 1.0
+        return np.asarray(total / count, dtype=np.float32)
+
+    def _robot_mask(self, snapshot: Snapshot, frame: int) -> NDArray[np.bool_] | None:
+        """Which points (N,) of a snapshot are the robot's; None where nobody knows."""
+        if self.view is None:
+            return None
+        if len(snapshot.shape) == 2:
+            return self.view.mask(frame).reshape(-1)[snapshot.index]
+        return self.view.near(snapshot.points, frame)
+
+    def _lift(self, snapshot: Snapshot, frame: int) -> NDArray[np.float64] | float:
+        """How far (N,) the noise of a depth camera lifts points above the support, metres.
+
+        The noise of the depth z lies along the line of sight, which falls by the camera's height
+        over the support within z: of sigma = growth z^2, growth z height is upwards.
+        """
+        if self.background is None or self.demo.sensor is None:
+            return 0.0
+        camera2base = self.demo.sensor.camera2base[frame]
+        height = abs(float(self.support.height(camera2base[:3, 3])))
+        z = (snapshot.points - camera2base[:3, 3]) @ camera2base[:3, 2]
+        # The mean of n frames is quieter, but for the part of the noise that stays.
+        quieter = np.sqrt(1.0 / min(_AVERAGED, len(self.demo)) + _LASTING**2)
+        return np.asarray(_LIFT_SIGMAS * quieter * self.background.noise * height * z)
+
+
+def survey(
+    demo: Demo, support: SupportPlane | None = None, mesh_folders: Sequence[Path | str] = ()
+) -> Ground:
+    """Find the support plane, the background, and the robot.
+
+    Args:
+        demo: The demonstration.
+        support: A support plane that a person has given; None to fit one.
+        mesh_folders: Folders that hold the packages of the robot's meshes, or are these.
+
+    Returns:
+        What later steps start from.
+
+    """
+    robot = robot_of(demo)
+    view = RobotView.of(demo, mesh_folders)
+    if demo.has_images:
+        background: Background | None = find_background(demo, view)
+        assert demo.sensor is not None
+        assert background is not None
+        points = demo.sensor.camera.unproject(background.depth).reshape(-1, 3)
+        points = points[np.isfinite(points[:, 2])]
+        points = se3.apply(demo.sensor.camera2base[0], points)
+    else:
+        background = None
+        points = Snapshot.take(demo, 0).points
+    if support is None:
+        support = fit_support(points)
+    if support is None and background is not None:
+        raise R2RGenError(
+            f'no support plane is to be seen in "{demo.name}"',
+            'a table or floor that fills 15 % of the image',
+            'give the plane in annotation.yaml under "support"',
+        )
+    if support is None:
+        reach = np.concatenate([points, *(arm.ee2base[:, :3, 3] for arm in demo.arms)])
+        support = assumed_support(points, reach, _MARGIN_M)
+    return Ground(demo, robot, support, background, view)

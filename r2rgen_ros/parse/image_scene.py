@@ -1,0 +1,271 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Parse a demonstration of depth images: follow, fuse and complete objects, label pixels."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.cloud import Cloud
+from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.scene import IN_HAND, PUSHED, RELEASED, UNTOUCHED, SceneObject
+from r2rgen_ros.parse.background import Background, complete_behind
+from r2rgen_ros.parse.closing import Resting
+from r2rgen_ros.parse.completion import Completed, complete, surroundings
+from r2rgen_ros.parse.following import ObjectPath, follow
+from r2rgen_ros.parse.fusion import Seen, View, fuse
+from r2rgen_ros.parse.labelling import Labeller
+from r2rgen_ros.parse.looks import Looks
+from r2rgen_ros.parse.registration import Surface
+from r2rgen_ros.parse.views import object_views, seed_views, telling_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.model.annotation import Annotation
+    from r2rgen_ros.parse.ground import Ground
+    from r2rgen_ros.parse.snapshot import Snapshot
+
+    Floats = NDArray[np.float64]
+
+_SAME_M = 0.01
+_FEWEST = 30
+_SHARES = {'following': 0.3, 'fusing': 0.4, 'labelling': 0.3}
+
+
+class ImageParser:
+    """Turns depth images and what a person said of them into objects and labels.
+
+    Args:
+        ground: The survey of the demonstration.
+        annotation: Objects and skills.
+        snapshots: Per object, the frame of its prompt.
+        chosen: Per object, indices of its points in that.
+        held: Per object, (T,) arm that holds it, -1 for none.
+        progress: Called with the number of frames done.
+
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        annotation: Annotation,
+        snapshots: Sequence[Snapshot],
+        chosen: Sequence[NDArray[np.int64]],
+        held: Sequence[NDArray[np.int8]],
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        assert ground.background is not None
+        self.ground, self.annotation, self.held = ground, annotation, held
+        self._notes = annotation.objects
+        self._progress = progress
+        pairs = list(zip(snapshots, chosen, strict=True))
+        self._pixels = [snapshot.index[places] for snapshot, places in pairs]
+        self._starts = [
+            se3.compose(np.eye(3), snapshot.points[places].mean(axis=0))
+            for snapshot, places in pairs
+        ]
+        covered = self._covered()
+        self.behind = complete_behind(ground.demo, ground.background, covered, ground.support)
+        self.looks = Looks(ground, self.behind)
+
+    def _covered(self) -> NDArray[np.bool_]:
+        """Pixels (H, W) whose background is an object that never moved away, or the robot."""
+        background = self.ground.background
+        assert background is not None
+        out = np.zeros(background.depth.shape, dtype=bool)
+        for note, index in zip(self._notes, self._pixels, strict=True):
+            depth = self.ground.demo.frames[note.prompt.frame].depth
+            assert depth is not None
+            gap = np.abs(background.depth.reshape(-1)[index] - depth.reshape(-1)[index])
+            out.reshape(-1)[index[gap < _SAME_M]] = True
+        if background.hidden is not None:
+            out |= background.hidden
+        return out
+
+    def parse(self) -> tuple[list[SceneObject], list[NDArray[np.uint8]], Background, list[str]]:
+        """Return the objects, the labels of every frame, the environment, and warnings."""
+        seeds = [
+            fuse(
+                seed_views(self.looks, note.prompt.frame, pixels, start, held),
+                max(self.behind.noise, 1e-4),
+            )
+            for note, pixels, start, held in zip(
+                self._notes, self._pixels, self._starts, self.held, strict=True
+            )
+        ]
+        self._check(seeds)
+        surfaces = [Surface.of(seen) for seen in seeds]
+        paths = self._follow(surfaces)
+        views = self._views(surfaces, paths)
+        seen = self._fused(seeds, views, paths)
+        if any((held >= 0).any() or path.has_moved.any() for held, path in zip(
+            self.held, paths, strict=True
+        )):  # fmt: skip
+            surfaces = [Surface.of(each) for each in seen]
+            paths = self._follow(surfaces)
+            views = self._views(surfaces, paths)
+            seen = self._fused(seeds, views, paths)
+        completed = [
+            self._completed(each, own, path)
+            for each, own, path in zip(seen, views, paths, strict=True)
+        ]
+        labels, environment, strangers = self._labelled(completed, paths)
+        objects = [
+            SceneObject(
+                note.name, done.cloud, path.poses, held, path.residual,
+                _states(path, held), path.is_trusted, done.seen_share,
+            )
+            for note, done, path, held in zip(
+                self._notes, completed, paths, self.held, strict=True
+            )
+        ]  # fmt: skip
+        return objects, labels, environment, self._warnings(objects, paths, strangers)
+
+    def _check(self, seeds: Sequence[Seen]) -> None:
+        for note, seen in zip(self._notes, seeds, strict=True):
+            if len(seen.cloud) < _FEWEST:
+                raise R2RGenError(
+                    f'"{note.name}" is hardly seen in frame {note.prompt.frame}: depth says '
+                    f'little of it ({len(seen.cloud)} points)',
+                    'an object whose surface the camera measures',
+                    'choose a frame in which it is seen well; see-through and shiny things have '
+                    'no depth: cover or paint them',
+                )
+
+    def _follow(self, surfaces: Sequence[Surface]) -> list[ObjectPath]:
+        demo = self.ground.demo
+        assert demo.sensor is not None
+        return follow(
+            surfaces,
+            self._starts,
+            [note.prompt.frame for note in self._notes],
+            self.held,
+            [arm.ee2base for arm in demo.arms],
+            self.looks,
+            demo.sensor.camera,
+            self.behind.noise,
+        )
+
+    def _views(self, surfaces: Sequence[Surface], paths: Sequence[ObjectPath]) -> list[list[View]]:
+        """Per object, the views that tell most of it."""
+        in_hand = self.ground.view is not None
+        wanted: dict[int, list[int]] = {}
+        for k, (path, held) in enumerate(zip(paths, self.held, strict=True)):
+            for frame in telling_frames(path, held, in_hand=in_hand):
+                wanted.setdefault(frame, []).append(k)
+        out: list[list[View]] = [[] for _ in paths]
+        for frame, those in sorted(wanted.items()):
+            poses = [path.poses[frame] for path in paths]
+            for k, view in object_views(self.looks, frame, surfaces, poses, those).items():
+                out[k].append(view)
+        return out
+
+    def _fused(
+        self,
+        seeds: Sequence[Seen],
+        views: Sequence[Sequence[View]],
+        paths: Sequence[ObjectPath],
+    ) -> list[Seen]:
+        out = []
+        for seed, own, _ in zip(seeds, views, paths, strict=True):
+            seen = fuse(own, max(self.behind.noise, 1e-4)) if own else seed
+            out.append(seen if len(seen.cloud) >= len(seed.cloud) // 2 else seed)
+        return out
+
+    def _completed(self, seen: Seen, views: Sequence[View], path: ObjectPath) -> Completed:
+        still = np.flatnonzero((path.carrier < 0) & path.is_trusted)
+        resting = None
+        if still.size and np.isfinite(self.ground.support.residual):
+            pose = path.poses[still[0]]
+            heights = self.ground.support.height(se3.apply(pose, seen.points))
+            lift = float(np.quantile(heights, 0.01))
+            if lift < _SAME_M + 4.0 * seen.noise:
+                resting = Resting.on(self.ground.support, pose)
+        growth = max(self.behind.noise, 1e-4)
+        space = surroundings(seen, list(views), growth) if views else None
+        return complete(seen, space, resting)
+
+    def _labelled(
+        self, completed: Sequence[Completed], paths: Sequence[ObjectPath]
+    ) -> tuple[list[NDArray[np.uint8]], Background, list[int]]:
+        labeller = Labeller(
+            self.looks, [done.cloud.points.astype(np.float64) for done in completed]
+        )
+        labels = []
+        for frame in range(len(self.ground.demo)):
+            labels.append(labeller.label(frame, [path.poses[frame] for path in paths]))
+            if self._progress is not None:
+                self._progress(1)
+        measured = labeller.environment()
+        depth = np.where(np.isfinite(measured), measured, self.behind.depth)
+        behind = Background(depth.astype(np.float32), self.behind.colour, self.behind.noise)
+        return labels, behind, labeller.strangers
+
+    def _warnings(
+        self,
+        objects: Sequence[SceneObject],
+        paths: Sequence[ObjectPath],
+        strangers: Sequence[int],
+    ) -> list[str]:
+        out = []
+        for item, path, held in zip(objects, paths, self.held, strict=True):
+            doubtful = spans(np.flatnonzero(~path.is_trusted), least=2)
+            if doubtful:
+                out.append(
+                    f'the pose of "{item.name}" cannot be trusted in frames {doubtful}: what the '
+                    'camera sees does not agree with it'
+                )
+            moved = np.linalg.norm(np.diff(path.poses[:, :3, 3], axis=0), axis=1).sum()
+            claimed = held >= 0
+            if claimed.any() and (path.carrier[claimed] < 0).mean() > 0.5 and moved < _SAME_M:
+                out.append(
+                    f'"{item.name}" is said to be in the hand in frames '
+                    f'{spans(np.flatnonzero(claimed))}, but does not move with it'
+                )
+            pushed = spans(np.flatnonzero(path.has_moved & ~claimed), least=2)
+            if pushed:
+                out.append(f'"{item.name}" moves in no hand in frames {pushed}')
+        foreign = spans(np.array(strangers, dtype=np.int64), least=2)
+        if foreign:
+            out.append(
+                f'something moves in frames {foreign} that is neither robot nor object: a person, '
+                'or an object that is not annotated'
+            )
+        return out
+
+
+def environment_cloud(ground: Ground, behind: Background) -> Cloud:
+    """Return the environment as a cloud in the base frame."""
+    sensor = ground.demo.sensor
+    assert sensor is not None
+    known = np.isfinite(behind.depth)
+    points = sensor.camera.unproject(behind.depth)[known]
+    return Cloud.from_arrays(se3.apply(sensor.camera2base[0], points), behind.colour[known])
+
+
+def spans(frames: NDArray[np.int64], least: int = 1) -> str:
+    """Write frames (N,) as ranges such as '3-7, 12-14', leaving out runs shorter than `least`."""
+    runs = []
+    for _, group in groupby(enumerate(np.unique(frames).tolist()), lambda pair: pair[1] - pair[0]):
+        run = [frame for _, frame in group]
+        if len(run) >= least:
+            runs.append(str(run[0]) if len(run) == 1 else f'{run[0]}-{run[-1]}')
+    return ', '.join(runs)
+
+
+def _states(path: ObjectPath, held: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """State (T,) of an object per frame."""
+    carried = (path.carrier >= 0) | (held >= 0)
+    by_itself = path.has_moved & ~carried
+    after = np.maximum.accumulate(carried | by_itself)
+    out = np.where(after, RELEASED, UNTOUCHED)
+    out[by_itself] = PUSHED
+    out[carried] = IN_HAND
+    return out.astype(np.uint8)

@@ -1,0 +1,197 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which pixel of every image of a still camera shows which object, the robot or the environment.
+
+The objects are drawn at their poses. A pixel whose depth is that of a drawn object shows it, even
+where noise hides that it lies before the environment, as at the rim of a plate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.splat import NOBODY, Splats
+from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN
+from r2rgen_ros.parse.clusters import clusters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.parse.looks import Looks
+
+    Floats = NDArray[np.float64]
+
+_RADIUS_M = 0.0016
+_TOLERANCE_M = 0.006
+_SIGMAS = 4.0
+_RISE_M = 0.0015
+_GAP_M = 0.02
+_STRANGER = 400
+_NEAR_M = 0.03
+
+
+def draw_objects(
+    looks: Looks,
+    frame: int,
+    depth: NDArray[np.float32],
+    clouds: Sequence[Floats],
+    poses: Sequence[Floats],
+) -> tuple[Splats, NDArray[np.bool_]]:
+    """Draw objects at their poses, and compare with what was measured.
+
+    Args:
+        looks: The frames.
+        frame: The frame.
+        depth: (H, W) of that frame, metres.
+        clouds: Per object, its points (N, 3) in its own frame.
+        poses: Per object, (4, 4) object2base.
+
+    Returns:
+        The drawing, and where (H, W) the depth is that of the object drawn there.
+
+    """
+    sensor = looks.ground.demo.sensor
+    assert sensor is not None
+    drawn = Splats(sensor.camera)
+    base2camera = se3.inverse(sensor.camera2base[frame])
+    for k, (cloud, pose) in enumerate(zip(clouds, poses, strict=True)):
+        drawn.draw(se3.apply(base2camera @ pose, cloud), _RADIUS_M, k)
+    with np.errstate(invalid='ignore'):
+        reach = np.maximum(_TOLERANCE_M, _SIGMAS * looks.behind.noise * depth**2)
+        on = (drawn.owner != NOBODY) & (np.abs(depth - drawn.depth) <= reach)
+        # What is as deep as the environment must be drawn before it.
+        behind = np.where(np.isnan(looks.behind.depth), np.inf, looks.behind.depth)
+        on &= looks.before(depth) | (drawn.depth < behind - _RISE_M)
+    robot = looks.robot(frame)
+    return drawn, on if robot is None else on & ~robot
+
+
+@dataclass
+class Labeller:
+    """Labels frame after frame, and remembers what the environment looked like.
+
+    Attributes:
+        looks: The frames.
+        clouds: Per object, its points (N, 3) in its own frame.
+        strangers: Frames in which something is neither robot nor object.
+
+    """
+
+    looks: Looks
+    clouds: Sequence[Floats]
+    strangers: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Make room for the environment."""
+        shape = self.looks.behind.depth.shape
+        self._total = np.zeros(shape, dtype=np.float64)
+        self._count = np.zeros(shape, dtype=np.int32)
+        self._spot = Spotter()
+
+    def label(self, frame: int, poses: Sequence[Floats]) -> NDArray[np.uint8]:
+        """Return the labels (H, W) of a frame.
+
+        Args:
+            frame: The frame.
+            poses: Per object, (4, 4) object2base in it.
+
+        """
+        looks = self.looks
+        depth = looks.depth(frame)
+        drawn, on = draw_objects(looks, frame, depth, self.clouds, poses)
+        before, valid = looks.before(depth), np.isfinite(depth)
+        robot = looks.robot(frame)
+        labels = np.full(depth.shape, ENVIRONMENT, dtype=np.uint8)
+        labels[before] = ROBOT
+        labels[on] = FIRST_OBJECT + drawn.owner[on]
+        if robot is not None:
+            labels[robot] = ROBOT
+        labels[~valid] = UNSEEN
+        hole = ~valid & (drawn.owner != NOBODY) & self._is_open(frame, drawn.depth)
+        labels[hole] = FIRST_OBJECT + drawn.owner[hole]
+        self._take_in(
+            labels, depth, before & ~on if robot is None else before & ~on & ~robot, frame
+        )
+        return labels
+
+    def _is_open(self, frame: int, depth: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Where (H, W) the robot is not drawn before a depth, so that a hole may be an object's."""
+        view = self.looks.ground.view
+        if view is None:
+            return np.zeros(depth.shape, dtype=bool)
+        robot = view.drawing(frame).depth
+        return np.asarray(~(robot < depth))
+
+    def _take_in(
+        self,
+        labels: NDArray[np.uint8],
+        depth: NDArray[np.float32],
+        rest: NDArray[np.bool_],
+        frame: int,
+    ) -> None:
+        """Give loose pixels at the edge of an object to it, tell strangers, and add up the rest."""
+        sensor = self.looks.ground.demo.sensor
+        assert sensor is not None
+        v, u = np.nonzero(rest)
+        if len(v):
+            z = depth[v, u].astype(np.float64)
+            camera = sensor.camera
+            points = np.stack(
+                [(u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z], axis=1
+            )
+            owner = _beside(labels, v, u)
+            has = owner >= 0
+            labels[v[has], u[has]] = owner[has].astype(np.uint8)
+            if self.looks.ground.view is not None:
+                left = points[~has]
+                base = se3.apply(sensor.camera2base[frame], left)
+                if self._spot.sees(self.looks, base, frame):
+                    self.strangers.append(frame)
+        still = labels == ENVIRONMENT
+        self._total[still] += depth[still]
+        self._count[still] += 1
+
+    def environment(self) -> NDArray[np.float32]:
+        """Mean depth (H, W) of the environment over the frames that showed it, NaN where none."""
+        with np.errstate(invalid='ignore', divide='ignore'):
+            return np.asarray(
+                np.where(self._count > 0, self._total / self._count, np.nan), dtype=np.float32
+            )
+
+
+def _beside(
+    labels: NDArray[np.uint8], v: NDArray[np.int64], u: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Label (N,) of the object within two pixels of pixels of nobody, -1 for none."""
+    height, width = labels.shape
+    out = np.full(len(v), -1, dtype=np.int64)
+    for dv, du in ((0, 1), (0, -1), (1, 0), (-1, 0), (0, 2), (0, -2), (2, 0), (-2, 0)):
+        row, column = np.clip(v + dv, 0, height - 1), np.clip(u + du, 0, width - 1)
+        name = labels[row, column].astype(np.int64)
+        is_object = (name >= FIRST_OBJECT) & (name != UNSEEN)
+        out = np.where((out < 0) & is_object, name, out)
+    return out
+
+
+class Spotter:
+    """Tells whether something large is neither robot nor object."""
+
+    def sees(self, looks: Looks, points: Floats, frame: int) -> bool:
+        """Return whether points (N, 3), base frame, of nobody hang together away from the robot."""
+        view = looks.ground.view
+        assert view is not None
+        if len(points) < _STRANGER:
+            return False
+        label = clusters(points, _GAP_M, _STRANGER)
+        for k in range(int(label.max(initial=-1)) + 1):
+            mine = points[label == k]
+            few = mine[:: max(1, len(mine) // 200)]
+            if np.isinf(view.distance(few, frame, _NEAR_M)).mean() > 0.5:
+                return True
+        return False

@@ -1,0 +1,89 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the frames of a still depth camera show before the environment, without the robot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.parse.following import Look
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.model.annotation import SupportPlane
+    from r2rgen_ros.parse.background import Background
+    from r2rgen_ros.parse.ground import Ground
+
+_FRONT_M = 0.004
+_SIGMAS = 4.0
+_MOST_BYTES = 2**29
+"""Depth images kept, so that they are read once; longer demonstrations read the rest again."""
+
+
+def front(support: SupportPlane, behind: Background) -> NDArray[np.float32]:
+    """How far (H, W) before the environment a point must be to count as something else, metres."""
+    residual = support.residual
+    least = max(_FRONT_M, _SIGMAS * residual) if np.isfinite(residual) else _FRONT_M
+    grown = _SIGMAS * behind.noise * behind.depth**2
+    return np.asarray(np.maximum(least, grown), dtype=np.float32)
+
+
+class Looks:
+    """The frames of a demonstration before a known environment.
+
+    Args:
+        ground: The survey of the demonstration; its camera stands still.
+        behind: The environment.
+
+    """
+
+    def __init__(self, ground: Ground, behind: Background) -> None:
+        self.ground, self.behind = ground, behind
+        self.front = front(ground.support, behind)
+        self._limit = behind.depth - self.front
+        self._unknown = np.isnan(behind.depth)
+        self._depths: dict[int, NDArray[np.float32]] = {}
+        self._robot: dict[int, NDArray[np.uint8]] = {}
+
+    def robot(self, frame: int) -> NDArray[np.bool_] | None:
+        """Pixels (H, W) that show the robot; None where its surface is not known."""
+        view = self.ground.view
+        if view is None:
+            return None
+        if frame not in self._robot:
+            self._robot[frame] = np.packbits(view.mask(frame))
+        count = self._limit.size
+        return np.unpackbits(self._robot[frame], count=count).view(bool).reshape(self._limit.shape)
+
+    def depth(self, frame: int) -> NDArray[np.float32]:
+        """Depth (H, W) of a frame, metres; not to be changed."""
+        depth = self._depths.get(frame)
+        if depth is None:
+            depth = self.ground.demo.frames[frame].depth
+            assert depth is not None
+            if (len(self._depths) + 1) * depth.nbytes <= _MOST_BYTES:
+                self._depths[frame] = depth
+        return depth
+
+    def before(self, depth: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which pixels (H, W) of a depth image lie before the environment."""
+        with np.errstate(invalid='ignore'):
+            return np.asarray(np.isfinite(depth) & (self._unknown | (depth < self._limit)))
+
+    def __call__(self, frame: int) -> Look:
+        """Return what a frame shows that may be objects."""
+        sensor = self.ground.demo.sensor
+        assert sensor is not None
+        depth = self.depth(frame)
+        robot = self.robot(frame)
+        if robot is not None:
+            depth = np.where(robot, np.float32(np.nan), depth)
+        v, u = np.nonzero(self.before(depth))
+        camera, z = sensor.camera, depth[v, u].astype(np.float64)
+        points = np.stack([(u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z], 1)
+        pose = sensor.camera2base[frame]
+        return Look(se3.apply(pose, points), depth, pose, v * camera.width + u)
