@@ -63,6 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='processes (default: one per core, %(default)s)',
     )
     parser.add_argument('--resume', action='store_true', help='go on with a dataset')
+    parser.add_argument(
+        '--no-cache',
+        action='store_true',
+        help='parse the demo anew, and keep nothing in its folder',
+    )
     parser.add_argument('--no-report', action='store_true', help='draw no pictures at the end')
     add_stream_arguments(parser)
 
@@ -80,8 +85,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     config = read_config(args.config) if args.config else GenerateConfig()
     annotation, folder = find_annotation(args.demo, args.annotation)
     with console.progress('parsing', annotation.frames or 0) as bar:
+        wanted, cache = selected_streams(args), not args.no_cache
         job = Job.prepare(
-            args.demo, annotation, folder, config, args.seed, selected_streams(args), bar.update
+            args.demo, annotation, folder, config, args.seed, wanted, bar.update, cache=cache
         )
     repeats = job.repeats(args.count)
     _say_note(repeats)

@@ -40,8 +40,8 @@ from r2rgen_ros.generate.session import streams_data
 from r2rgen_ros.model.annotation_file import annotation_data
 from r2rgen_ros.model.episode import Rejection
 from r2rgen_ros.model.errors import R2RGenError, check_range
+from r2rgen_ros.parse.cache import cached_scene
 from r2rgen_ros.parse.robot import robot_of
-from r2rgen_ros.parse.scene import parse_scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -122,6 +122,8 @@ class Job:
         seed: int,
         wanted: StreamSelection | None = None,
         progress: Callable[[int], None] | None = None,
+        *,
+        cache: bool = True,
     ) -> Job:
         """Read and parse the source.
 
@@ -133,6 +135,7 @@ class Job:
             seed: Seed of the dataset, 0 or more.
             wanted: Topics and frames that a person chose.
             progress: Called with the number of frames parsed.
+            cache: Whether a scene that was parsed before is used, and this one kept.
 
         Raises:
             R2RGenError: Something does not fit.
@@ -140,7 +143,8 @@ class Job:
         """
         check_range('the seed', seed, 0, 2**63 - 1)
         source = read_source(bag, wanted)
-        scene = parse_scene(demo_of(source), annotation, folder, progress)
+        demo = demo_of(source)
+        scene = cached_scene(demo, annotation, folder, wanted, progress, keep=cache)
         info = {
             'source': {
                 'bag': str(source.path.resolve()),

@@ -17,7 +17,7 @@ from r2rgen_ros.generate.dataset import INFO_NAME, Dataset, fingerprint
 from r2rgen_ros.model.annotation_file import FILE_NAME, parse_annotation, read_annotation
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.yaml_file import YamlSection
-from r2rgen_ros.parse.scene import parse_scene
+from r2rgen_ros.parse.cache import cached_scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,5 +103,6 @@ def reopen(
             streams[key] = tuple(tuple(v) if isinstance(v, list) else v for v in streams[key])
     annotation = parse_annotation(root['annotation'])
     folder = Path(str(source.get('annotation_folder', bag.parent)))
-    demo = load_demo(bag, StreamSelection(**streams))
-    return parse_scene(demo, annotation, folder, progress), parse_config(root['config'])
+    wanted = StreamSelection(**streams)
+    scene = cached_scene(load_demo(bag, wanted), annotation, folder, wanted, progress)
+    return scene, parse_config(root['config'])

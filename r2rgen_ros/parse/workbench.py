@@ -18,10 +18,11 @@ from r2rgen_ros.model.annotation_file import dump_annotation, read_annotation
 from r2rgen_ros.model.annotation_folder import masked_objects, save_annotation
 from r2rgen_ros.model.errors import R2RGenError, check_finite, check_range, require
 from r2rgen_ros.model.scene import FIRST_OBJECT
+from r2rgen_ros.parse.cache import cached_scene
 from r2rgen_ros.parse.draft import Draft, Removal, with_skill, without_skill
 from r2rgen_ros.parse.prompts import select
 from r2rgen_ros.parse.propose import propose
-from r2rgen_ros.parse.scene import Ground, build_scene, parse_scene, survey
+from r2rgen_ros.parse.scene import Ground, build_scene, survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -76,6 +77,7 @@ class Workbench:
         path: The bag, or a folder of one.
         target: Where its annotation belongs.
         source: The bag, read.
+        wanted: Topics and frames that a person chose when it was read.
         proposes: Whether to propose where nothing is clicked and no file is there.
         check: Called before each frame is read; may raise to stop what is under way.
 
@@ -86,6 +88,7 @@ class Workbench:
         path: Path,
         target: Path,
         source: Source,
+        wanted: StreamSelection | None,
         proposes: bool,
         check: Callable[[], None],
     ) -> None:
@@ -97,6 +100,7 @@ class Workbench:
         self.remarks: tuple[str, ...] = ()
         """What of the draft was left out when the scene was made."""
         self._buffer = source.buffer
+        self._wanted = wanted
         self._ground: Ground | None = None
         self._candidates: dict[int, Candidates] = {}
         self._chosen: dict[ObjectNote, NDArray[np.int64]] = {}
@@ -129,7 +133,7 @@ class Workbench:
             R2RGenError: It is no demonstration.
 
         """
-        return cls(path, target, read_source(path, wanted), proposes, check)
+        return cls(path, target, read_source(path, wanted), wanted, proposes, check)
 
     # What there is.
 
@@ -399,7 +403,8 @@ class Workbench:
     def _parse(self, progress: Callable[[int], None] | None) -> Scene:
         folder = self.target.parent
         if self._from_file and not self.draft.clicks:
-            return parse_scene(self.demo, read_annotation(self.target), folder, progress)
+            said = read_annotation(self.target)
+            return cached_scene(self.demo, said, folder, self._wanted, progress)
         ground = self._surveyed()
         notes = self.draft.clicks or masked_objects(folder)
         return build_scene(ground, propose(ground, folder, notes), folder, progress)
