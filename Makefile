@@ -25,6 +25,7 @@ live: setup ## the same over DDS: virtual robot, recorder, annotator, generator 
 	.venv/bin/r2rgen live
 
 test: setup ## run all tests (PYTEST_ARGS='-k name' chooses)
+	@bash scripts/browser.sh
 	$(python) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 lint: setup ## ruff: rules and format

@@ -16,6 +16,7 @@ NODES = ('recorder', 'annotator', 'generator', 'virtual_robot')
 # What stays out of the core is what only one verb needs.
 EXTRAS = {
     'view': ['rerun-sdk'],
+    'ui': ['viser'],
     'exchange': ['zarr'],
     # trimesh and pycollada read the COLLADA meshes of robot descriptions.
     'simulate': ['mujoco', 'example-robot-data', 'trimesh', 'pycollada'],
@@ -23,6 +24,7 @@ EXTRAS = {
         'hypothesis',
         'mypy',
         'pip',
+        'playwright',
         'pytest',
         'pytest-timeout',
         'pytest-xdist',
