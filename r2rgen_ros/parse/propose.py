@@ -2,25 +2,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """A first annotation for a person to confirm: objects, grasps and skills.
 
-Objects are those prompted, or what stands on the support. A grasp is a closed gripper beside an
-object. A skill is the part of the demonstration in which a hand, or what it holds, is near an
-object that it is about to touch or has just let go.
+Objects are those prompted, or what stands on the support. A grasp is a closed gripper with which
+an object moves. A skill is what a hand, or what it holds, does around a contact with an object, a
+release of it or a push.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from scipy.ndimage import median_filter
 from scipy.spatial import cKDTree
 
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.model.annotation import Annotation, Grasp, ObjectNote, Prompt, Skill
+from r2rgen_ros.model.annotation import Annotation, ObjectNote, Prompt, Skill, Sources
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.parse.events import Body, Hold
+from r2rgen_ros.parse.holds import Events
 from r2rgen_ros.parse.prompts import select
+from r2rgen_ros.parse.skills import hold_skills, numbered, push_skills
 from r2rgen_ros.parse.snapshot import Snapshot
-from r2rgen_ros.parse.tracking import grasp_intervals, track
+from r2rgen_ros.parse.tracking import track
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,41 +31,45 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from r2rgen_ros.model.demo import Arm
-    from r2rgen_ros.parse.scene import Ground
+    from r2rgen_ros.parse.ground import Ground
 
-_NEAR_M = 0.1
-_RETREAT_M = 0.08
-_LIFT_M = 0.05
+    Floats = NDArray[np.float64]
+
 _TOUCH_M = 0.03
-_GRASP_REACH_M = 0.25
 _TOOL_NEAR_M = 0.06
+_TOOL_POINTS = 5
+_STRAY_FRAMES = 3
 _THINNED = 5000
 _SMALLEST_M = 0.015
 _LARGEST_M = 0.5
 _MOST_OBJECTS = 12
 
 
-@dataclass(frozen=True)
-class _Body:
-    """An object as far as proposals need it: points and poses."""
+class TrackedPath(Protocol):
+    """Where an object was, as a tracker found it; `parse.following.ObjectPath` is one."""
 
-    note: ObjectNote
-    points: NDArray[np.float64]
-    poses: NDArray[np.float64]
-
-    def at(self, frame: int) -> NDArray[np.float64]:
-        """Its points (N, 3) in a frame, base frame."""
-        return se3.apply(self.poses[frame], self.points)
+    @property
+    def poses(self) -> Floats:
+        """(T, 4, 4) object2base."""
 
 
-def propose(ground: Ground, folder: Path, notes: Sequence[ObjectNote] = ()) -> Annotation:
+def propose(
+    ground: Ground,
+    folder: Path,
+    notes: Sequence[ObjectNote] = (),
+    paths: Sequence[TrackedPath] | None = None,
+    sources: Sources | None = None,
+) -> Annotation:
     """Propose an annotation.
 
     Args:
         ground: The survey of the demonstration.
         folder: Folder that mask paths are relative to.
-        notes: Objects that a person has prompted; empty to take all that stands on the support.
+        notes: Objects that a person has prompted, with the grasps that a person has given; empty
+            to take all that stands on the support.
+        paths: Where the objects of the notes were, in their order, if that was tracked; without
+            them, an object moves with the hand that holds it, and rests otherwise.
+        sources: What is known besides the recording; the annotation names it.
 
     Returns:
         Objects, skills and the support plane, with notes on what to check.
@@ -71,15 +78,17 @@ def propose(ground: Ground, folder: Path, notes: Sequence[ObjectNote] = ()) -> A
         R2RGenError: No object is found, or a prompt selects nothing.
 
     """
-    remarks: list[str] = list(ground.demo.warnings)
-    bodies = _bodies(ground, folder, notes or _standing(ground))
-    held = []
-    for arm in ground.demo.arms:
-        bodies, own = _grasped(ground, bodies, arm, remarks)
-        held += own
-    skills = _grasp_skills(ground, bodies, held)
-    if not held:
-        skills = _tool_skills(ground, bodies)
+    if paths is not None and len(paths) != len(notes):
+        raise R2RGenError(f'{len(paths)} tracked paths for {len(notes)} objects', 'one for each')
+    bodies = _bodies(ground, folder, notes or _standing(ground), paths)
+    found = Events.find(ground, bodies, is_tracked=paths is not None)
+    remarks = [*ground.demo.warnings, *found.remarks]
+    # What is in the hand from beginning to end is a tool.
+    holds = [hold for hold in found.holds if not _is_tool(hold, len(ground.demo))]
+    skills = hold_skills(found.bodies, holds, found.hands, ground.support)
+    skills += push_skills(found.bodies, found.pushes, found.holds, found.hands, skills)
+    if not skills:
+        skills = _tool_skills(ground, found)
         if skills:
             remarks.append('no grasp was found: skills are where a held tool is near an object')
     if not skills:
@@ -87,12 +96,39 @@ def propose(ground: Ground, folder: Path, notes: Sequence[ObjectNote] = ()) -> A
     if not np.isfinite(ground.support.residual):
         remarks.append('the support plane is assumed, level under the lowest points: none is seen')
     return Annotation(
-        tuple(body.note for body in bodies),
-        tuple(skills),
+        tuple(body.note for body in found.bodies),
+        tuple(numbered(skills)),
         ground.support,
         len(ground.demo),
         tuple(remarks),
+        sources or Sources(),
     )
+
+
+def _is_tool(hold: Hold, count: int) -> bool:
+    return not hold.is_seen_to_begin and hold.last >= count - 1
+
+
+def _bodies(
+    ground: Ground,
+    folder: Path,
+    notes: Sequence[ObjectNote],
+    paths: Sequence[TrackedPath] | None,
+) -> list[Body]:
+    found = {frame: ground.candidates(frame) for frame in {note.prompt.frame for note in notes}}
+    bodies = []
+    for place, note in enumerate(notes):
+        frame = note.prompt.frame
+        chosen = select(ground.demo, note, found[frame], folder, notes)
+        points = found[frame].snapshot.points[chosen]
+        if paths is None:
+            start = se3.compose(np.eye(3), points.mean(axis=0))
+            poses = track(ground.demo, start, frame, note.grasps)
+        else:
+            poses = np.asarray(paths[place].poses, dtype=np.float64)
+        local = se3.apply(se3.inverse(poses[frame]), points)
+        bodies.append(Body(note, local, poses))
+    return bodies
 
 
 def _standing(ground: Ground) -> list[ObjectNote]:
@@ -127,134 +163,30 @@ def _handle(points: NDArray[np.float64]) -> tuple[float, float, float]:
     return round(float(x), 4), round(float(y), 4), round(float(z), 4)
 
 
-def _bodies(ground: Ground, folder: Path, notes: Sequence[ObjectNote]) -> list[_Body]:
-    found = {frame: ground.candidates(frame) for frame in {note.prompt.frame for note in notes}}
-    bodies = []
-    for note in notes:
-        candidates = found[note.prompt.frame]
-        points = candidates.snapshot.points[select(ground.demo, note, candidates, folder)]
-        centre = points.mean(axis=0)
-        start = se3.compose(np.eye(3), centre)
-        poses = track(ground.demo, start, note.prompt.frame, note.grasps)
-        bodies.append(_Body(note, points - centre, poses))
-    return bodies
-
-
-def _grasped(
-    ground: Ground, bodies: list[_Body], arm: Arm, remarks: list[str]
-) -> tuple[list[_Body], list[tuple[int, Grasp]]]:
-    """Give each span of a closed gripper to the object nearest to the hand."""
-    out = list(bodies)
-    held = []
-    for first, last in grasp_intervals(arm):
-        if last - first < 2:
-            continue
-        hand = arm.ee2base[first, :3, 3]
-        gaps = [float(np.linalg.norm(body.at(first) - hand, axis=1).min()) for body in out]
-        best = int(np.argmin(gaps))
-        if gaps[best] > _GRASP_REACH_M or first <= out[best].note.prompt.frame:
-            remarks.append(f'the gripper closes at frame {first} with no object near it')
-            continue
-        grasp = Grasp(arm.name, first, last)
-        note = replace(out[best].note, grasps=(*out[best].note.grasps, grasp))
-        start = out[best].poses[note.prompt.frame]
-        poses = track(ground.demo, start, note.prompt.frame, note.grasps)
-        out[best] = _Body(note, out[best].points, poses)
-        held.append((best, grasp))
-    return out, held
-
-
-def _grasp_skills(
-    ground: Ground, bodies: list[_Body], held: list[tuple[int, Grasp]]
-) -> list[Skill]:
-    """A pick and a place for every grasp."""
-    skills: list[Skill] = []
-    arms = {arm.name: arm for arm in ground.demo.arms}
-    free_from = dict.fromkeys(arms, 0)
-    ordered = sorted(held, key=lambda entry: entry[1].first)
-    for place, (k, grasp) in enumerate(ordered):
-        body, arm = bodies[k], arms[grasp.arm]
-        following = [g.first for _, g in ordered[place + 1 :] if g.arm == grasp.arm]
-        stop = following[0] - 1 if following else len(ground.demo) - 1
-        picked, released = _pick(arm, grasp, free_from[grasp.arm]), _place(arm, grasp, stop)
-        if released is not None and released[0] <= picked[1]:
-            middle = (grasp.first + grasp.last) // 2
-            picked = (picked[0], min(picked[1], middle))
-            released = (max(released[0], middle + 1), max(released[1], middle + 1))
-        name = body.note.name
-        skills.append(Skill(f'pick {name}', *picked, (name,), (), grasp.arm))
-        free_from[grasp.arm] = picked[1] + 1
-        if released is not None:
-            targets = _touched(ground, bodies, k, grasp.last)
-            where = f' at {" and ".join(targets)}' if targets else ''
-            skills.append(Skill(f'place {name}{where}', *released, targets, (name,), grasp.arm))
-            free_from[grasp.arm] = released[1] + 1
-    return _numbered(skills)
-
-
-def _pick(arm: Arm, grasp: Grasp, earliest: int) -> tuple[int, int]:
-    """From the approach to the lift."""
-    path = arm.ee2base[:, :3, 3]
-    away = np.linalg.norm(path - path[grasp.first], axis=1)
-    before = np.flatnonzero(away[: grasp.first] > _NEAR_M)
-    first = int(before[-1]) + 1 if before.size else 0
-    lifted = np.flatnonzero(away[grasp.first : grasp.last + 1] > _LIFT_M)
-    last = grasp.first + int(lifted[0]) if lifted.size else grasp.first
-    return max(first, earliest), max(last, first, earliest)
-
-
-def _place(arm: Arm, grasp: Grasp, stop: int) -> tuple[int, int] | None:
-    """From the approach to the retreat; None where the object is never let go."""
-    if grasp.last >= len(arm.ee2base) - 2:
-        # Held to the end: bringing it there is the skill, if the hand went anywhere.
-        path = arm.ee2base[:, :3, 3]
-        if np.linalg.norm(path[-1] - path[grasp.first]) < _NEAR_M:
-            return None
-    path = arm.ee2base[:, :3, 3]
-    away = np.linalg.norm(path - path[grasp.last], axis=1)
-    before = np.flatnonzero(away[grasp.first : grasp.last] > _NEAR_M)
-    first = grasp.first + int(before[-1]) + 1 if before.size else grasp.last
-    after = np.flatnonzero(away[grasp.last : stop + 1] > _RETREAT_M)
-    last = grasp.last + int(after[0]) if after.size else stop
-    return first, max(first, last)
-
-
-def _touched(ground: Ground, bodies: list[_Body], k: int, frame: int) -> tuple[str, ...]:
-    """Objects that an object is brought to: those it touches, else the one it must rest on."""
-    mine = bodies[k].at(frame)
-    tree = cKDTree(mine)
-    gaps = {
-        body.note.name: float(np.min(tree.query(body.at(frame))[0]))
-        for other, body in enumerate(bodies)
-        if other != k
-    }
-    touched = tuple(name for name, gap in gaps.items() if gap < _TOUCH_M)
-    floats = float(ground.support.height(mine).min()) > _TOUCH_M
-    if not touched and floats and gaps:
-        return (min(gaps, key=lambda name: gaps[name]),)
-    return touched
-
-
-def _tool_skills(ground: Ground, bodies: list[_Body]) -> list[Skill]:
+def _tool_skills(ground: Ground, found: Events) -> list[Skill]:
     """Skills of a tool that is in the hand all along: the frames in which it is near an object."""
-    demo = ground.demo
+    demo, arm = ground.demo, ground.demo.arms[0]
+    tools = {hold.body for hold in found.holds}
     start = ground.candidates(0)
     others = start.snapshot.points[~np.isin(start.label, sorted(start.robot))]
     still = cKDTree(others[:: max(1, len(others) // (10 * _THINNED))])
+    moving = [_not_still(still, Snapshot.take(demo, frame).points) for frame in range(len(demo))]
     skills = []
-    for body in bodies:
+    for k, body in enumerate(found.bodies):
+        if k in tools:
+            continue
         tree = cKDTree(body.at(0))
-        near = []
-        for frame in range(len(demo)):
-            moving = _not_still(still, Snapshot.take(demo, frame).points)
-            gap = float(np.min(tree.query(moving)[0])) if len(moving) else np.inf
-            near.append(gap < _TOOL_NEAR_M)
-        frames = np.flatnonzero(near)
+        count = [int(np.sum(tree.query(points)[0] < _TOOL_NEAR_M)) for points in moving]
+        # A few stray points in a frame are no tool.
+        frames = np.flatnonzero(median_filter(np.array(count), _STRAY_FRAMES) >= _TOOL_POINTS)
         if frames.size:
+            path = found.hands[arm.name]
             # The arm needs a frame of its own to start from.
-            first, last = max(1, int(frames[0])), int(frames[-1])
-            name = body.note.name
-            skills.append(Skill(f'use tool on {name}', first, last, (name,), (), demo.arms[0].name))
+            first = max(1, path.approach(int(frames[0]), 0))
+            last = max(first, path.departure(int(frames[-1]), len(demo) - 1))
+            hand = tuple(found.bodies[tool].name for tool in sorted(tools))
+            name = f'use {hand[0] if hand else "tool"} on {body.name}'
+            skills.append(Skill(name, first, last, (body.name,), hand, arm.name))
     return sorted(skills, key=lambda skill: skill.first)[:1]
 
 
@@ -262,15 +194,3 @@ def _not_still(still: cKDTree, points: NDArray[np.float64]) -> NDArray[np.float6
     """Points (M, 3) of a frame, thinned, that were not there before anything moved."""
     few = points[:: max(1, len(points) // _THINNED)]
     return np.asarray(few[still.query(few)[0] > _TOUCH_M])
-
-
-def _numbered(skills: list[Skill]) -> list[Skill]:
-    """Make the names of repeated skills differ, and put them in order of time."""
-    ordered = sorted(skills, key=lambda skill: (skill.first, skill.last))
-    seen: dict[str, int] = {}
-    out = []
-    for skill in ordered:
-        seen[skill.name] = seen.get(skill.name, 0) + 1
-        count = seen[skill.name]
-        out.append(replace(skill, name=f'{skill.name} ({count})') if count > 1 else skill)
-    return out

@@ -10,43 +10,15 @@ import numpy as np
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.parse.events import closed_frames, grasp_intervals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.model.annotation import Grasp, ObjectNote
-    from r2rgen_ros.model.demo import Arm, Demo
+    from r2rgen_ros.model.demo import Demo
 
-
-def closed_frames(arm: Arm) -> NDArray[np.bool_]:
-    """Which frames (T,) the gripper is closed in; all False where it never moves."""
-    values = arm.gripper
-    known = np.isfinite(values)
-    if not known.any():
-        return np.zeros(len(values), dtype=bool)
-    low, high = float(values[known].min()), float(values[known].max())
-    if high - low <= 0.02 * max(abs(low), abs(high), 1e-9):
-        return np.zeros(len(values), dtype=bool)
-    middle = (low + high) / 2.0
-    closed = values < middle if arm.closed_is_low else values > middle
-    return np.asarray(closed & known)
-
-
-def grasp_intervals(arm: Arm) -> list[tuple[int, int]]:
-    """Spans of frames in which a closed gripper neither closes nor opens, both ends included."""
-    closed = closed_frames(arm)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], closed, [False]]).astype(np.int8)))
-    speed = np.abs(np.diff(arm.gripper, append=arm.gripper[-1]))
-    span = float(np.nanmax(arm.gripper) - np.nanmin(arm.gripper)) if closed.any() else 0.0
-    out = []
-    for first, stop in zip(edges[::2], edges[1::2], strict=True):
-        begin, end = int(first), int(stop) - 1
-        while begin < end and speed[begin] > 0.05 * span:
-            begin += 1
-        while end > begin and speed[end - 1] > 0.05 * span:
-            end -= 1
-        out.append((begin, end))
-    return out
+__all__ = ['closed_frames', 'grasp_intervals', 'held_by', 'track']
 
 
 def held_by(demo: Demo, note: ObjectNote) -> NDArray[np.int8]:

@@ -96,8 +96,8 @@ def test_the_skills_are_the_true_ones(found):
     for mine, true in zip(proposed, found.truth.skills, strict=True):
         assert tuple(true_name(found, name) for name in mine.targets) == true.targets
         assert tuple(true_name(found, name) for name in mine.in_hand) == true.in_hand
-        assert abs(mine.first - true.first) <= 8
-        assert abs(mine.last - true.last) <= 8
+        assert abs(mine.first - true.first) <= 3
+        assert abs(mine.last - true.last) <= 3
 
 
 def test_a_grasp_begins_when_the_fingers_stop_and_ends_before_they_open(found):
@@ -160,7 +160,7 @@ def test_robot_pixels_taken_for_environment_are_those_that_never_move(found):
             found.truth.labels[frame * STEP] == ROBOT
         )
         depth = found.scene.demo.frames[frame].depth
-        assert (np.abs(depth - behind)[wrong] < 0.006).mean() > 0.99
+        assert (np.abs(depth - behind)[wrong] < 0.006).sum() >= 0.99 * wrong.sum()
 
 
 def test_the_environment_holds_no_object_and_a_whole_table(found):

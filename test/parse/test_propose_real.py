@@ -60,10 +60,7 @@ def test_flowers_are_picked_and_put_into_the_vase(imported, episode):
     assert place.in_hand == ('flowers_tied_with_twine',)
     found = offsets(annotation, 'flower', len(ground.demo))
     print(f'flower {episode}: {found} frames')
-    # The published pick holds the approach and the carrying, ours the contact alone.
-    assert found[0][0] >= 0
-    assert found[0][1] <= 0
-    assert all(abs(value) <= 6 for value in found[1])
+    assert all(abs(value) <= 5 for span in found for value in span)
     (grasp,) = annotation.objects[0].grasps
     assert pick.first <= grasp.first <= pick.last < place.first <= grasp.last <= place.last
 
@@ -77,7 +74,7 @@ def test_a_tool_in_the_hand_is_used_on_the_plate(imported, task, episode):
     assert any('no grasp was found' in note for note in annotation.notes)
     ((begins, ends),) = offsets(annotation, task, len(ground.demo))
     print(f'{task} {episode}: {begins}, {ends} frames')
-    assert abs(begins) <= 10
+    assert abs(begins) <= 5
     assert abs(ends) <= 2
 
 
