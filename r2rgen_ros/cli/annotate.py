@@ -7,15 +7,23 @@ whatever stands on the support; skills follow from the gripper and from what is 
 annotation is a small YAML file in the demo's folder; edit it and run "r2rgen annotate DEMO" again
 to check it. Every run draws annotation.png beside it.
 
+With --ui a page opens in the browser instead, with the camera's picture and the scene in 3D: click
+on the objects, mark the skills, save. It listens on this machine only. Ctrl-C ends it.
+
 Examples:
   r2rgen annotate demos/bottle --auto
   r2rgen annotate demos/bottle --auto --pixel bottle=241,300 --pixel plate=395,320
   r2rgen annotate demos/bottle                  # check an edited file, draw it
   r2rgen annotate demos/bottle --from other.yaml
+  r2rgen annotate demos/bottle --auto --pixel mug=241,300 --mesh mug=mug.ply --empty demos/empty
+  r2rgen annotate demos/bottle --ui --open      # in the browser
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +33,15 @@ from r2rgen_ros.model.errors import R2RGenError, check_range
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from r2rgen_ros.model.annotation import Annotation, ObjectNote
+    from r2rgen_ros.model.demo import Demo
     from r2rgen_ros.model.scene import Scene
+    from r2rgen_ros.parse.ground import Ground
 
 _NUMBERS = {'point': 3, 'pixel': 2, 'box': 4}
+_HOST, _PORT = '127.0.0.1', 8080
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     way = parser.add_mutually_exclusive_group()
     way.add_argument('--auto', action='store_true', help='propose an annotation')
     way.add_argument('--from', dest='file', type=Path, metavar='FILE', help='take it from a file')
+    way.add_argument('--ui', action='store_true', help='annotate on a page in the browser')
     parser.add_argument(
         '--again', action='store_true', help='keep the old annotation under another name'
     )
@@ -67,16 +80,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a binary image of it, of the size of the camera image',
     )
     prompts.add_argument('--frame', type=int, default=0, help='frame of the prompts (default: 0)')
+    _add_source_arguments(parser)
+    page = parser.add_argument_group('the page of --ui')
+    page.add_argument(
+        '--host',
+        help=f'address to listen on (default: {_HOST}, this machine only); with another one, '
+        'anyone on the network can edit',
+    )
+    page.add_argument(
+        '--port',
+        type=int,
+        help=f'port to listen on (default: {_PORT}, or the next free one; 0: any free one)',
+    )
+    page.add_argument('--open', action='store_true', help='open it in the browser')
+    parser.add_argument(
+        '--no-cache', action='store_true', help='parse anew, and keep nothing for later runs'
+    )
     add_stream_arguments(parser)
+
+
+def _add_source_arguments(parser: argparse.ArgumentParser) -> None:
+    sources = parser.add_argument_group(
+        'better sources, with --auto or --from; kept in the annotation'
+    )
+    sources.add_argument(
+        '--mesh',
+        action='append',
+        default=[],
+        metavar='NAME=FILE',
+        help='a mesh of an object: PLY, OBJ, STL or DAE; may be repeated',
+    )
+    sources.add_argument(
+        '--empty', type=Path, metavar='BAG', help='a capture of the scene without its objects'
+    )
+    sources.add_argument(
+        '--mesh-folder',
+        action='append',
+        default=[],
+        type=Path,
+        metavar='DIR',
+        help="a folder with the packages of the robot's meshes; may be repeated",
+    )
+    sources.add_argument(
+        '--masks', metavar='NAME', help='mask source: an installed plug-in, or module:attribute'
+    )
+    sources.add_argument(
+        '--tracker', metavar='NAME', help='tracker: an installed plug-in, or module:attribute'
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Propose, take or check an annotation; write and draw it."""
+    _check_page_options(args)
+    sources, meshes = _sources(args), _meshes(args)
+    if args.ui:
+        return _serve(args)
     from r2rgen_ros.bags.load import load_demo
     from r2rgen_ros.generate.session import annotation_path, find_annotation
+    from r2rgen_ros.model.annotation_file import as_written
     from r2rgen_ros.model.annotation_folder import with_local_masks
+    from r2rgen_ros.parse.cache import cached_scene
     from r2rgen_ros.parse.propose import propose
-    from r2rgen_ros.parse.scene import build_scene, parse_scene, survey
+    from r2rgen_ros.parse.scene import parse_scene, survey
     from r2rgen_ros.report.annotation import draw_annotation
 
     target = annotation_path(args.demo)
@@ -94,19 +159,31 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     check_range('--frame', args.frame, 0, len(demo) - 1)
     with console.progress('parsing', len(demo)) as bar:
         if args.auto:
-            ground = survey(demo)
-            annotation = propose(ground, folder, notes)
-            scene = build_scene(ground, annotation, folder, bar.update)
+            ground = survey(demo, None, sources.get('mesh_folders', ()), args.empty)
+            proposed = _with_sources(propose(ground, folder, notes), sources, meshes)
+            # As `generate` will read it, so that it finds the scene that is kept.
+            annotation = as_written(proposed)
+            ground = replace(ground, support=annotation.support or ground.support)
         else:
             annotation, folder = find_annotation(args.demo, args.file)
-            scene = parse_scene(demo, annotation, folder, bar.update)
+            annotation = _with_sources(annotation, sources, meshes)
+            ground = None
+        scene = cached_scene(
+            demo, annotation, folder, selected_streams(args), bar.update, keep=not args.no_cache,
+            parse=parse_scene if ground is None else partial(_parse_on, ground),
+        )  # fmt: skip
     annotation, masks = with_local_masks(annotation, folder, target.parent)
     if writing:
         _save(target, annotation, scene, masks)
     else:
         draw_annotation(scene, target.with_suffix('.png'))
     picture = target.with_suffix('.png')
+    calibration = _draw_calibration(ground, target.with_name('calibration.png'))
     _describe(annotation, target, picture)
+    for warning in scene.warnings:
+        console.say(f'check: {warning}')
+    if calibration is not None:
+        console.say(f'the robot as measured and as described: {calibration}')
     console.say(f'next: r2rgen generate {args.demo} -o DATASET -n 10')
     return {
         'annotation': str(target),
@@ -124,7 +201,145 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             for s in annotation.skills
         ],
         'notes': list(annotation.notes),
+        'warnings': list(scene.warnings),
     }
+
+
+def _parse_on(
+    ground: Ground,
+    demo: Demo,  # noqa: ARG001  # the ground has it
+    annotation: Annotation,
+    folder: Path,
+    progress: Callable[[int], None] | None,
+) -> Scene:
+    """Parse a scene from the survey that its proposal was made on."""
+    from r2rgen_ros.parse.scene import build_scene
+
+    return build_scene(ground, annotation, folder, progress)
+
+
+def _draw_calibration(ground: Ground | None, path: Path) -> Path | None:
+    """Draw how well the camera's pose fits the robot, where that was found out."""
+    if ground is None or ground.view is None or ground.calibration is None:
+        return None
+    if not ground.calibration.judged:
+        return None
+    import numpy as np
+
+    from r2rgen_ros.report.calibration import draw_calibration
+
+    return draw_calibration(ground.view.corrected(np.eye(4)), ground.calibration, path)
+
+
+def _check_page_options(args: argparse.Namespace) -> None:
+    given = [
+        word
+        for word, value in (('--host', args.host), ('--port', args.port), ('--open', args.open))
+        if value not in (None, False)
+    ]
+    if given and not args.ui:
+        raise R2RGenError(f'{given[0]} means nothing without --ui', '', 'add --ui, or leave it out')
+    if args.ui and (args.again or any(getattr(args, way) for way in (*_NUMBERS, 'mask'))):
+        raise R2RGenError(
+            'objects are pointed at on the page, which also keeps an older annotation',
+            '--ui without --again, --point, --pixel, --box and --mask',
+        )
+    if args.port is not None:
+        check_range('--port', args.port, 0, 65535)
+
+
+def _sources(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields of `Sources` that the options give; paths are absolute."""
+    options = ('--mesh', '--empty', '--mesh-folder', '--masks', '--tracker')
+    given = [word for word in options if getattr(args, word[2:].replace('-', '_'))]
+    if given and not (args.auto or args.file is not None):
+        raise R2RGenError(
+            f'{given[0]} means nothing without --auto or --from',
+            '',
+            'add one of them, or write it into annotation.yaml',
+        )
+    if args.empty is not None and not args.empty.exists():
+        raise R2RGenError(f'there is no empty capture {args.empty}', 'a bag, or the folder of one')
+    for folder in args.mesh_folder:
+        if not folder.is_dir():
+            raise R2RGenError(f'there is no folder {folder}', 'a folder with robot meshes')
+    out: dict[str, Any] = {}
+    if args.empty is not None:
+        out['empty_capture'] = str(args.empty.resolve())
+    if args.mesh_folder:
+        folders = [str(folder.resolve()) for folder in args.mesh_folder]
+        out['mesh_folders'] = tuple(dict.fromkeys(folders))
+    if args.masks or args.tracker:
+        from r2rgen_ros.parse import plugins
+
+        # What is not installed is said now rather than after minutes.
+        for key, find in (('masks', plugins.mask_source), ('tracker', plugins.tracker)):
+            name = getattr(args, key)
+            if name:
+                find(name)
+                out[key] = name
+    return out
+
+
+def _meshes(args: argparse.Namespace) -> dict[str, str]:
+    """Absolute paths of meshes by the name of their object."""
+    out: dict[str, str] = {}
+    for text in args.mesh:
+        name, value = _split('mesh', text)
+        if name in out:
+            raise R2RGenError(f'--mesh names "{name}" twice', 'one mesh per object')
+        if not Path(value).is_file():
+            raise R2RGenError(f'there is no mesh {value}', 'a file')
+        out[name] = str(Path(value).resolve())
+    return out
+
+
+def _with_sources(
+    annotation: Annotation, sources: dict[str, Any], meshes: dict[str, str]
+) -> Annotation:
+    """An annotation with what the options give; the rest stays as it is."""
+    objects = list(annotation.objects)
+    for name, mesh in meshes.items():
+        place = annotation.index(name)
+        objects[place] = replace(objects[place], mesh=mesh)
+    return replace(
+        annotation, objects=tuple(objects), sources=replace(annotation.sources, **sources)
+    )
+
+
+def _serve(args: argparse.Namespace) -> dict[str, Any]:
+    """Have a person annotate on a page, until Ctrl-C."""
+    import threading
+    import webbrowser
+
+    from r2rgen_ros.generate.session import annotation_path
+
+    try:
+        from r2rgen_ros.page.server import is_local
+        from r2rgen_ros.page.site import open_site
+    except ImportError:
+        raise R2RGenError(
+            'the page needs viser, which is not installed', '', "run: pip install 'r2rgen_ros[ui]'"
+        ) from None
+    if not args.demo.exists():
+        raise R2RGenError(f'there is no {args.demo}', 'a bag or the folder of one')
+    target = annotation_path(args.demo)
+    host, port = args.host or _HOST, _PORT if args.port is None else args.port
+    with open_site(args.demo, target, selected_streams(args), host=host, port=port) as opened:
+        site, address = opened
+        if not is_local(host):
+            console.say(f'warning: anyone who reaches {host} over the network can edit')
+        console.say(f'annotate at {address} (Ctrl-C ends)')
+        if args.open and not webbrowser.open(address):
+            console.say('no browser was found: open that address in one')
+        with suppress(KeyboardInterrupt):  # how it is meant to end
+            threading.Event().wait()
+        is_saved = site.is_saved
+    if not is_saved:
+        console.say('what was changed since it was last saved is lost')
+    written = target.exists()
+    console.say(f'annotation: {target}' if written else 'nothing was saved')
+    return {'annotation': str(target) if written else None, 'saved': is_saved}
 
 
 def _save(target: Path, annotation: Annotation, scene: Scene, masks: dict[str, bytes]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,9 @@ from r2rgen_ros.model.errors import R2RGenError, check_array, check_finite, requ
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+MESH_FORMATS = ('.ply', '.obj', '.stl', '.dae')
+"""Endings of the mesh files that an object may name."""
 
 
 def _signed_area(corners: NDArray[np.float64]) -> float:
@@ -122,15 +126,30 @@ class Prompt:
 
 @dataclass(frozen=True)
 class ObjectNote:
-    """One object: its name, how it is found, and when it is in a hand."""
+    """One object.
+
+    Attributes:
+        name: Its name.
+        prompt: How it is found.
+        grasps: When it is in a hand, in order of time.
+        mesh: Path of a mesh of it, from the folder of the annotation; None where there is none.
+
+    """
 
     name: str
     prompt: Prompt
     grasps: tuple[Grasp, ...] = ()
+    mesh: str | None = None
 
     def __post_init__(self) -> None:
-        """Check the name and that grasps follow one another."""
+        """Check the name, the kind of mesh, and that grasps follow one another."""
         require(bool(self.name.strip()), 'an object has an empty name')
+        require(
+            self.mesh is None or PurePath(self.mesh).suffix.lower() in MESH_FORMATS,
+            f'the mesh of "{self.name}" is "{self.mesh}"',
+            f'a file that ends in one of {list(MESH_FORMATS)}',
+            'save it as PLY, OBJ, STL or COLLADA',
+        )
         for before, after in pairwise(self.grasps):
             require(
                 after.first > before.last,
@@ -177,6 +196,33 @@ class Skill:
 
 
 @dataclass(frozen=True)
+class Sources:
+    """What is known of a scene besides its recording. Paths count from the annotation's folder.
+
+    Attributes:
+        empty_capture: Path of a bag in which the same camera sees the scene without its objects.
+        mesh_folders: Paths of folders that hold the packages of the robot's meshes, or are these.
+        masks: Name of the mask source that prompts are given to; see `parse.plugins`.
+        tracker: Name of the tracker that follows the objects; see `parse.plugins`.
+
+    """
+
+    empty_capture: str | None = None
+    mesh_folders: tuple[str, ...] = ()
+    masks: str | None = None
+    tracker: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check that whatever is named has a name, once."""
+        for what in ('empty_capture', 'masks', 'tracker'):
+            value = getattr(self, what)
+            require(value is None or bool(value.strip()), f'{what} is empty', 'a name, or no key')
+        require(all(name.strip() for name in self.mesh_folders), 'a mesh folder has an empty name')
+        double = sorted({name for name in self.mesh_folders if self.mesh_folders.count(name) > 1})
+        require(not double, f'mesh folders {double} are named twice', 'each once')
+
+
+@dataclass(frozen=True)
 class Annotation:
     """Objects, skills and support plane of one demonstration.
 
@@ -186,6 +232,7 @@ class Annotation:
         support: The support plane; None to fit it.
         frames: Number of camera frames that the annotation was made for.
         notes: What the proposal wants a person to check.
+        sources: What is known of the scene besides the recording.
 
     """
 
@@ -194,6 +241,7 @@ class Annotation:
     support: SupportPlane | None = None
     frames: int | None = None
     notes: tuple[str, ...] = field(default=())
+    sources: Sources = field(default_factory=Sources)
 
     def __post_init__(self) -> None:
         """Check names, order and overlap."""

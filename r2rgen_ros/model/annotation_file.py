@@ -15,6 +15,7 @@ from r2rgen_ros.model.annotation import (
     ObjectNote,
     Prompt,
     Skill,
+    Sources,
     SupportPlane,
 )
 from r2rgen_ros.model.errors import R2RGenError
@@ -34,6 +35,13 @@ _HEADER = """\
 # What a person says of this demonstration. Edit it freely; errors name the line.
 # Frames count from 0, first and last are both included. Lengths are metres, in the base frame.
 """
+_FIX = 'correct the path, which counts from the folder of the annotation, or take the key out'
+_TURNS = 5
+
+
+def located(folder: Path, name: str) -> Path:
+    """Return the path that an annotation means by a name: from its folder, or as it is."""
+    return folder / name
 
 
 def read_annotation(path: Path) -> Annotation:
@@ -43,20 +51,39 @@ def read_annotation(path: Path) -> Annotation:
         R2RGenError: Naming the file and the line.
 
     """
-    return parse_annotation(YamlSection.read(path))
+    return parse_annotation(YamlSection.read(path), path.parent)
 
 
-def parse_annotation(root: YamlSection) -> Annotation:
+def as_written(annotation: Annotation) -> Annotation:
+    """Return an annotation as it will be read from its file, where numbers are rounded.
+
+    Directions are normalised after rounding, so it takes a second turn until nothing changes.
+    """
+    text = ''
+    for _ in range(_TURNS):
+        before, text = text, dump_annotation(annotation)
+        if text == before:
+            break
+        annotation = parse_annotation(YamlSection.parse(text, 'annotation'))
+    return annotation
+
+
+def parse_annotation(root: YamlSection, folder: Path | None = None) -> Annotation:
     """Check and convert the contents of an annotation file.
+
+    Args:
+        root: The contents.
+        folder: Folder that paths in it count from; what they name must be there. None where it is
+            not known: then nobody looks.
 
     Raises:
         R2RGenError: Naming the file and the line.
 
     """
-    root.keys(['format', 'objects'], ['skills', 'support', 'frames', 'notes'])
+    root.keys(['format', 'objects'], ['skills', 'support', 'frames', 'notes', 'sources'])
     if root['format'].data != FORMAT:
         raise root['format'].error(f'format is {root["format"].data!r}', f'"{FORMAT}"')
-    objects = tuple(_object(part) for part in root['objects'].items())
+    objects = tuple(_object(part, folder) for part in root['objects'].items())
     # One at a time, so that an error names the line of the one that does not fit.
     for k in range(len(objects)):
         _checked(root['objects'][k], Annotation, objects[: k + 1], ())
@@ -64,9 +91,10 @@ def parse_annotation(root: YamlSection) -> Annotation:
     support = _support(root['support']) if 'support' in root else None
     frames = root['frames'].whole(2, _MANY) if 'frames' in root else None
     notes = root['notes'].words()
+    sources = _sources(root['sources'], folder) if 'sources' in root else Sources()
     for k in range(len(skills)):
         _checked(root['skills'][k], Annotation, objects, skills[: k + 1], None, frames)
-    return _checked(root, Annotation, objects, skills, support, frames, notes)
+    return _checked(root, Annotation, objects, skills, support, frames, notes, sources)
 
 
 def _checked(section: YamlSection, noun: Callable[..., _T], *parts: Any, **named: Any) -> _T:
@@ -77,8 +105,32 @@ def _checked(section: YamlSection, noun: Callable[..., _T], *parts: Any, **named
         raise section.error(error.found, error.expected, error.fix) from None
 
 
-def _object(part: YamlSection) -> ObjectNote:
-    part.keys(['name', 'prompt'], ['grasps'])
+def _there(part: YamlSection, folder: Path | None, what: str, kind: str) -> str:
+    """A path whose file or folder is there, where that can be told."""
+    name = part.text()
+    if folder is not None:
+        path = located(folder, name)
+        there = {'a file': path.is_file, 'a folder': path.is_dir}.get(kind, path.exists)
+        if not there():
+            raise part.error(f'there is no {what} {path}', kind, _FIX)
+    return name
+
+
+def _sources(part: YamlSection, folder: Path | None) -> Sources:
+    part.keys([], ['empty_capture', 'mesh_folders', 'masks', 'tracker'])
+    empty = None
+    if 'empty_capture' in part:
+        empty = _there(part['empty_capture'], folder, 'empty capture', 'a bag')
+    folders = [
+        _there(item, folder, 'folder of meshes', 'a folder')
+        for item in part['mesh_folders'].items()
+    ]
+    names = {key: part[key].text() for key in ('masks', 'tracker') if key in part}
+    return _checked(part, Sources, empty, tuple(folders), **names)
+
+
+def _object(part: YamlSection, folder: Path | None) -> ObjectNote:
+    part.keys(['name', 'prompt'], ['grasps', 'mesh'])
     prompt = part['prompt']
     prompt.keys([], ['frame', 'mask', 'box', 'pixel', 'point', 'region'])
     values: dict[str, Any] = {}
@@ -98,9 +150,15 @@ def _object(part: YamlSection) -> ObjectNote:
             raise prompt['region'].error(f'region has {len(corners)} corners', '2')
         values['region'] = tuple(corner.numbers(3, -_FAR, _FAR, 'm') for corner in corners)
     grasps = tuple(_grasp(item) for item in part['grasps'].items())
-    return _checked(
+    note = _checked(
         part, ObjectNote, part['name'].text(), _checked(prompt, Prompt, **values), grasps
     )
+    if 'mesh' in part:
+        mesh = part['mesh'].text()
+        # Its ending is checked first: a file that could not be read need not be looked for.
+        note = _checked(part['mesh'], ObjectNote, note.name, note.prompt, grasps, mesh)
+        _there(part['mesh'], folder, 'mesh', 'a file')
+    return note
 
 
 def _grasp(part: YamlSection) -> Grasp:
@@ -166,6 +224,8 @@ def annotation_data(annotation: Annotation) -> dict[str, Any]:
         data['frames'] = annotation.frames
     if annotation.notes:
         data['notes'] = list(annotation.notes)
+    if annotation.sources != Sources():
+        data['sources'] = _sources_data(annotation.sources)
     data['objects'] = [_object_data(note) for note in annotation.objects]
     data['skills'] = [
         {
@@ -206,8 +266,20 @@ def _object_data(note: ObjectNote) -> dict[str, Any]:
         if value is not None:
             prompt[way] = value if isinstance(value, str) else _rounded(value)
     out: dict[str, Any] = {'name': note.name, 'prompt': prompt}
+    if note.mesh is not None:
+        out['mesh'] = note.mesh
     if note.grasps:
         out['grasps'] = [
             {'arm': grasp.arm, 'first': grasp.first, 'last': grasp.last} for grasp in note.grasps
         ]
     return out
+
+
+def _sources_data(sources: Sources) -> dict[str, Any]:
+    data = {
+        'empty_capture': sources.empty_capture,
+        'mesh_folders': list(sources.mesh_folders),
+        'masks': sources.masks,
+        'tracker': sources.tracker,
+    }
+    return {key: value for key, value in data.items() if value}

@@ -9,16 +9,16 @@ import itertools
 import os
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from r2rgen_ros.model.annotation import ObjectNote, Prompt
-from r2rgen_ros.model.annotation_file import dump_annotation
+from r2rgen_ros.model.annotation_file import dump_annotation, located
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.paths import inside, os_errors, write_bytes, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from r2rgen_ros.model.annotation import Annotation
 
@@ -102,8 +102,11 @@ def with_local_masks(
 ) -> tuple[Annotation, dict[str, bytes]]:
     """Return an annotation whose masks lie in a demonstration's folder. Nothing is written.
 
+    Meshes and other sources stay where they are: what lies below the folder is named from there,
+    all else by its absolute path.
+
     Args:
-        annotation: What names the masks.
+        annotation: What names the masks and sources.
         source: Folder that their paths are relative to.
         folder: The demonstration's.
 
@@ -116,6 +119,7 @@ def with_local_masks(
 
     """
     copies: dict[str, bytes] = {}
+    annotation = _with_local_names(annotation, source, folder)
     if source.resolve() == folder.resolve():
         return annotation, copies
     notes = []
@@ -126,6 +130,28 @@ def with_local_masks(
         mask = _local_mask(source / note.prompt.mask, folder, copies)
         notes.append(replace(note, prompt=replace(note.prompt, mask=mask)))
     return replace(annotation, objects=tuple(notes)), copies
+
+
+def _with_local_names(annotation: Annotation, source: Path, folder: Path) -> Annotation:
+    """An annotation that names the same meshes, folders and bags from another folder."""
+
+    def named(name: str) -> str:
+        if source.resolve() == folder.resolve() and not Path(name).is_absolute():
+            return name
+        path = located(source, name).resolve()
+        below = path.is_relative_to(folder.resolve())
+        return path.relative_to(folder.resolve()).as_posix() if below else str(path)
+
+    notes = tuple(
+        note if note.mesh is None else replace(note, mesh=named(note.mesh))
+        for note in annotation.objects
+    )
+    sources = annotation.sources
+    empty = None if sources.empty_capture is None else named(sources.empty_capture)
+    # Two names may be of one folder.
+    folders = tuple(dict.fromkeys(named(name) for name in sources.mesh_folders))
+    sources = replace(sources, empty_capture=empty, mesh_folders=folders)
+    return replace(annotation, objects=notes, sources=sources)
 
 
 def _local_mask(file: Path, folder: Path, copies: dict[str, bytes]) -> str:

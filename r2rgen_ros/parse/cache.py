@@ -29,6 +29,8 @@ from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.paths import inside, os_errors, write_bytes
 from r2rgen_ros.model.scene_file import FORMAT, content_hash, dump_scene, load_scene, settled
 from r2rgen_ros.parse.scene import parse_scene
+from r2rgen_ros.parse.sources import mesh_folders as named_folders
+from r2rgen_ros.parse.sources import source_files
 from r2rgen_ros.robots.meshes import MeshFinder
 
 if TYPE_CHECKING:
@@ -103,7 +105,9 @@ def cached_scene(
 
     def key_now() -> str | None:
         said = _said(demo, annotation, selection, settings)
-        return _key(said, lambda: _files(demo, annotation, folder, inputs, mesh_folders))
+        more = (*inputs, *source_files(annotation, folder))
+        meshes = (*mesh_folders, *named_folders(annotation, folder))
+        return _key(said, lambda: _files(demo, annotation, folder, more, meshes))
 
     key = key_now() if keep else None
     if key is None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.parse.clusters import clusters
 from r2rgen_ros.parse.registration import Fit, Surface, exp, log, register
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _SAMPLES = 300
 _TOLERANCE_M = 0.008
 _SIGMAS = 4.0
 _GATE = 30.0
+_SLIPS = 4.0
+_STEP = 1.0
 _SEEN = 25
 _AGREES = 0.85
 _VISIBLE = 0.4
@@ -46,7 +49,12 @@ _HAND_M = 0.35
 _RESTING_STRIDE = 3
 _SEARCH_M = 0.6
 _YAWS = 8
+_GAP_M = 0.015
+_CLUSTERS = 4
+_TRIES = 8
+_TURNED = 0.02
 _SETTLING = 2
+_CARRIED_M = 0.005
 _AHEAD = 3
 _MOVING = 3
 
@@ -61,8 +69,17 @@ _RESTING = _spread(1e-6, 1e-4)
 _IN_HAND = _spread(1e-4, 0.05)
 _CHANGING = _spread(1.5e-3, 1.0)
 _JUMP = _spread(2e-2, 12.0)
+_ANYWHERE = _spread(1.0, 180.0)
 _FLOOR = _spread(1.5e-3, 0.8)
 """Standard deviations per frame; the last is what a registration cannot know of its own error."""
+
+_FALLS = [
+    se3.rotation_about(axis, angle)
+    for axis, angle in (
+        ([1.0, 0.0, 0.0], 0.0), ([1.0, 0.0, 0.0], np.pi / 2), ([1.0, 0.0, 0.0], -np.pi / 2),
+        ([0.0, 1.0, 0.0], np.pi / 2), ([0.0, 1.0, 0.0], -np.pi / 2),
+    )
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -187,6 +204,8 @@ class _State:
     moving: int = 0
     lost: int = 0
     denied: Fit | None = None
+    instead: int | None = None
+    """What moves the object where that is not what a person said; until they say otherwise."""
 
 
 @dataclass
@@ -228,6 +247,10 @@ class _Follower:
         """Pose in the next frame by kinematics alone."""
         before = self.records[-1].frame
         self._carrier = self._held(before, frame)
+        if self.held[frame] != self.held[before]:
+            self.state.instead = None
+        elif self.state.instead is not None:
+            self._carrier = self.state.instead
         return self._moved(self.state.pose, before, frame, self._carrier)
 
     def _held(self, before: int, frame: int) -> int:
@@ -282,7 +305,7 @@ class _Follower:
         Args:
             frame: The frame.
             predicted: (4, 4) what `predict` returned.
-            points: (N, 3) measured points that may be the object's.
+            points: (N, 3) measured points that are nearest to the object or to none.
             look: What the frame shows.
             free: (M, 3) points that no object explains, to find it again.
 
@@ -296,7 +319,8 @@ class _Follower:
         if not self._stands(fit, predicted, look):
             found = self._elsewhere(frame, points, look, free)
             if found is not None:
-                fit, record.carrier = found
+                fit, carrier = found
+                self._carry(record, carrier)
                 self._jump(record, fit)
                 return
             seen = look.depth is not None and self._evidence(predicted, look).seen >= _SEEN
@@ -308,9 +332,15 @@ class _Follower:
         if fit is None:
             self._keep(record)
         else:
-            self._update(record, fit, look)
+            self._update(record, *self._refit(frame, fit, predicted, points, look), look)
+
+    def _carry(self, record: _Record, carrier: int) -> None:
+        """Believe that something else moves the object from here on."""
+        if carrier != record.carrier:
+            record.carrier = self.state.instead = carrier
 
     def _fit(self, start: Floats, points: Floats, look: Look, reach: float) -> Fit | None:
+        points = points[self.surface.near(points, start, _FAR_REACH_M)]
         if len(points) > _MOST_POINTS:
             points = points[:: len(points) // _MOST_POINTS]
         sigma = self.sigma(start, look)
@@ -319,6 +349,57 @@ class _Follower:
             prior=_inverse(_JUMP),
             overhang=None if look.depth is None else self._comparison(start, look).past,
         )  # fmt: skip
+
+    def _refit(
+        self, frame: int, fit: Fit, predicted: Floats, points: Floats, look: Look
+    ) -> tuple[Fit, int]:
+        """Look from farther away where what was fitted nearby is not quite what the frame shows.
+
+        Returns:
+            The fit, and what would have moved the object there.
+
+        """
+        best, carrier = fit, self._carrier
+        if look.depth is None:
+            return best, carrier
+        found = self._evidence(fit.pose, look)
+        if found.seen < _SEEN or found.share > _AGREES:
+            return best, carrier
+        for arm, start in [(self._carrier, predicted), *self._others(frame)]:
+            far = self._fit(start, points, look, _FAR_REACH_M)
+            if far is None:
+                continue
+            seen = self._evidence(far.pose, look)
+            if seen.share > found.share + _GAIN and seen.agree > found.agree:
+                best, carrier, found = far, arm, seen
+        return best, carrier
+
+    def _mover(self, record: _Record, fit: Fit) -> int:
+        """What moved the object to a fit: by whom it would have come closer than it was thought."""
+        place = fit.pose[:3, 3]
+        away = float(np.linalg.norm(place - record.predicted[:3, 3]))
+        gaps = [
+            (float(np.linalg.norm(place - start[:3, 3])), arm)
+            for arm, start in self._others(record.frame)
+        ]
+        gap, best = min(gaps, default=(away, record.carrier))
+        return best if away > _CARRIED_M and gap < 0.5 * away else record.carrier
+
+    def _others(self, frame: int) -> list[tuple[int, Floats]]:
+        """Where the object would be if something else moved it than is thought."""
+        before, pose = self.records[-2].frame, self.state.pose
+        near = [
+            arm
+            for arm, path in enumerate(self.hands)
+            if np.linalg.norm(path[before][:3, 3] - pose[:3, 3]) < _HAND_M
+        ]
+        out = [(arm, self._moved(pose, before, frame, arm)) for arm in (-1, *near)]
+        out = [(arm, start) for arm, start in out if arm != self._carrier]
+        if self.state.denied is not None:
+            # Where the frame before showed it, though that was not believed yet.
+            last = self.state.denied.pose
+            out += [(arm, self._moved(last, before, frame, arm)) for arm in (-1, *near)]
+        return out
 
     def _stands(self, fit: Fit | None, predicted: Floats, look: Look) -> bool:
         """Whether the frame does not deny that the object is where it was fitted."""
@@ -345,39 +426,51 @@ class _Follower:
         """Look for the object where it would be by another carrier, then among what is free."""
         if look.depth is None:
             return None
-        before, pose = self.records[-2].frame, self.state.pose
-        tries = [(-1, pose)]
-        for arm, path in enumerate(self.hands):
-            if np.linalg.norm(path[before][:3, 3] - pose[:3, 3]) < _HAND_M:
-                tries.append((arm, self._moved(pose, before, frame, arm)))
-        found = [(self._fit(start, points, look, _FAR_REACH_M), arm) for arm, start in tries]
+        tries = [(self._carrier, self.records[-1].predicted), *self._others(frame)]
+        found = [(self._fit(start, points, look, _FAR_REACH_M), arm, start) for arm, start in tries]
         if self.state.lost >= 1:
-            found += [(fit, -1) for fit in self._search(free, look)]
+            found += [(fit, -1, fit.pose) for fit in self._search(free, look) if fit is not None]
         best: tuple[Fit, int] | None = None
-        score = _AGREES
-        for fit, arm in found:
+        score = 0.0
+        for fit, arm, start in found:
             if fit is None:
                 continue
             seen = self._evidence(fit.pose, look)
             enough = max(_SEEN, _VISIBLE * (seen.seen + seen.hidden))
-            if seen.seen >= enough and seen.share > score:
-                best, score = (fit, arm), seen.share
+            if seen.seen < enough or seen.share <= _AGREES:
+                continue
+            # Of faces that look alike the one that it showed before.
+            value = seen.share - _TURNED * float(se3.angle_between(self.state.pose, fit.pose))
+            value -= float(np.linalg.norm(fit.pose[:3, 3] - start[:3, 3]))
+            if best is None or value > score:
+                best, score = (fit, arm), value
         return best
 
     def _search(self, free: Floats, look: Look) -> list[Fit | None]:
         """Fits to what no object explains near where the object was lost."""
         pose = self.state.pose
         near = free[np.linalg.norm(free - pose[:3, 3], axis=1) < _SEARCH_M]
-        if len(near) < _SEEN:
-            return []
-        middle = (self.surface.low + self.surface.high) / 2.0
-        shift = near.mean(axis=0) - se3.apply(pose, middle[None])[0]
+        label = clusters(near, _GAP_M, _SEEN)
+        starts: list[tuple[float, int, Floats]] = []
+        for k in range(min(_CLUSTERS, int(label.max(initial=-1)) + 1)):
+            points = near[label == k]
+            few = points[:: max(1, len(points) // _SAMPLES)]
+            for start in self._stances(points.mean(axis=0)):
+                gap = self.surface.distances(few, start, _SEARCH_M)
+                starts.append((float(np.minimum(gap, _SEARCH_M).mean()), len(starts), start))
+        return [
+            self._fit(start, free, look, _FAR_REACH_M) for _, _, start in sorted(starts)[:_TRIES]
+        ]
+
+    def _stances(self, place: Floats) -> list[Floats]:
+        """Poses at a place: as it was, or fallen to one of four sides, turned all ways."""
+        pose = self.state.pose
+        middle = se3.apply(pose, self.surface.points.mean(axis=0)[None])[0]
         out = []
-        for yaw in np.arange(_YAWS) * 2.0 * np.pi / _YAWS:
-            turn = se3.about_point(
-                se3.rotation_about([0.0, 0.0, 1.0], yaw), se3.apply(pose, middle[None])[0], shift
-            )
-            out.append(self._fit(turn @ pose, near, look, _FAR_REACH_M))
+        for fall in _FALLS:
+            for yaw in np.arange(_YAWS) * 2.0 * np.pi / _YAWS:
+                turn = se3.rotation_about([0.0, 0.0, 1.0], yaw) @ fall
+                out.append(se3.about_point(turn, middle, place - middle) @ pose)
         return out
 
     def _keep(self, record: _Record) -> None:
@@ -386,17 +479,23 @@ class _Follower:
         self.state.resting += 1
         self.state.moving = max(0, self.state.moving - 1)
 
-    def _update(self, record: _Record, fit: Fit, look: Look) -> None:
+    def _update(self, record: _Record, fit: Fit, carrier: int, look: Look) -> None:
         """Correct the prediction by a measurement that agrees, or that moves twice alike."""
         state = self.state
         measured = _widened(fit)
         off = log(se3.inverse(record.predicted) @ fit.pose)
         record.residual = fit.residual
         distance = float(off @ _joined(record.spread, measured) @ off)
-        if distance > _GATE and not self._is_better(record.predicted, fit, look):
+        # What the points of others would hide is told by what the frame shows.
+        strays, sure = distance > _GATE, _widened(fit, 1.0)
+        slips = float(off @ _joined(record.spread, sure) @ off) > _SLIPS
+        slips = slips and self._is_better(record.predicted, fit, look)
+        measured = sure if slips else measured
+        if strays and not slips:
+            record.is_trusted = self._stands(None, record.predicted, look)
             self._keep(record)
             return
-        if distance > _GATE and state.moving == 0:
+        if slips and state.moving == 0:
             # One frame may be wrong; the second that says the same is believed.
             if state.denied is None:
                 state.denied = fit
@@ -404,15 +503,18 @@ class _Follower:
                 self._keep(record)
                 return
             state.moving = _MOVING + 1
-            record.spread = record.spread + _JUMP
+            self._carry(record, carrier)
+            leap = _JUMP if np.linalg.norm(off[:3]) < _FAR_REACH_M else _ANYWHERE
+            record.spread = record.spread + leap
             record.has_jumped = True
             before = self.records[-2]
             before.has_jumped = before.is_trusted = True
-            before.spread = before.spread + _JUMP
-            before.covariance = before.covariance + _JUMP
-        elif distance > _GATE:
+            before.spread = before.spread + leap
+            before.covariance = before.covariance + leap
+        elif state.moving and float(off @ measured @ off) > _STEP:
             state.moving = _MOVING + 1
             record.has_jumped = True
+            self._carry(record, self._mover(record, fit))
         state.denied = None
         state.moving = max(0, state.moving - 1)
         covariance = _inverse(_inverse(record.spread) + measured)
@@ -424,7 +526,7 @@ class _Follower:
     def _jump(self, record: _Record, fit: Fit) -> None:
         """Take up the object somewhere else."""
         state = self.state
-        record.spread = record.spread + _spread(1.0, 180.0)
+        record.spread = record.spread + _ANYWHERE
         record.has_jumped, record.residual = True, fit.residual
         record.covariance = _inverse(_inverse(record.spread) + _widened(fit))
         record.pose = fit.pose
@@ -436,12 +538,17 @@ def _inverse(matrix: Floats) -> Floats:
     return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
-def _widened(fit: Fit) -> Floats:
+def _widened(fit: Fit, share: float | None = None) -> Floats:
     """Information of a fit, whose own error is at least `_FLOOR`: (I^-1 + F)^-1.
 
     Faces that the model lacks draw it aside, so points that it does not explain widen the floor.
+
+    Args:
+        fit: The fit.
+        share: Share of the points that it explains; None for what was counted.
+
     """
-    floor = _FLOOR * (1.0 + _UNEXPLAINED * (1.0 - fit.share)) ** 2
+    floor = _FLOOR * (1.0 + _UNEXPLAINED * (1.0 - (fit.share if share is None else share))) ** 2
     widened = fit.information @ _inverse(np.eye(6) + floor @ fit.information)
     return (widened + widened.T) / 2.0
 
@@ -544,9 +651,8 @@ def _advance(active: Sequence[_Follower], frame: int, look: Look) -> None:
     free = look.points[owner < 0]
     for place, (follower, pose) in enumerate(zip(active, predicted, strict=True)):
         if not asleep[place]:
-            near = follower.surface.near(look.points, pose, _FAR_REACH_M)
-            mine = near[(owner[near] == place) | (owner[near] < 0)]
-            follower.advance(frame, pose, look.points[mine], look, free)
+            mine = look.points[(owner == place) | (owner < 0)]
+            follower.advance(frame, pose, mine, look, free)
 
 
 def _rest(follower: _Follower, frame: int, pose: Floats) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.parse.background import Background, find_background
+from r2rgen_ros.parse.calibration import Calibration, check_calibration
+from r2rgen_ros.parse.empty_capture import empty_background, with_empty
 from r2rgen_ros.parse.prompts import Candidates, find_candidates
 from r2rgen_ros.parse.robot import RobotView, robot_of, robot_points
 from r2rgen_ros.parse.snapshot import Snapshot
@@ -43,6 +45,7 @@ class Ground:
         support: The support plane, fitted or assumed.
         background: What a still depth camera sees behind everything; None for clouds.
         view: The robot's surface in every frame, where its meshes are known.
+        calibration: How well the camera's pose fits the robot; None where nothing can be compared.
 
     """
 
@@ -51,6 +54,7 @@ class Ground:
     support: SupportPlane
     background: Background | None
     view: RobotView | None = None
+    calibration: Calibration | None = None
 
     def candidates(self, frame: int) -> Candidates:
         """Part what stands on the support in a frame into objects."""
@@ -63,6 +67,13 @@ class Ground:
         return find_candidates(
             frame, snapshot, self.support, points, outline, lift, self._robot_mask(snapshot, frame)
         )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the robot's description or the camera's pose, and what to do."""
+        about_robot = () if self.view is None else self.view.warnings
+        about_camera = () if self.calibration is None else self.calibration.warnings
+        return (*about_robot, *about_camera)
 
     def snapshot(self, frame: int) -> Snapshot:
         """Read a frame; where a still camera saw the same thing before and after, their mean."""
@@ -117,7 +128,10 @@ class Ground:
 
 
 def survey(
-    demo: Demo, support: SupportPlane | None = None, mesh_folders: Sequence[Path | str] = ()
+    demo: Demo,
+    support: SupportPlane | None = None,
+    mesh_folders: Sequence[Path | str] = (),
+    empty_capture: Path | None = None,
 ) -> Ground:
     """Find the support plane, the background, and the robot.
 
@@ -125,6 +139,7 @@ def survey(
         demo: The demonstration.
         support: A support plane that a person has given; None to fit one.
         mesh_folders: Folders that hold the packages of the robot's meshes, or are these.
+        empty_capture: A bag in which the same camera sees the scene without objects.
 
     Returns:
         What later steps start from.
@@ -132,8 +147,17 @@ def survey(
     """
     robot = robot_of(demo)
     view = RobotView.of(demo, mesh_folders)
+    calibration = None
+    if view is not None and demo.has_images:
+        calibration = check_calibration(demo, view)
+        if calibration.trusted:
+            # What was found makes the filter of the robot's pixels sharper.
+            view = view.corrected(calibration.correction, calibration.delay_s)
     if demo.has_images:
         background: Background | None = find_background(demo, view)
+        if empty_capture is not None:
+            assert background is not None
+            background = with_empty(background, empty_background(empty_capture, demo, mesh_folders))
         assert demo.sensor is not None
         assert background is not None
         points = demo.sensor.camera.unproject(background.depth).reshape(-1, 3)
@@ -153,4 +177,4 @@ def survey(
     if support is None:
         reach = np.concatenate([points, *(arm.ee2base[:, :3, 3] for arm in demo.arms)])
         support = assumed_support(points, reach, _MARGIN_M)
-    return Ground(demo, robot, support, background, view)
+    return Ground(demo, robot, support, background, view, calibration)

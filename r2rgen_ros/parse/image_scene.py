@@ -15,20 +15,22 @@ from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.scene import IN_HAND, PUSHED, RELEASED, UNTOUCHED, SceneObject
 from r2rgen_ros.parse.background import Background, complete_behind
 from r2rgen_ros.parse.closing import Resting
-from r2rgen_ros.parse.completion import Completed, complete, surroundings
+from r2rgen_ros.parse.completion import Completed, surroundings
 from r2rgen_ros.parse.following import ObjectPath, follow
 from r2rgen_ros.parse.fusion import Seen, View, fuse
 from r2rgen_ros.parse.labelling import Labeller
 from r2rgen_ros.parse.looks import Looks
 from r2rgen_ros.parse.registration import Surface
+from r2rgen_ros.parse.sources import complete_object, tracked_paths
 from r2rgen_ros.parse.views import object_views, seed_views, telling_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from r2rgen_ros.model.annotation import Annotation
+    from r2rgen_ros.model.annotation import Annotation, ObjectNote
     from r2rgen_ros.parse.ground import Ground
     from r2rgen_ros.parse.snapshot import Snapshot
 
@@ -44,7 +46,8 @@ class ImageParser:
 
     Args:
         ground: The survey of the demonstration.
-        annotation: Objects and skills.
+        annotation: Objects, skills and sources.
+        folder: Folder that the paths of meshes are relative to.
         snapshots: Per object, the frame of its prompt.
         chosen: Per object, indices of its points in that.
         held: Per object, (T,) arm that holds it, -1 for none.
@@ -56,6 +59,7 @@ class ImageParser:
         self,
         ground: Ground,
         annotation: Annotation,
+        folder: Path,
         snapshots: Sequence[Snapshot],
         chosen: Sequence[NDArray[np.int64]],
         held: Sequence[NDArray[np.int8]],
@@ -64,6 +68,8 @@ class ImageParser:
         assert ground.background is not None
         self.ground, self.annotation, self.held = ground, annotation, held
         self._notes = annotation.objects
+        self._folder = folder
+        self._remarks: list[str] = []
         self._progress = progress
         pairs = list(zip(snapshots, chosen, strict=True))
         self._pixels = [snapshot.index[places] for snapshot, places in pairs]
@@ -113,8 +119,8 @@ class ImageParser:
             views = self._views(surfaces, paths)
             seen = self._fused(seeds, views, paths)
         completed = [
-            self._completed(each, own, path)
-            for each, own, path in zip(seen, views, paths, strict=True)
+            self._completed(note, each, own, path)
+            for note, each, own, path in zip(self._notes, seen, views, paths, strict=True)
         ]
         labels, environment, strangers = self._labelled(completed, paths)
         objects = [
@@ -142,6 +148,10 @@ class ImageParser:
     def _follow(self, surfaces: Sequence[Surface]) -> list[ObjectPath]:
         demo = self.ground.demo
         assert demo.sensor is not None
+        named = self.annotation.sources.tracker
+        if named is not None:
+            clouds = [Cloud.from_arrays(surface.points) for surface in surfaces]
+            return tracked_paths(demo, self._notes, clouds, self._starts, named)
         return follow(
             surfaces,
             self._starts,
@@ -179,7 +189,9 @@ class ImageParser:
             out.append(seen if len(seen.cloud) >= len(seed.cloud) // 2 else seed)
         return out
 
-    def _completed(self, seen: Seen, views: Sequence[View], path: ObjectPath) -> Completed:
+    def _completed(
+        self, note: ObjectNote, seen: Seen, views: Sequence[View], path: ObjectPath
+    ) -> Completed:
         still = np.flatnonzero((path.carrier < 0) & path.is_trusted)
         resting = None
         if still.size and np.isfinite(self.ground.support.residual):
@@ -190,7 +202,10 @@ class ImageParser:
                 resting = Resting.on(self.ground.support, pose)
         growth = max(self.behind.noise, 1e-4)
         space = surroundings(seen, list(views), growth) if views else None
-        return complete(seen, space, resting)
+        done, remark = complete_object(note, self._folder, seen, space, resting)
+        if remark:
+            self._remarks.append(remark)
+        return done
 
     def _labelled(
         self, completed: Sequence[Completed], paths: Sequence[ObjectPath]
@@ -214,7 +229,7 @@ class ImageParser:
         paths: Sequence[ObjectPath],
         strangers: Sequence[int],
     ) -> list[str]:
-        out = []
+        out = list(self._remarks)
         for item, path, held in zip(objects, paths, self.held, strict=True):
             doubtful = spans(np.flatnonzero(~path.is_trusted), least=2)
             if doubtful:
@@ -222,14 +237,17 @@ class ImageParser:
                     f'the pose of "{item.name}" cannot be trusted in frames {doubtful}: what the '
                     'camera sees does not agree with it'
                 )
-            moved = np.linalg.norm(np.diff(path.poses[:, :3, 3], axis=0), axis=1).sum()
-            claimed = held >= 0
-            if claimed.any() and (path.carrier[claimed] < 0).mean() > 0.5 and moved < _SAME_M:
+            claimed, carried = held >= 0, _carried(path, held)
+            alone = spans(np.flatnonzero(claimed & ~carried), least=3)
+            if alone:
                 out.append(
-                    f'"{item.name}" is said to be in the hand in frames '
-                    f'{spans(np.flatnonzero(claimed))}, but does not move with it'
+                    f'"{item.name}" is said to be in the hand in frames {alone}, but does not '
+                    'move with it'
                 )
-            pushed = spans(np.flatnonzero(path.has_moved & ~claimed), least=2)
+            taken = spans(np.flatnonzero(carried & ~claimed), least=3)
+            if taken:
+                out.append(f'"{item.name}" moves with the hand in frames {taken}: is it held?')
+            pushed = spans(np.flatnonzero(path.has_moved & ~claimed & ~carried), least=2)
             if pushed:
                 out.append(f'"{item.name}" moves in no hand in frames {pushed}')
         foreign = spans(np.array(strangers, dtype=np.int64), least=2)
@@ -260,9 +278,18 @@ def spans(frames: NDArray[np.int64], least: int = 1) -> str:
     return ', '.join(runs)
 
 
+def _carried(path: ObjectPath, held: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Frames (T,) in which a hand carries an object, the first and last of a grasp with them."""
+    moved = path.carrier >= 0
+    beside = moved.copy()
+    beside[1:] |= moved[:-1]
+    beside[:-1] |= moved[1:]
+    return np.asarray(moved | (beside & (held >= 0)))
+
+
 def _states(path: ObjectPath, held: NDArray[np.int8]) -> NDArray[np.uint8]:
     """State (T,) of an object per frame."""
-    carried = (path.carrier >= 0) | (held >= 0)
+    carried = _carried(path, held)
     by_itself = path.has_moved & ~carried
     after = np.maximum.accumulate(carried | by_itself)
     out = np.where(after, RELEASED, UNTOUCHED)

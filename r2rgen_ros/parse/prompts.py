@@ -142,6 +142,7 @@ def select(
     candidates: Candidates,
     folder: Path,
     others: Sequence[ObjectNote] = (),
+    mask: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
     """Return which points of the snapshot a prompt selects.
 
@@ -152,6 +153,7 @@ def select(
         folder: Folder of the annotation; mask paths are relative to it.
         others: All objects of the annotation. Clicks and boxes of one frame compete: what is
             pointed at as another object is no part of this one, even where the two touch.
+        mask: (H, W) what a mask source made of the prompt; None to follow the prompt itself.
 
     Returns:
         Indices into the points of the snapshot.
@@ -161,7 +163,9 @@ def select(
 
     """
     prompt, snapshot = note.prompt, candidates.snapshot
-    if prompt.point is not None or prompt.pixel is not None:
+    if mask is not None:
+        chosen = _masked(candidates, _under(demo, candidates, mask))
+    elif prompt.point is not None or prompt.pixel is not None:
         click = _clicked(demo, note, candidates)
         rivals = _rivals(demo, note, candidates, others)
         chosen = _region_of(candidates, click, rivals)
@@ -317,11 +321,19 @@ def _under_mask(
     demo: Demo, note: ObjectNote, candidates: Candidates, folder: Path
 ) -> NDArray[np.bool_]:
     """Which points (N,) a mask covers."""
-    pixels = candidates.snapshot.pixels(demo, candidates.frame)
+    candidates.snapshot.pixels(demo, candidates.frame)  # says what is missing, if anything
     assert demo.sensor is not None
     assert note.prompt.mask is not None
     camera = demo.sensor.camera
     mask = read_mask(inside(folder, note.prompt.mask), (camera.height, camera.width))
+    return _under(demo, candidates, mask)
+
+
+def _under(demo: Demo, candidates: Candidates, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which points (N,) lie under a mask (H, W)."""
+    pixels = candidates.snapshot.pixels(demo, candidates.frame)
+    assert demo.sensor is not None
+    camera = demo.sensor.camera
     within = (
         np.isfinite(pixels).all(axis=1)
         & (pixels > -0.5).all(axis=1)

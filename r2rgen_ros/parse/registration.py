@@ -190,7 +190,8 @@ def _linearise(
     scale = max(sigma, 1.4826 * float(np.median(np.abs(errors))))
     u = errors / (_TUKEY * scale)
     weight = np.where(np.abs(u) < 1.0, (1.0 - u * u) ** 2, 0.0) / (scale * scale)
-    jacobian = np.hstack([normals, np.cross(local, normals)])
+    # The lever is that of the model: a surface of revolution then says nothing of its turn.
+    jacobian = np.hstack([normals, np.cross(surface.points[index], normals)])
     weighted = jacobian * weight[:, None]
     return jacobian.T @ weighted, weighted.T @ errors, errors
 

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from r2rgen_ros.model.annotation_file import located
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.scene import Scene
 from r2rgen_ros.parse.cloud_scene import parse_clouds
 from r2rgen_ros.parse.ground import Ground, survey
 from r2rgen_ros.parse.image_scene import ImageParser, environment_cloud
 from r2rgen_ros.parse.prompts import select
+from r2rgen_ros.parse.sources import masks_for, mesh_folders
 from r2rgen_ros.parse.tracking import held_by
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.model.demo import Demo
     from r2rgen_ros.parse.prompts import Candidates
 
-__all__ = ['Ground', 'build_scene', 'parse_scene', 'survey']
+__all__ = ['Ground', 'build_scene', 'parse_scene', 'survey', 'survey_for']
 
 
 def parse_scene(
@@ -47,7 +49,25 @@ def parse_scene(
 
     """
     _check_fit(demo, annotation)
-    return build_scene(survey(demo, annotation.support), annotation, folder, progress)
+    return build_scene(survey_for(demo, annotation, folder), annotation, folder, progress)
+
+
+def survey_for(demo: Demo, annotation: Annotation, folder: Path) -> Ground:
+    """Survey a demonstration with the sources that its annotation names.
+
+    Args:
+        demo: The demonstration.
+        annotation: What names them, and may give the support plane.
+        folder: Folder that their paths are relative to.
+
+    """
+    capture = annotation.sources.empty_capture
+    return survey(
+        demo,
+        annotation.support,
+        mesh_folders(annotation, folder),
+        None if capture is None else located(folder, capture),
+    )
 
 
 def build_scene(
@@ -62,18 +82,22 @@ def build_scene(
     held = [held_by(demo, note) for note in annotation.objects]
     found: dict[int, Candidates] = {}
     chosen = []
+    source = annotation.sources.masks
+    masks = {} if source is None else masks_for(demo, annotation.objects, source)
     for note in annotation.objects:
         frame = note.prompt.frame
         if frame not in found:
             found[frame] = ground.candidates(frame)
-        chosen.append(select(demo, note, found[frame], folder, annotation.objects))
+        chosen.append(
+            select(demo, note, found[frame], folder, annotation.objects, masks.get(note.name))
+        )
     if ground.background is None:
         objects, labels, environment = parse_clouds(
             ground, annotation.objects, found, chosen, held, progress
         )
         return Scene(demo, annotation, ground.support, tuple(objects), environment, tuple(labels))
     snapshots = [found[note.prompt.frame].snapshot for note in annotation.objects]
-    parser = ImageParser(ground, annotation, snapshots, chosen, held, progress)
+    parser = ImageParser(ground, annotation, folder, snapshots, chosen, held, progress)
     objects, labels, behind, warnings = parser.parse()
     return Scene(
         demo,
@@ -83,7 +107,7 @@ def build_scene(
         environment_cloud(ground, behind),
         tuple(labels),
         behind.colour,
-        tuple(warnings),
+        (*ground.warnings, *warnings),
     )
 
 

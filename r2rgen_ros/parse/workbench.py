@@ -14,7 +14,8 @@ from r2rgen_ros.bags.load import demo_of
 from r2rgen_ros.bags.source import read_source
 from r2rgen_ros.bags.transforms import frame_name
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.model.annotation_file import dump_annotation, read_annotation
+from r2rgen_ros.model.annotation import Sources
+from r2rgen_ros.model.annotation_file import dump_annotation, located, read_annotation
 from r2rgen_ros.model.annotation_folder import masked_objects, save_annotation
 from r2rgen_ros.model.errors import R2RGenError, check_finite, check_range, require
 from r2rgen_ros.model.scene import FIRST_OBJECT
@@ -407,12 +408,29 @@ class Workbench:
             return cached_scene(self.demo, said, folder, self._wanted, progress)
         ground = self._surveyed()
         notes = self.draft.clicks or masked_objects(folder)
-        return build_scene(ground, propose(ground, folder, notes), folder, progress)
+        proposed = propose(ground, folder, notes, sources=self._sources())
+        return build_scene(ground, proposed, folder, progress)
 
     def _surveyed(self) -> Ground:
         if self._ground is None:
-            self._ground = survey(self.demo)
+            sources, folder = self._sources(), self.target.parent
+            capture = sources.empty_capture
+            self._ground = survey(
+                self.demo,
+                None,
+                [located(folder, name) for name in sources.mesh_folders],
+                None if capture is None else located(folder, capture),
+            )
         return self._ground
+
+    def _sources(self) -> Sources:
+        """The sources that the file of the demonstration names, if it can be read."""
+        if not self.target.exists():
+            return Sources()
+        try:
+            return read_annotation(self.target).sources
+        except R2RGenError:
+            return Sources()
 
     def _select(self, note: ObjectNote) -> NDArray[np.int64]:
         frame = note.prompt.frame

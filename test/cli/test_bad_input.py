@@ -220,7 +220,8 @@ def test_names_with_slashes_stay_inside_the_dataset(r2rgen, table_demo, tmp_path
     file.write_text(text.replace('plate', '../../../plate').replace('pick red', '/tmp/../pick'))
     before = set(tmp_path.rglob('*'))
 
-    result = r2rgen('generate', demo, '-o', tmp_path / 'here' / 'out', '-n', '2', '--workers', '1')
+    where = tmp_path / 'here' / 'out'
+    result = r2rgen('generate', demo, '-o', where, '-n', '2', '--workers', '1', '--no-cache')
 
     if result.status != 0:
         assert result.is_refusal()

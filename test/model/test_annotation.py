@@ -14,6 +14,7 @@ from r2rgen_ros.model.annotation import (
     ObjectNote,
     Prompt,
     Skill,
+    Sources,
     SupportPlane,
 )
 from r2rgen_ros.model.errors import R2RGenError
@@ -111,3 +112,26 @@ def test_corners_go_round_counter_clockwise_however_they_are_given(normal, backw
     x, y = outline.to_plane(outline.outline).T
     assert np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) > 0.0
     assert {tuple(corner) for corner in outline.outline} == {tuple(corner) for corner in SQUARE}
+
+
+def test_a_mesh_has_a_format_that_can_be_read():
+    for name in ('cup.ply', 'a/cup.OBJ', '/b/cup.stl', 'cup.v2.dae'):
+        assert ObjectNote('cup', Prompt(point=(0, 0, 0)), mesh=name).mesh == name
+    for name in ('', 'ply', '.ply', 'cup', 'cup.blend'):
+        with pytest.raises(R2RGenError, match='ends in one of'):
+            ObjectNote('cup', Prompt(point=(0, 0, 0)), mesh=name)
+
+
+@pytest.mark.parametrize(
+    ('said', 'words'),
+    [
+        ({'empty_capture': ''}, 'empty_capture is empty'),
+        ({'masks': ' '}, 'masks is empty'),
+        ({'tracker': ''}, 'tracker is empty'),
+        ({'mesh_folders': ('a', '')}, 'has an empty name'),
+        ({'mesh_folders': ('a', 'b', 'a')}, r"\['a'\] are named twice"),
+    ],
+)
+def test_sources_have_names(said, words):
+    with pytest.raises(R2RGenError, match=words):
+        Sources(**said)

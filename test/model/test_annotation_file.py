@@ -14,6 +14,7 @@ from r2rgen_ros.model.annotation import (
     ObjectNote,
     Prompt,
     Skill,
+    Sources,
     SupportPlane,
 )
 from r2rgen_ros.model.annotation_file import dump_annotation, parse_annotation, read_annotation
@@ -142,6 +143,16 @@ prompts = st.builds(
 )
 
 
+meshes = st.none() | st.builds('{}{}'.format, names, st.sampled_from(['.ply', '.OBJ', '.stl']))
+sources = st.builds(
+    Sources,
+    st.none() | names,
+    st.lists(names, max_size=3, unique=True).map(tuple),
+    st.none() | names,
+    st.none() | names,
+)
+
+
 @st.composite
 def spans(draw, most):
     """Spans of frames that follow one another."""
@@ -155,7 +166,7 @@ def annotations(draw):
     objects = []
     for name in called:
         grasps = tuple(Grasp(draw(names), *span) for span in draw(spans(2)))
-        objects.append(ObjectNote(name, draw(prompts), grasps))
+        objects.append(ObjectNote(name, draw(prompts), grasps, draw(meshes)))
     skills = []
     times = draw(spans(3))
     words = draw(st.lists(names, min_size=len(times), max_size=len(times), unique=True))
@@ -166,7 +177,8 @@ def annotations(draw):
         parts = tuple(group[:cut]), tuple(group[cut:end])
         skills.append(Skill(word, first, last, *parts, draw(names)))
     frames = draw(st.none() | st.integers(401, 999))
-    return Annotation(tuple(objects), tuple(skills), None, frames, tuple(draw(st.lists(names))))
+    remarks = tuple(draw(st.lists(names)))
+    return Annotation(tuple(objects), tuple(skills), None, frames, remarks, draw(sources))
 
 
 @settings(max_examples=60, deadline=None)
@@ -197,3 +209,84 @@ def test_an_annotation_file_is_text_that_a_person_can_edit(tmp_path):
     assert 'pixel: [320.0, 200.0]' in text
     assert max(len(line) for line in text.splitlines()) <= 100
     assert read_annotation(path).skills == parse(TEXT).skills
+
+
+SOURCED = """\
+format: r2rgen/annotation/1
+sources:
+  empty_capture: empty
+  mesh_folders: [meshes]
+  masks: sam2
+  tracker: pose_trackers:Fast
+objects:
+  - name: cup
+    prompt: {pixel: [320, 200]}
+    mesh: meshes/cup.stl
+"""
+
+
+@pytest.fixture
+def sourced(tmp_path):
+    """An annotation that names sources, in a folder with all of them."""
+    for name in ('empty', 'meshes'):
+        (tmp_path / name).mkdir()
+    (tmp_path / 'meshes' / 'cup.stl').write_bytes(b'solid')
+    write_text(tmp_path / 'annotation.yaml', SOURCED)
+    return tmp_path / 'annotation.yaml'
+
+
+def test_better_sources_are_read_and_written(sourced):
+    annotation = read_annotation(sourced)
+    assert annotation.objects[0].mesh == 'meshes/cup.stl'
+    assert annotation.sources == Sources('empty', ('meshes',), 'sam2', 'pose_trackers:Fast')
+    write_text(sourced, dump_annotation(annotation), replace=True)
+    assert read_annotation(sourced) == annotation
+
+
+def test_what_names_no_sources_is_written_as_ever():
+    assert 'sources' not in dump_annotation(parse(TEXT))
+    assert 'mesh' not in dump_annotation(parse(TEXT))
+    empty = parse(TEXT.replace('frames: 100', 'sources: {mesh_folders: []}'))
+    assert dump_annotation(empty) == dump_annotation(parse(TEXT.replace('frames: 100\n', '')))
+
+
+def test_an_absolute_path_is_taken_as_it_is(sourced):
+    elsewhere = sourced.parent / 'annotations' / 'annotation.yaml'
+    text = SOURCED.replace('meshes/cup', f'{sourced.parent}/meshes/cup').replace(': empty', ': ..')
+    write_text(elsewhere, text.replace('[meshes]', '[../meshes]'))
+    annotation = read_annotation(elsewhere)
+    assert annotation.objects[0].mesh == f'{sourced.parent}/meshes/cup.stl'
+
+
+def test_nobody_looks_for_files_where_the_folder_is_not_known():
+    assert parse(SOURCED).objects[0].mesh == 'meshes/cup.stl'
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'line', 'words'),
+    [
+        ('meshes/cup.stl', 'meshes/pot.stl', 10, 'there is no mesh '),
+        ('meshes/cup.stl', 'meshes', 10, 'ends in one of'),
+        ('meshes/cup.stl', 'cup.blend', 10, 'ends in one of'),
+        ('meshes/cup.stl', '[cup.stl]', 10, "mesh is ['cup.stl']"),
+        ('mesh: ', 'mash: ', 10, 'unknown key "mash"'),
+        (': empty', ': void', 3, 'there is no empty capture '),
+        (': empty', ': 5', 3, 'sources.empty_capture is 5'),
+        ('[meshes]', '[empty, moshes]', 4, 'there is no folder of meshes '),
+        ('[meshes]', '[meshes/cup.stl]', 4, 'there is no folder of meshes '),
+        ('[meshes]', 'meshes', 4, 'a list'),
+        ('[meshes]', '[meshes, meshes]', 2, 'named twice'),
+        ('masks: sam2', 'masks: " "', 5, 'sources.masks is'),
+        ('masks: sam2', 'mask: sam2', 5, 'unknown key "mask"'),
+        ('tracker: pose_trackers:Fast', 'tracker: {a: b}', 6, 'sources.tracker is'),
+    ],
+)
+def test_a_source_that_is_not_there_is_named_with_its_line(sourced, old, new, line, words):
+    write_text(sourced, SOURCED.replace(old, new, 1), replace=True)
+    with pytest.raises(R2RGenError) as caught:
+        read_annotation(sourced)
+    message = str(caught.value)
+    assert words in message
+    assert f'annotation.yaml, line {line}: ' in message
+    assert '\n' not in message
+    assert 'there is no' not in words or caught.value.fix

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from r2rgen_ros.model.annotation import Annotation, ObjectNote, Prompt
-from r2rgen_ros.model.annotation_file import dump_annotation
+from r2rgen_ros.model.annotation import Annotation, ObjectNote, Prompt, Sources
+from r2rgen_ros.model.annotation_file import dump_annotation, located
 from r2rgen_ros.model.annotation_folder import masked_objects, save_annotation, with_local_masks
 from r2rgen_ros.model.errors import R2RGenError
 
@@ -116,3 +116,33 @@ def test_a_mask_that_is_not_there_is_named(folder, tmp_path):
 def test_an_annotation_in_its_own_folder_stays_as_it_is(folder):
     said = _annotation('masks/whatever.png')
     assert with_local_masks(said, folder, folder) == (said, {})
+
+
+def _sourced(mesh, *sources):
+    note = ObjectNote('cup', Prompt(point=(0.1, 0.2, 0.3)), mesh=mesh)
+    return Annotation((note,), (), sources=Sources(*sources))
+
+
+def test_sources_stay_where_they_are_and_are_named_from_the_new_folder(folder, tmp_path):
+    other = tmp_path / 'other'
+    said = _sourced('cup.ply', '../demo/empty', ('meshes', str(other / 'meshes')), 'sam2', 'fast')
+
+    moved, copies = with_local_masks(said, other, folder)
+
+    assert copies == {}
+    assert moved.objects[0].mesh == str(other / 'cup.ply')
+    assert moved.sources == Sources('empty', (str(other / 'meshes'),), 'sam2', 'fast')
+    assert with_local_masks(moved, folder, folder)[0] == moved
+
+
+def test_absolute_names_below_the_folder_become_relative(folder):
+    said = _sourced(str(folder / 'a' / 'cup.ply'), str(folder / 'empty'))
+    local, _ = with_local_masks(said, folder, folder)
+    assert local.objects[0].mesh == 'a/cup.ply'
+    assert local.sources.empty_capture == 'empty'
+
+
+def test_relative_names_are_kept_as_a_person_wrote_them(folder):
+    said = _sourced('../meshes/./cup.ply', None, ('../meshes',))
+    assert with_local_masks(said, folder, folder)[0] == said
+    assert located(folder, said.objects[0].mesh).resolve() == folder.parent / 'meshes' / 'cup.ply'

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import util
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,10 @@ _spec = util.spec_from_file_location('simulated', Path(__file__).parents[1] / 's
 _simulated = util.module_from_spec(_spec)
 _spec.loader.exec_module(_simulated)
 virtual_demo = _simulated.virtual_demo
+_spec = util.spec_from_file_location('staged', Path(__file__).with_name('staged.py'))
+_staged = util.module_from_spec(_spec)
+sys.modules[_spec.name] = _staged  # dataclasses look their own module up
+_spec.loader.exec_module(_staged)
 
 CAMERA = PinholeCamera(320, 240, 300.0, 300.0, 159.5, 119.5)
 
@@ -81,3 +86,9 @@ def table():
         ),
         cloud_frame=lambda points: Frame(cloud=Cloud.from_arrays(points)),
     )
+
+
+@pytest.fixture(scope='session')
+def staged():
+    """Blocks that are carried, pushed and dropped before a still depth camera."""
+    return _staged.TOOLS

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_dilation
 
+from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.model.demo import Frame, Sensor
 from r2rgen_ros.model.errors import R2RGenError
-from r2rgen_ros.parse.background import complete_behind, find_background
+from r2rgen_ros.parse.background import _bridged, complete_behind, find_background
 
 TABLE_GREY, MOVER_RED = np.array([90, 90, 90], np.uint8), np.array([200, 0, 0], np.uint8)
 
@@ -97,16 +99,15 @@ def test_behind_a_still_object_lies_the_support_plane(table):
     assert (found.colour[covered] == TABLE_GREY).all()
 
 
-def test_beyond_the_outline_nothing_is_known_behind_an_object(table):
+def test_beyond_the_outline_what_is_around_goes_on_behind_an_object(table):
     still = ((-0.1, -0.1, 0.0), (0.05, 0.05, 0.08))
     demo = table.make_demo(sweep(table, still=[still]))
     _, owner = table.draw(table.camera, table.pose, [still])
     small = replace(table.support, outline=table.support.outline * [0.02, 1.0, 1.0])
     found = complete_behind(demo, find_background(demo), owner == 0, small)
-    assert np.isnan(found.depth[owner == 0]).mean() > 0.5
-    points = table.camera.unproject(found.depth)[owner == 0] @ table.pose[:3, :3].T
-    x = (points + table.pose[:3, 3])[:, 0]
-    assert np.nanmax(np.abs(x)) <= 0.01 + 1e-6
+    truth, _ = table.draw(table.camera, table.pose, [])
+    assert np.isfinite(found.depth).all()
+    assert np.allclose(found.depth, truth, atol=1e-4)
 
 
 def test_an_object_that_fills_the_image_leaves_only_the_plane(table):
@@ -117,3 +118,39 @@ def test_an_object_that_fills_the_image_leaves_only_the_plane(table):
     found = complete_behind(demo, background, everything, wide)
     truth, _ = table.draw(table.camera, table.pose, [])
     assert np.allclose(found.depth, truth, atol=1e-5)
+
+
+def tilted(camera):
+    """Depth (H, W) of a plane that is seen at a slant."""
+    return 1.0 / (camera.rays() @ np.array([0.3, -0.5, 1.1]))
+
+
+def test_a_plane_goes_on_through_its_holes():
+    camera = PinholeCamera(60, 44, 50.0, 50.0, 29.5, 21.5)
+    truth = tilted(camera).astype(np.float32)
+    rng = np.random.default_rng(0)
+    seeds = rng.random(truth.shape) < 0.004
+    seeds[:, :4] = seeds[:, -4:] = seeds[:4] = seeds[-4:] = False
+    holes = binary_dilation(seeds, iterations=3)
+    assert 0.05 < holes.mean() < 0.9
+    found = _bridged(np.where(holes, np.float32(np.nan), truth), holes)
+    assert np.abs(found - truth).max() < 1e-6
+    assert np.array_equal(found[~holes], truth[~holes])
+    # Where the image ends no rim is known on that side: what is filled in is near the plane.
+    holes[20:30, :7] = True
+    assert np.abs(_bridged(np.where(holes, np.float32(np.nan), truth), holes) - truth).max() < 0.05
+
+
+def test_a_hole_without_rim_stays_open():
+    depth = np.full((20, 30), 0.8, dtype=np.float32)
+    everything = np.ones(depth.shape, dtype=bool)
+    assert np.isnan(_bridged(depth, everything)).all()
+    depth[:, :10] = np.nan
+    depth[:, 10:14] = np.nan
+    apart = np.zeros_like(everything)
+    apart[5:9, 2:6] = True  # amid what is not known either
+    apart[5:9, 20:24] = True
+    found = _bridged(depth, apart)
+    assert np.isnan(found[:, :14]).all()
+    assert np.allclose(found[:, 14:], 0.8)
+    assert np.array_equal(_bridged(depth, np.zeros_like(apart)), depth, equal_nan=True)

@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
-from r2rgen_ros.model.demo import Frame
-from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN
-from r2rgen_ros.parse.labels import ObjectMatcher, label_cloud, label_image
-from r2rgen_ros.parse.snapshot import Snapshot
+from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT
+from r2rgen_ros.parse.labels import ObjectMatcher, label_cloud
 
 TOLERANCE = 0.01
 
@@ -40,27 +38,6 @@ def test_a_point_belongs_to_the_nearest_object_within_reach(seed, count):
     found = ObjectMatcher(clouds, TOLERANCE).match(points, poses)
     clear = np.abs(best - TOLERANCE) > 1e-6  # neither answer is wrong on the very edge
     assert np.array_equal(found[clear], wanted[clear])
-
-
-def test_pixels_are_environment_objects_robot_or_unseen(table):
-    boxes = [((-0.2, -0.05, 0.0), (-0.1, 0.05, 0.1)), ((0.1, -0.1, 0.0), (0.2, 0.05, 0.3))]
-    depth, truth = table.draw(table.camera, table.pose, boxes)
-    depth[:4] = np.nan
-    behind, _ = table.draw(table.camera, table.pose, [])
-    snapshot = Snapshot.take(table.make_demo([Frame(depth)] * 2), 0)
-    seen = truth.reshape(-1)[snapshot.index]
-    owner = np.where(seen == 0, 0, -1)
-    labels = label_image(snapshot, behind, depth, owner, 0.004)
-    assert labels.shape == depth.shape
-    assert (labels[:4] == UNSEEN).all()
-    assert (labels[4:][truth[4:] == -1] == ENVIRONMENT).all()
-    clear = behind - depth > 0.01  # not the foot, which blends into the table
-    assert (labels[clear & (truth == 0)] == FIRST_OBJECT).all()
-    assert (labels[clear & (truth == 1)] == ROBOT).all()
-    # Where the environment is unknown, an object is still an object, and the rest is the robot.
-    blind = label_image(snapshot, np.full_like(behind, np.nan), depth, owner, 0.004)
-    assert (blind[4:][truth[4:] == 0] == FIRST_OBJECT).all()
-    assert (blind[4:][truth[4:] != 0] == ROBOT).all()
 
 
 def test_points_of_a_cloud_are_objects_first_then_still_then_robot():
