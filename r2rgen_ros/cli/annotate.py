@@ -21,7 +21,8 @@ Examples:
 
 from __future__ import annotations
 
-from contextlib import suppress
+import signal
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,7 +34,7 @@ from r2rgen_ros.model.errors import R2RGenError, check_range
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from r2rgen_ros.model.annotation import Annotation, ObjectNote
     from r2rgen_ros.model.demo import Demo
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _NUMBERS = {'point': 3, 'pixel': 2, 'box': 4}
 _HOST, _PORT = '127.0.0.1', 8080
+_LOOK_S = 0.1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -307,9 +309,20 @@ def _with_sources(
     )
 
 
+@contextmanager
+def _until_told() -> Iterator[Callable[[], bool]]:
+    """Have Ctrl-C noted rather than raised, so that it never cuts a sentence in two."""
+    told: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: told.append(number))
+    try:
+        yield lambda: bool(told)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _serve(args: argparse.Namespace) -> dict[str, Any]:
     """Have a person annotate on a page, until Ctrl-C."""
-    import threading
+    import time
     import webbrowser
 
     from r2rgen_ros.generate.session import annotation_path
@@ -327,13 +340,14 @@ def _serve(args: argparse.Namespace) -> dict[str, Any]:
     host, port = args.host or _HOST, _PORT if args.port is None else args.port
     with open_site(args.demo, target, selected_streams(args), host=host, port=port) as opened:
         site, address = opened
-        if not is_local(host):
-            console.say(f'warning: anyone who reaches {host} over the network can edit')
-        console.say(f'annotate at {address} (Ctrl-C ends)')
-        if args.open and not webbrowser.open(address):
-            console.say('no browser was found: open that address in one')
-        with suppress(KeyboardInterrupt):  # how it is meant to end
-            threading.Event().wait()
+        with _until_told() as is_told:
+            if not is_local(host):
+                console.say(f'warning: anyone who reaches {host} over the network can edit')
+            console.say(f'annotate at {address} (Ctrl-C ends)')
+            if args.open and not webbrowser.open(address):
+                console.say('no browser was found: open that address in one')
+            while not is_told():
+                time.sleep(_LOOK_S)
         is_saved = site.is_saved
     if not is_saved:
         console.say('what was changed since it was last saved is lost')

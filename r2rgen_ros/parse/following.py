@@ -44,6 +44,7 @@ _AGREES = 0.85
 _VISIBLE = 0.4
 _GAIN = 0.05
 _UNEXPLAINED = 20.0
+_ARM_M, _FREE, _IS_TURN = 0.05, 0.015, 0.8
 _DENIES = 0.5
 _HAND_M = 0.35
 _RESTING_STRIDE = 3
@@ -549,8 +550,24 @@ def _widened(fit: Fit, share: float | None = None) -> Floats:
 
     """
     floor = _FLOOR * (1.0 + _UNEXPLAINED * (1.0 - (fit.share if share is None else share))) ** 2
-    widened = fit.information @ _inverse(np.eye(6) + floor @ fit.information)
+    told = _without_free_turn(fit.information)
+    widened = told @ _inverse(np.eye(6) + floor @ told)
     return (widened + widened.T) / 2.0
+
+
+def _without_free_turn(information: Floats) -> Floats:
+    """Information (6, 6) without the turn about an axis of symmetry.
+
+    What is left of it there is the error of the model, and would turn a bottle at random.
+    """
+    scale = np.diag([1.0, 1.0, 1.0, 1.0 / _ARM_M, 1.0 / _ARM_M, 1.0 / _ARM_M])
+    values, ways = np.linalg.eigh(scale @ information @ scale)
+    least = ways[:, 0]
+    if values[0] > _FREE * np.median(values) or np.linalg.norm(least[3:]) < _IS_TURN:
+        return information
+    keep = np.eye(6) - np.outer(least, least)
+    back = np.diag(1.0 / np.diag(scale))
+    return np.asarray(back @ keep @ scale @ information @ scale @ keep @ back)
 
 
 def _joined(spread: Floats, information: Floats) -> Floats:

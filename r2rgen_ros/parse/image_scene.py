@@ -11,6 +11,7 @@ import numpy as np
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
+from r2rgen_ros.geometry.splat import Splats
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.scene import IN_HAND, PUSHED, RELEASED, UNTOUCHED, SceneObject
 from r2rgen_ros.parse.background import Background, complete_behind
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
 
 _SAME_M = 0.01
 _FEWEST = 30
-_SHARES = {'following': 0.3, 'fusing': 0.4, 'labelling': 0.3}
+_HIGH_M = 0.02
+_CARRIED_FRAMES = 60
+_RADIUS_M = 0.0025
 
 
 class ImageParser:
@@ -109,6 +112,7 @@ class ImageParser:
         self._check(seeds)
         surfaces = [Surface.of(seen) for seen in seeds]
         paths = self._follow(surfaces)
+        self._uncover(surfaces, paths)
         views = self._views(surfaces, paths)
         seen = self._fused(seeds, views, paths)
         if any((held >= 0).any() or path.has_moved.any() for held, path in zip(
@@ -162,6 +166,37 @@ class ImageParser:
             demo.sensor.camera,
             self.behind.noise,
         )
+
+    def _uncover(self, surfaces: Sequence[Surface], paths: Sequence[ObjectPath]) -> None:
+        """Take carried objects out of the environment.
+
+        Where the robot was in the way nearly always, an object that was carried past is the
+        farthest that was ever seen.
+        """
+        background, sensor = self.ground.background, self.ground.demo.sensor
+        assert background is not None
+        assert sensor is not None
+        points = se3.apply(
+            sensor.camera2base[0], sensor.camera.unproject(background.depth).reshape(-1, 3)
+        )
+        with np.errstate(invalid='ignore'):
+            high = self.ground.support.height(points).reshape(background.depth.shape) > _HIGH_M
+        found = np.zeros_like(high)
+        for path, surface in zip(paths, surfaces, strict=True):
+            carried = np.flatnonzero(path.carrier >= 0)
+            few = carried[:: max(1, len(carried) // _CARRIED_FRAMES)]
+            for frame in few.tolist():
+                drawn = Splats(sensor.camera)
+                object2camera = se3.inverse(sensor.camera2base[frame]) @ path.poses[frame]
+                drawn.draw(se3.apply(object2camera, surface.points), _RADIUS_M, 0)
+                with np.errstate(invalid='ignore'):
+                    found |= high & (np.abs(drawn.depth - background.depth) < _SAME_M)
+        if found.any():
+            covered = self._covered() | found
+            self.behind = complete_behind(
+                self.ground.demo, background, covered, self.ground.support
+            )
+            self.looks = Looks(self.ground, self.behind)
 
     def _views(self, surfaces: Sequence[Surface], paths: Sequence[ObjectPath]) -> list[list[View]]:
         """Per object, the views that tell most of it."""

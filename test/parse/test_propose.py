@@ -64,7 +64,7 @@ def found(virtual_demo):
     demo, truth = load_demo(virtual_demo), GroundTruth.load(virtual_demo)
     ground = survey(demo)
     annotation = propose(ground, virtual_demo)
-    thin = replace(ground, demo=thinned(demo, STEP))
+    thin = survey(thinned(demo, STEP), ground.support)
     scene = build_scene(thin, thinned_annotation(annotation, STEP), virtual_demo)
     starts = truth.object2base[:, 0, :3, 3]
     order = [
