@@ -15,7 +15,7 @@ from r2rgen_ros.bags.source import read_source
 from r2rgen_ros.bags.transforms import frame_name
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.annotation import Sources
-from r2rgen_ros.model.annotation_file import dump_annotation, located, read_annotation
+from r2rgen_ros.model.annotation_file import as_written, dump_annotation, located, read_annotation
 from r2rgen_ros.model.annotation_folder import masked_objects, save_annotation
 from r2rgen_ros.model.errors import R2RGenError, check_finite, check_range, require
 from r2rgen_ros.model.scene import FIRST_OBJECT
@@ -408,7 +408,9 @@ class Workbench:
             return cached_scene(self.demo, said, folder, self._wanted, progress)
         ground = self._surveyed()
         notes = self.draft.clicks or masked_objects(folder)
-        proposed = propose(ground, folder, notes, sources=self._sources())
+        # As it will be read from its file, so that both give the same scene.
+        proposed = as_written(propose(ground, folder, notes, sources=self._sources()))
+        ground = replace(ground, support=proposed.support or ground.support)
         return build_scene(ground, proposed, folder, progress)
 
     def _surveyed(self) -> Ground:

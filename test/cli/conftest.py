@@ -14,6 +14,7 @@ import pytest
 
 from r2rgen_ros.cli import console
 from r2rgen_ros.cli.main import main
+from r2rgen_ros.parse.cache import FOLDER
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,13 @@ def start(repository):
 
 @pytest.fixture(scope='session')
 def tree():
-    """Everything below a folder: path, time of change and bytes."""
+    """Everything below a folder but for kept scenes: path, time of change and bytes."""
 
     def read(folder: Path) -> dict[str, tuple[int, bytes]]:
         return {
             str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes())
             for path in sorted(folder.rglob('*'))
-            if path.is_file()
+            if path.is_file() and FOLDER not in path.parts
         }
 
     return read
