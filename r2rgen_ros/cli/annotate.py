@@ -21,8 +21,6 @@ Examples:
 
 from __future__ import annotations
 
-import signal
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,7 +32,7 @@ from r2rgen_ros.model.errors import R2RGenError, check_range
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from r2rgen_ros.model.annotation import Annotation, ObjectNote
     from r2rgen_ros.model.demo import Demo
@@ -309,22 +307,12 @@ def _with_sources(
     )
 
 
-@contextmanager
-def _until_told() -> Iterator[Callable[[], bool]]:
-    """Have Ctrl-C noted rather than raised, so that it never cuts a sentence in two."""
-    told: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: told.append(number))
-    try:
-        yield lambda: bool(told)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _serve(args: argparse.Namespace) -> dict[str, Any]:
     """Have a person annotate on a page, until Ctrl-C."""
     import time
     import webbrowser
 
+    from r2rgen_ros.generate.interrupts import Interrupts
     from r2rgen_ros.generate.session import annotation_path
 
     try:
@@ -340,13 +328,13 @@ def _serve(args: argparse.Namespace) -> dict[str, Any]:
     host, port = args.host or _HOST, _PORT if args.port is None else args.port
     with open_site(args.demo, target, selected_streams(args), host=host, port=port) as opened:
         site, address = opened
-        with _until_told() as is_told:
+        with Interrupts() as interrupts:  # it never cuts a sentence in two
             if not is_local(host):
                 console.say(f'warning: anyone who reaches {host} over the network can edit')
             console.say(f'annotate at {address} (Ctrl-C ends)')
             if args.open and not webbrowser.open(address):
                 console.say('no browser was found: open that address in one')
-            while not is_told():
+            while not interrupts.is_pressed:
                 time.sleep(_LOOK_S)
         is_saved = site.is_saved
     if not is_saved:

@@ -55,6 +55,11 @@ class Interrupts:
             self._hurry()
         self._pressed = True
 
+    @property
+    def is_pressed(self) -> bool:
+        """Whether Ctrl-C has been pressed."""
+        return self._pressed
+
     def check(self) -> None:
         """Raise if Ctrl-C has been pressed.
 

@@ -22,6 +22,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from r2rgen_ros.generate.interrupts import Interrupts
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.nodes import transport
 from r2rgen_ros.nodes.base import latched
@@ -93,9 +94,12 @@ class Director:
         self.close()
 
     def close(self) -> None:
-        """End the nodes as Ctrl-C does, and wait for them."""
-        for name in list(self._processes):
-            self._end(name)
+        """End the nodes as Ctrl-C does, and wait for them; Ctrl-C twice more kills them."""
+        with Interrupts(self._kill):
+            for process in self._processes.values():
+                process.send_signal(signal.SIGINT)
+            for name in list(self._processes):
+                self._end(name)
         if self._node is not None:
             self._executor.shutdown(timeout_sec=_STEP_S)
             self._node.destroy_node()
@@ -187,7 +191,8 @@ class Director:
         words = [sys.executable, '-m', f'r2rgen_ros.nodes.{name}', '--ros-args']
         for key, value in {'autostart': 'true', **parameters}.items():
             words += ['-p', f'{key}:={value}']
-        with (self.logs / f'{name}.log').open('ab') as log:
+        # Ctrl-C in the midst of a start would leave a process that nobody knows of.
+        with Interrupts() as interrupts, (self.logs / f'{name}.log').open('ab') as log:
             self._processes[name] = subprocess.Popen(
                 words,
                 env={**os.environ, 'ROS_DOMAIN_ID': str(self._domain)},
@@ -196,16 +201,21 @@ class Director:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for this process to deal with
             )
+        interrupts.check()
 
     def _end(self, name: str) -> None:
-        process = self._processes.pop(name)
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+        process = self._processes[name]
+        process.send_signal(signal.SIGINT)
         try:
             process.wait(_END_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        del self._processes[name]
+
+    def _kill(self) -> None:
+        for process in self._processes.values():
+            process.kill()
 
     # Conversation.
 
