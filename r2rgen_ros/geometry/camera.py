@@ -114,6 +114,20 @@ class PinholeCamera:
         """
         return self.rays() * np.asarray(depth, dtype=np.float64)[..., None]
 
+    def points_at(self, u: ArrayLike, v: ArrayLike, z: ArrayLike) -> Floats:
+        """Points (..., 3) in the camera optical frame of pixels (...) and their z-depth.
+
+        Args:
+            u: (...) pixel columns.
+            v: (...) pixel rows.
+            z: (...) z-depth, metres.
+
+        """
+        z = np.asarray(z, dtype=np.float64)
+        x = (np.asarray(u, dtype=np.float64) - self.cx) / self.fx
+        y = (np.asarray(v, dtype=np.float64) - self.cy) / self.fy
+        return np.stack([x * z, y * z, z], axis=-1)
+
     def project(self, points: ArrayLike) -> Floats:
         """Pixels and depth (..., 3) = u, v, z of points (..., 3) in the camera optical frame.
 

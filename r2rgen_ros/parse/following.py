@@ -18,7 +18,10 @@ import numpy as np
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.parse.clusters import clusters
+from r2rgen_ros.parse.evidence import Comparison, Evidence
 from r2rgen_ros.parse.registration import Fit, Surface, exp, log, register
+from r2rgen_ros.parse.shape import owners
+from r2rgen_ros.parse.uncertainty import inverse, joined, spread, widened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,12 +29,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.geometry.camera import PinholeCamera
+    from r2rgen_ros.parse.evidence import Look
 
     Floats = NDArray[np.float64]
 
 _REACH_M = 0.02
 _FAR_REACH_M = 0.05
-_MARGIN_M = 0.03
 _MOST_POINTS = 800
 _SAMPLES = 300
 _TOLERANCE_M = 0.008
@@ -43,8 +46,6 @@ _SEEN = 25
 _AGREES = 0.85
 _VISIBLE = 0.4
 _GAIN = 0.05
-_UNEXPLAINED = 20.0
-_ARM_M, _FREE, _IS_TURN = 0.05, 0.015, 0.8
 _DENIES = 0.5
 _HAND_M = 0.35
 _RESTING_STRIDE = 3
@@ -60,19 +61,13 @@ _AHEAD = 3
 _MOVING = 3
 
 
-def _spread(metres: float, degrees: float) -> Floats:
-    """Diagonal covariance (6, 6) of a motion."""
-    return np.diag([metres**2] * 3 + [np.deg2rad(degrees) ** 2] * 3)
-
-
-_CERTAIN = _spread(1e-5, 1e-3)
-_RESTING = _spread(1e-6, 1e-4)
-_IN_HAND = _spread(1e-4, 0.05)
-_CHANGING = _spread(1.5e-3, 1.0)
-_JUMP = _spread(2e-2, 12.0)
-_ANYWHERE = _spread(1.0, 180.0)
-_FLOOR = _spread(1.5e-3, 0.8)
-"""Standard deviations per frame; the last is what a registration cannot know of its own error."""
+_CERTAIN = spread(1e-5, 1e-3)
+_RESTING = spread(1e-6, 1e-4)
+_IN_HAND = spread(1e-4, 0.05)
+_CHANGING = spread(1.5e-3, 1.0)
+_JUMP = spread(2e-2, 12.0)
+_ANYWHERE = spread(1.0, 180.0)
+"""How far an object may stray from kinematics in a frame, by what happens to it."""
 
 _FALLS = [
     se3.rotation_about(axis, angle)
@@ -81,24 +76,6 @@ _FALLS = [
         ([0.0, 1.0, 0.0], np.pi / 2), ([0.0, 1.0, 0.0], -np.pi / 2),
     )
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Look:
-    """What one frame shows that may be objects.
-
-    Attributes:
-        points: (N, 3) before the environment and not of the robot, base frame, metres.
-        depth: (H, W) metres, NaN where invalid or hidden by the robot; None for a cloud.
-        camera2base: (4, 4); None for a cloud.
-        index: (N,) place of each point in the flattened image; None for a cloud.
-
-    """
-
-    points: Floats
-    depth: NDArray[np.float32] | None = None
-    camera2base: Floats | None = None
-    index: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -120,79 +97,6 @@ class ObjectPath:
     carrier: NDArray[np.int8]
     is_trusted: NDArray[np.bool_]
     has_moved: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """How many points of a model are where a depth image says, hidden, or not there."""
-
-    agree: int
-    hidden: int
-    deny: int
-
-    @property
-    def seen(self) -> int:
-        """How many say anything."""
-        return self.agree + self.deny
-
-    @property
-    def share(self) -> float:
-        """Share of those that agree; 0 where there is nothing to see."""
-        return self.agree / max(1, self.seen)
-
-
-class Comparison:
-    """A model at a pose beside a depth image.
-
-    Args:
-        surface: The model.
-        look: What a frame shows; a depth image.
-        camera: Its intrinsics.
-        tolerance: How far apart two depths may be, metres.
-
-    """
-
-    def __init__(
-        self, surface: Surface, look: Look, camera: PinholeCamera, tolerance: float
-    ) -> None:
-        stride = max(1, len(surface.points) // _SAMPLES)
-        self._places = np.arange(0, len(surface.points), stride)
-        self._points = surface.points[::stride]
-        self._normals = surface.normals[::stride]
-        self._look, self._camera, self._tolerance = look, camera, tolerance
-
-    def _behind(self, pose: Floats) -> tuple[NDArray[np.int64], Floats]:
-        """Which samples (M,) are in the image, and how far (M,) behind what is measured there."""
-        assert self._look.depth is not None
-        assert self._look.camera2base is not None
-        object2camera = se3.inverse(self._look.camera2base) @ pose
-        points = se3.apply(object2camera, self._points)
-        normals = self._normals @ object2camera[:3, :3].T
-        # Faces that look away, or along the line of sight, prove nothing.
-        facing = np.flatnonzero(
-            np.einsum('ij,ij->i', normals, points) < -0.2 * np.linalg.norm(points, axis=1)
-        )
-        pixels = self._camera.project(points[facing])
-        with np.errstate(invalid='ignore'):
-            u, v = np.rint(pixels[:, 0]), np.rint(pixels[:, 1])
-            inside = (u >= 0) & (v >= 0) & (u < self._camera.width) & (v < self._camera.height)
-        u, v = u[inside].astype(np.int64), v[inside].astype(np.int64)
-        facing = facing[inside]
-        return facing, np.asarray(points[facing, 2] - self._look.depth[v, u])
-
-    def evidence(self, pose: Floats) -> Evidence:
-        """Count what agrees at a pose."""
-        _, behind = self._behind(pose)
-        return Evidence(
-            int(np.sum(np.abs(behind) <= self._tolerance)),
-            int(np.sum(behind > self._tolerance)),
-            int(np.sum(behind < -self._tolerance)),
-        )
-
-    def past(self, pose: Floats) -> NDArray[np.int64]:
-        """Points of the model past which the camera sees."""
-        facing, behind = self._behind(pose)
-        return self._places[facing[behind < -self._tolerance]]
 
 
 @dataclass
@@ -232,7 +136,7 @@ class _Follower:
     held: NDArray[np.int8]
     hands: Sequence[Floats]
     growth: float
-    camera: PinholeCamera | None
+    camera: PinholeCamera
     state: _State
     records: list[_Record] = field(default_factory=list)
 
@@ -276,14 +180,12 @@ class _Follower:
 
     def sigma(self, pose: Floats, look: Look) -> float:
         """Standard deviation of a measured point of the object, metres."""
-        if look.camera2base is None:
-            return 2e-3
         z = float((se3.inverse(look.camera2base) @ pose)[2, 3])
         return max(5e-4, self.growth * z * z)
 
     def is_asleep(self, frame: int, predicted: Floats, look: Look) -> bool:
         """Whether the object rests where it did, so that nothing needs to be measured."""
-        if self._carrier >= 0 or self.state.moving or self.state.lost or look.depth is None:
+        if self._carrier >= 0 or self.state.moving or self.state.lost:
             return False
         if self._process(frame) is _CHANGING or self.state.resting % _RESTING_STRIDE == 0:
             return False
@@ -291,7 +193,6 @@ class _Follower:
         return found.seen < _SEEN or found.share > 0.9
 
     def _comparison(self, pose: Floats, look: Look) -> Comparison:
-        assert self.camera is not None
         tolerance = max(_TOLERANCE_M, _SIGMAS * self.sigma(pose, look))
         return Comparison(self.surface, look, self.camera, tolerance)
 
@@ -324,7 +225,7 @@ class _Follower:
                 self._carry(record, carrier)
                 self._jump(record, fit)
                 return
-            seen = look.depth is not None and self._evidence(predicted, look).seen >= _SEEN
+            seen = self._evidence(predicted, look).seen >= _SEEN
             record.is_trusted = not seen and not state.lost
             state.lost += int(seen)
             self._keep(record)
@@ -347,8 +248,8 @@ class _Follower:
         sigma = self.sigma(start, look)
         return register(
             self.surface, points, start, sigma=sigma, reach=max(reach, _SIGMAS * sigma),
-            prior=_inverse(_JUMP),
-            overhang=None if look.depth is None else self._comparison(start, look).past,
+            prior=inverse(_JUMP),
+            overhang=self._comparison(start, look).past,
         )  # fmt: skip
 
     def _refit(
@@ -361,8 +262,6 @@ class _Follower:
 
         """
         best, carrier = fit, self._carrier
-        if look.depth is None:
-            return best, carrier
         found = self._evidence(fit.pose, look)
         if found.seen < _SEEN or found.share > _AGREES:
             return best, carrier
@@ -404,15 +303,11 @@ class _Follower:
 
     def _stands(self, fit: Fit | None, predicted: Floats, look: Look) -> bool:
         """Whether the frame does not deny that the object is where it was fitted."""
-        if look.depth is None:
-            return True
         found = self._evidence(predicted if fit is None else fit.pose, look)
         return found.seen < _SEEN or found.share >= _DENIES
 
     def _is_better(self, predicted: Floats, fit: Fit, look: Look) -> bool:
         """Whether a frame shows enough of the object, and speaks for a fit against kinematics."""
-        if look.depth is None:
-            return False
         compared = self._comparison(predicted, look)
         before, after = compared.evidence(predicted), compared.evidence(fit.pose)
         return (
@@ -425,8 +320,6 @@ class _Follower:
         self, frame: int, points: Floats, look: Look, free: Floats
     ) -> tuple[Fit, int] | None:
         """Look for the object where it would be by another carrier, then among what is free."""
-        if look.depth is None:
-            return None
         tries = [(self._carrier, self.records[-1].predicted), *self._others(frame)]
         found = [(self._fit(start, points, look, _FAR_REACH_M), arm, start) for arm, start in tries]
         if self.state.lost >= 1:
@@ -483,13 +376,13 @@ class _Follower:
     def _update(self, record: _Record, fit: Fit, carrier: int, look: Look) -> None:
         """Correct the prediction by a measurement that agrees, or that moves twice alike."""
         state = self.state
-        measured = _widened(fit)
+        measured = widened(fit)
         off = log(se3.inverse(record.predicted) @ fit.pose)
         record.residual = fit.residual
-        distance = float(off @ _joined(record.spread, measured) @ off)
+        distance = float(off @ joined(record.spread, measured) @ off)
         # What the points of others would hide is told by what the frame shows.
-        strays, sure = distance > _GATE, _widened(fit, 1.0)
-        slips = float(off @ _joined(record.spread, sure) @ off) > _SLIPS
+        strays, sure = distance > _GATE, widened(fit, 1.0)
+        slips = float(off @ joined(record.spread, sure) @ off) > _SLIPS
         slips = slips and self._is_better(record.predicted, fit, look)
         measured = sure if slips else measured
         if strays and not slips:
@@ -518,7 +411,7 @@ class _Follower:
             self._carry(record, self._mover(record, fit))
         state.denied = None
         state.moving = max(0, state.moving - 1)
-        covariance = _inverse(_inverse(record.spread) + measured)
+        covariance = inverse(inverse(record.spread) + measured)
         record.covariance = (covariance + covariance.T) / 2.0
         record.pose = record.predicted @ exp(record.covariance @ measured @ off)
         state.pose, state.covariance = record.pose, record.covariance
@@ -529,58 +422,17 @@ class _Follower:
         state = self.state
         record.spread = record.spread + _ANYWHERE
         record.has_jumped, record.residual = True, fit.residual
-        record.covariance = _inverse(_inverse(record.spread) + _widened(fit))
+        record.covariance = inverse(inverse(record.spread) + widened(fit))
         record.pose = fit.pose
         state.pose, state.covariance = record.pose, record.covariance
         state.lost, state.denied, state.moving = 0, None, _MOVING
-
-
-def _inverse(matrix: Floats) -> Floats:
-    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
-
-
-def _widened(fit: Fit, share: float | None = None) -> Floats:
-    """Information of a fit, whose own error is at least `_FLOOR`: (I^-1 + F)^-1.
-
-    Faces that the model lacks draw it aside, so points that it does not explain widen the floor.
-
-    Args:
-        fit: The fit.
-        share: Share of the points that it explains; None for what was counted.
-
-    """
-    floor = _FLOOR * (1.0 + _UNEXPLAINED * (1.0 - (fit.share if share is None else share))) ** 2
-    told = _without_free_turn(fit.information)
-    widened = told @ _inverse(np.eye(6) + floor @ told)
-    return (widened + widened.T) / 2.0
-
-
-def _without_free_turn(information: Floats) -> Floats:
-    """Information (6, 6) without the turn about an axis of symmetry.
-
-    What is left of it there is the error of the model, and would turn a bottle at random.
-    """
-    scale = np.diag([1.0, 1.0, 1.0, 1.0 / _ARM_M, 1.0 / _ARM_M, 1.0 / _ARM_M])
-    values, ways = np.linalg.eigh(scale @ information @ scale)
-    least = ways[:, 0]
-    if values[0] > _FREE * np.median(values) or np.linalg.norm(least[3:]) < _IS_TURN:
-        return information
-    keep = np.eye(6) - np.outer(least, least)
-    back = np.diag(1.0 / np.diag(scale))
-    return np.asarray(back @ keep @ scale @ information @ scale @ keep @ back)
-
-
-def _joined(spread: Floats, information: Floats) -> Floats:
-    """Inverse of the covariance of a difference: (P + I^-1)^-1, where I may be singular."""
-    joined = information @ _inverse(np.eye(6) + spread @ information)
-    return (joined + joined.T) / 2.0
 
 
 def _smoothed(records: list[_Record]) -> list[Floats]:
     """Poses of a pass with what came later (Rauch, Tung and Striebel, 1965)."""
     out = [records[-1].pose]
     for now, then in zip(records[-2::-1], records[:0:-1], strict=True):
-        gain = now.covariance @ _inverse(then.spread)
+        gain = now.covariance @ inverse(then.spread)
         off = log(se3.inverse(then.predicted) @ out[-1])
         out.append(now.pose @ exp(gain @ off))
     return out[::-1]
@@ -593,7 +445,7 @@ def follow(
     helds: Sequence[NDArray[np.int8]],
     hands: Sequence[Floats],
     look_at: Callable[[int], Look],
-    camera: PinholeCamera | None,
+    camera: PinholeCamera,
     growth: float,
 ) -> list[ObjectPath]:
     """Follow objects through a demonstration.
@@ -605,7 +457,7 @@ def follow(
         helds: Per object, (T,) index of the arm that holds it, -1 for none.
         hands: Per arm, (T, 4, 4) end effector to base.
         look_at: What a frame shows.
-        camera: Intrinsics; None for clouds.
+        camera: Intrinsics.
         growth: Standard deviation of the depth at 1 m; it grows with the square of the distance.
 
     Returns:
@@ -636,13 +488,13 @@ def _run(
     starting = [
         [f for f, begin in zip(followers, first, strict=True) if begin == frame] for frame in order
     ]
-    wanted = [any((frame - begin) * order.step > 0 for begin in first) for frame in order]
     with ThreadPoolExecutor(1) as ahead:
         # The next frame is read while this one is thought about.
         looks: dict[int, Future[Look]] = {}
         for place, frame in enumerate(order):
             for later in order[place : place + _AHEAD]:
-                if wanted[order.index(later)] and later not in looks:
+                is_wanted = any((later - begin) * order.step > 0 for begin in first)
+                if is_wanted and later not in looks:
                     looks[later] = ahead.submit(look_at, later)
             if frame in looks:
                 active = [
@@ -664,7 +516,8 @@ def _advance(active: Sequence[_Follower], frame: int, look: Look) -> None:
             _rest(follower, frame, pose)
     if all(asleep):
         return
-    owner = _owners(active, predicted, look)
+    surfaces = [follower.surface for follower in active]
+    owner = owners(surfaces, predicted, look.points, [_REACH_M] * len(active))
     free = look.points[owner < 0]
     for place, (follower, pose) in enumerate(zip(active, predicted, strict=True)):
         if not asleep[place]:
@@ -678,21 +531,6 @@ def _rest(follower: _Follower, frame: int, pose: Floats) -> None:
     follower.records.append(_Record(frame, pose, spread, pose, spread))
     state.covariance = spread
     state.resting += 1
-
-
-def _owners(
-    active: Sequence[_Follower], predicted: Sequence[Floats], look: Look
-) -> NDArray[np.int64]:
-    """Which object (N,) each point is nearest to at the predicted poses, -1 for none near."""
-    owner = np.full(len(look.points), -1, dtype=np.int64)
-    best = np.full(len(look.points), _REACH_M)
-    for place, (follower, pose) in enumerate(zip(active, predicted, strict=True)):
-        near = follower.surface.near(look.points, pose, _REACH_M)
-        distance = follower.surface.distances(look.points[near], pose, _REACH_M)
-        closer = distance < best[near]
-        best[near[closer]] = distance[closer]
-        owner[near[closer]] = place
-    return owner
 
 
 def _joined_path(count: int, forward: list[_Record], backward: list[_Record]) -> ObjectPath:

@@ -208,15 +208,9 @@ def _measured(view: View, growth: float) -> _Raw:
     good = inside[box] & (_companions(depth, sigma) >= _LEAST_NEIGHBOURS)
     v, u = np.nonzero(good)
     z = depth[v, u]
-    rays = np.column_stack(
-        [
-            (u + box[1].start - view.camera.cx) / view.camera.fx,
-            (v + box[0].start - view.camera.cy) / view.camera.fy,
-            np.ones(len(u)),
-        ]
-    )
     camera2object = view.camera2object
-    points = se3.apply(camera2object, rays * z[:, None])
+    places = view.camera.points_at(u + box[1].start, v + box[0].start, z)
+    points = se3.apply(camera2object, places)
     towards = camera2object[:3, 3] - points
     towards /= np.linalg.norm(towards, axis=1, keepdims=True)
     squarely = _squareness(depth, view.camera)[v, u]

@@ -11,7 +11,6 @@ import numpy as np
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
-from r2rgen_ros.geometry.splat import Splats
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.scene import IN_HAND, PUSHED, RELEASED, UNTOUCHED, SceneObject
 from r2rgen_ros.parse.background import Background, complete_behind
@@ -19,7 +18,7 @@ from r2rgen_ros.parse.closing import Resting
 from r2rgen_ros.parse.completion import Completed, surroundings
 from r2rgen_ros.parse.following import ObjectPath, follow
 from r2rgen_ros.parse.fusion import Seen, View, fuse
-from r2rgen_ros.parse.labelling import Labeller
+from r2rgen_ros.parse.labelling import Labeller, drawing
 from r2rgen_ros.parse.looks import Looks
 from r2rgen_ros.parse.registration import Surface
 from r2rgen_ros.parse.sources import complete_object, tracked_paths
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 
 _SAME_M = 0.01
 _FEWEST = 30
+_LEAST_NOISE = 1e-4
 _HIGH_M = 0.02
 _CARRIED_FRAMES = 60
 _RADIUS_M = 0.0025
@@ -84,6 +84,11 @@ class ImageParser:
         self.behind = complete_behind(ground.demo, ground.background, covered, ground.support)
         self.looks = Looks(ground, self.behind)
 
+    @property
+    def _growth(self) -> float:
+        """Standard deviation of the depth at 1 m; quantisation alone leaves some."""
+        return max(self.behind.noise, _LEAST_NOISE)
+
     def _covered(self) -> NDArray[np.bool_]:
         """Pixels (H, W) whose background is an object that never moved away, or the robot."""
         background = self.ground.background
@@ -101,10 +106,7 @@ class ImageParser:
     def parse(self) -> tuple[list[SceneObject], list[NDArray[np.uint8]], Background, list[str]]:
         """Return the objects, the labels of every frame, the environment, and warnings."""
         seeds = [
-            fuse(
-                seed_views(self.looks, note.prompt.frame, pixels, start, held),
-                max(self.behind.noise, 1e-4),
-            )
+            fuse(seed_views(self.looks, note.prompt.frame, pixels, start, held), self._growth)
             for note, pixels, start, held in zip(
                 self._notes, self._pixels, self._starts, self.held, strict=True
             )
@@ -114,14 +116,12 @@ class ImageParser:
         paths = self._follow(surfaces)
         self._uncover(surfaces, paths)
         views = self._views(surfaces, paths)
-        seen = self._fused(seeds, views, paths)
-        if any((held >= 0).any() or path.has_moved.any() for held, path in zip(
-            self.held, paths, strict=True
-        )):  # fmt: skip
+        seen = self._fused(seeds, views)
+        if any((path.carrier >= 0).any() or path.has_moved.any() for path in paths):
             surfaces = [Surface.of(each) for each in seen]
             paths = self._follow(surfaces)
             views = self._views(surfaces, paths)
-            seen = self._fused(seeds, views, paths)
+            seen = self._fused(seeds, views)
         completed = [
             self._completed(note, each, own, path)
             for note, each, own, path in zip(self._notes, seen, views, paths, strict=True)
@@ -186,9 +186,8 @@ class ImageParser:
             carried = np.flatnonzero(path.carrier >= 0)
             few = carried[:: max(1, len(carried) // _CARRIED_FRAMES)]
             for frame in few.tolist():
-                drawn = Splats(sensor.camera)
-                object2camera = se3.inverse(sensor.camera2base[frame]) @ path.poses[frame]
-                drawn.draw(se3.apply(object2camera, surface.points), _RADIUS_M, 0)
+                at = [path.poses[frame]]
+                drawn = drawing(sensor, frame, [surface.points], at, _RADIUS_M)
                 with np.errstate(invalid='ignore'):
                     found |= high & (np.abs(drawn.depth - background.depth) < _SAME_M)
         if found.any():
@@ -212,15 +211,10 @@ class ImageParser:
                 out[k].append(view)
         return out
 
-    def _fused(
-        self,
-        seeds: Sequence[Seen],
-        views: Sequence[Sequence[View]],
-        paths: Sequence[ObjectPath],
-    ) -> list[Seen]:
+    def _fused(self, seeds: Sequence[Seen], views: Sequence[Sequence[View]]) -> list[Seen]:
         out = []
-        for seed, own, _ in zip(seeds, views, paths, strict=True):
-            seen = fuse(own, max(self.behind.noise, 1e-4)) if own else seed
+        for seed, own in zip(seeds, views, strict=True):
+            seen = fuse(own, self._growth) if own else seed
             out.append(seen if len(seen.cloud) >= len(seed.cloud) // 2 else seed)
         return out
 
@@ -235,8 +229,7 @@ class ImageParser:
             lift = float(np.quantile(heights, 0.01))
             if lift < _SAME_M + 4.0 * seen.noise:
                 resting = Resting.on(self.ground.support, pose)
-        growth = max(self.behind.noise, 1e-4)
-        space = surroundings(seen, list(views), growth) if views else None
+        space = surroundings(seen, list(views), self._growth) if views else None
         done, remark = complete_object(note, self._folder, seen, space, resting)
         if remark:
             self._remarks.append(remark)

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from r2rgen_ros.model.demo import Sensor
     from r2rgen_ros.parse.looks import Looks
+    from r2rgen_ros.parse.robot import RobotView
 
     Floats = NDArray[np.float64]
 
@@ -34,6 +36,30 @@ _RISE_M = 0.0015
 _GAP_M = 0.02
 _STRANGER = 400
 _NEAR_M = 0.03
+
+
+def drawing(
+    sensor: Sensor,
+    frame: int,
+    clouds: Sequence[Floats],
+    poses: Sequence[Floats],
+    radius: float = _RADIUS_M,
+) -> Splats:
+    """Draw objects at their poses as the camera should see them in a frame.
+
+    Args:
+        sensor: The camera.
+        frame: The frame.
+        clouds: Per object, its points (N, 3) in its own frame.
+        poses: Per object, (4, 4) object2base.
+        radius: Half the gap between two points, metres.
+
+    """
+    drawn = Splats(sensor.camera)
+    base2camera = se3.inverse(sensor.camera2base[frame])
+    for k, (cloud, pose) in enumerate(zip(clouds, poses, strict=True)):
+        drawn.draw(se3.apply(base2camera @ pose, cloud), radius, k)
+    return drawn
 
 
 def draw_objects(
@@ -58,10 +84,7 @@ def draw_objects(
     """
     sensor = looks.ground.demo.sensor
     assert sensor is not None
-    drawn = Splats(sensor.camera)
-    base2camera = se3.inverse(sensor.camera2base[frame])
-    for k, (cloud, pose) in enumerate(zip(clouds, poses, strict=True)):
-        drawn.draw(se3.apply(base2camera @ pose, cloud), _RADIUS_M, k)
+    drawn = drawing(sensor, frame, clouds, poses)
     with np.errstate(invalid='ignore'):
         reach = np.maximum(_TOLERANCE_M, _SIGMAS * looks.behind.noise * depth**2)
         on = (drawn.owner != NOBODY) & (np.abs(depth - drawn.depth) <= reach)
@@ -92,7 +115,6 @@ class Labeller:
         shape = self.looks.behind.depth.shape
         self._total = np.zeros(shape, dtype=np.float64)
         self._count = np.zeros(shape, dtype=np.int32)
-        self._spot = Spotter()
 
     def label(self, frame: int, poses: Sequence[Floats]) -> NDArray[np.uint8]:
         """Return the labels (H, W) of a frame.
@@ -115,9 +137,7 @@ class Labeller:
         labels[~valid] = UNSEEN
         hole = ~valid & (drawn.owner != NOBODY) & self._is_open(frame, drawn.depth)
         labels[hole] = FIRST_OBJECT + drawn.owner[hole]
-        self._take_in(
-            labels, depth, before & ~on if robot is None else before & ~on & ~robot, frame
-        )
+        self._take_in(labels, depth, (labels == ROBOT) & _not(robot), frame)
         return labels
 
     def _is_open(self, frame: int, depth: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -140,19 +160,14 @@ class Labeller:
         assert sensor is not None
         v, u = np.nonzero(rest)
         if len(v):
-            z = depth[v, u].astype(np.float64)
-            camera = sensor.camera
-            points = np.stack(
-                [(u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z], axis=1
-            )
             owner = _beside(labels, v, u)
             has = owner >= 0
             labels[v[has], u[has]] = owner[has].astype(np.uint8)
-            if self.looks.ground.view is not None:
-                left = points[~has]
-                base = se3.apply(sensor.camera2base[frame], left)
-                if self._spot.sees(self.looks, base, frame):
-                    self.strangers.append(frame)
+            v, u = v[~has], u[~has]
+            left = se3.apply(sensor.camera2base[frame], sensor.camera.points_at(u, v, depth[v, u]))
+            view = self.looks.ground.view
+            if view is not None and _is_stranger(view, left, frame):
+                self.strangers.append(frame)
         still = labels == ENVIRONMENT
         self._total[still] += depth[still]
         self._count[still] += 1
@@ -179,19 +194,19 @@ def _beside(
     return out
 
 
-class Spotter:
-    """Tells whether something large is neither robot nor object."""
+def _not(mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | bool:
+    """Where a mask is not; everywhere if there is none."""
+    return True if mask is None else ~mask
 
-    def sees(self, looks: Looks, points: Floats, frame: int) -> bool:
-        """Return whether points (N, 3), base frame, of nobody hang together away from the robot."""
-        view = looks.ground.view
-        assert view is not None
-        if len(points) < _STRANGER:
-            return False
-        label = clusters(points, _GAP_M, _STRANGER)
-        for k in range(int(label.max(initial=-1)) + 1):
-            mine = points[label == k]
-            few = mine[:: max(1, len(mine) // 200)]
-            if np.isinf(view.distance(few, frame, _NEAR_M)).mean() > 0.5:
-                return True
+
+def _is_stranger(view: RobotView, points: Floats, frame: int) -> bool:
+    """Whether points (N, 3), base frame, of nobody hang together away from the robot."""
+    if len(points) < _STRANGER:
         return False
+    label = clusters(points, _GAP_M, _STRANGER)
+    for k in range(int(label.max(initial=-1)) + 1):
+        mine = points[label == k]
+        few = mine[:: max(1, len(mine) // 200)]
+        if np.isinf(view.distance(few, frame, _NEAR_M)).mean() > 0.5:
+            return True
+    return False

@@ -7,10 +7,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import cKDTree
 
-from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT
+from r2rgen_ros.parse.shape import Shape, owners
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,27 +29,14 @@ class ObjectMatcher:
     """
 
     def __init__(self, clouds: Sequence[Cloud], tolerance: float) -> None:
-        self._trees = [cKDTree(cloud.points) for cloud in clouds]
-        self._low = [cloud.points.min(axis=0) - tolerance for cloud in clouds]
-        self._high = [cloud.points.max(axis=0) + tolerance for cloud in clouds]
-        self._tolerance = tolerance
+        self._shapes = [Shape(cloud.points.astype(np.float64)) for cloud in clouds]
+        self._reaches = [tolerance] * len(clouds)
 
     def match(
         self, points: NDArray[np.float64], object2base: Sequence[NDArray[np.float64]]
     ) -> NDArray[np.int64]:
         """Return the object (N,) that each point (N, 3) lies on, -1 for none."""
-        best = np.full(len(points), np.inf)
-        owner = np.full(len(points), -1, dtype=np.int64)
-        for k, tree in enumerate(self._trees):
-            local = se3.apply(se3.inverse(object2base[k]), points)
-            near = np.flatnonzero(((local >= self._low[k]) & (local <= self._high[k])).all(axis=1))
-            if not near.size:
-                continue
-            distance = np.asarray(tree.query(local[near], distance_upper_bound=self._tolerance)[0])
-            closer = distance < best[near]
-            best[near[closer]] = distance[closer]
-            owner[near[closer]] = k
-        return owner
+        return owners(self._shapes, object2base, points, self._reaches)
 
 
 def label_cloud(owner: NDArray[np.int64], still: NDArray[np.bool_]) -> NDArray[np.uint8]:

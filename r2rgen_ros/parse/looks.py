@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.parse.following import Look
+from r2rgen_ros.parse.evidence import Look
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +83,6 @@ class Looks:
         if robot is not None:
             depth = np.where(robot, np.float32(np.nan), depth)
         v, u = np.nonzero(self.before(depth))
-        camera, z = sensor.camera, depth[v, u].astype(np.float64)
-        points = np.stack([(u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z], 1)
+        points = sensor.camera.points_at(u, v, depth[v, u])
         pose = sensor.camera2base[frame]
-        return Look(se3.apply(pose, points), depth, pose, v * camera.width + u)
+        return Look(se3.apply(pose, points), depth, pose, v * sensor.camera.width + u)

@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.parse.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +59,7 @@ class Fit:
     count: int
 
 
-class Surface:
+class Surface(Shape):
     """An object's surface to register to.
 
     Args:
@@ -68,9 +69,8 @@ class Surface:
     """
 
     def __init__(self, points: Floats, normals: Floats) -> None:
-        self.points, self.normals = points, normals
-        self.tree = cKDTree(points)
-        self.low, self.high = points.min(axis=0), points.max(axis=0)
+        super().__init__(points)
+        self.normals = normals
         # At a rim the neighbours lie to one side; what is measured beyond it matches no plane.
         count = min(_NEIGHBOURS, len(points))
         reach, index = self.tree.query(points, k=count)
@@ -86,26 +86,6 @@ class Surface:
         cells = np.floor(seen.points[keep] / _VOXEL_M)
         keep = keep[np.sort(np.unique(cells, axis=0, return_index=True)[1])]
         return cls(seen.points[keep], seen.normals[keep])
-
-    def near(self, points: Floats, pose: Floats, margin: float) -> NDArray[np.int64]:
-        """Return the points (N, 3), base frame, within a margin of the box at a pose."""
-        local = se3.apply(se3.inverse(pose), points)
-        return np.flatnonzero(
-            ((local > self.low - margin) & (local < self.high + margin)).all(axis=1)
-        )
-
-    def nearest(self, local: Floats, most: float) -> tuple[Floats, NDArray[np.int64]]:
-        """Distances (N,) and indices (N,) of the model points nearest to points (N, 3).
-
-        The points are in the object's frame; beyond `most` metres the distance is infinite.
-        """
-        distance, index = self.tree.query(local, distance_upper_bound=most)
-        return np.asarray(distance), np.asarray(index)
-
-    def distances(self, points: Floats, pose: Floats, most: float) -> Floats:
-        """Distances (N,) of points (N, 3), base frame, from the model; infinity beyond `most`."""
-        local = se3.apply(se3.inverse(pose), points)
-        return self.nearest(local, most)[0]
 
 
 def exp(twist: Floats) -> Floats:

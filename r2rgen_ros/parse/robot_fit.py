@@ -133,7 +133,7 @@ def _pairs(view: RobotView, look: Look, gate: float, by_pixel: bool) -> Pairs:
     most = _PER_FRAME if by_pixel else _PER_COARSE_FRAME
     keep = slice(None, None, max(1, len(v) // most))
     v, u = v[keep], u[keep]
-    rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(len(u))], 1)
+    rays = camera.points_at(u, v, np.ones(len(u)))
     targets = rays * drawing.depth[v, u, None].astype(np.float64)
     normals = _normals(drawing, v, u)
     facing = -np.einsum('ij,ij->i', normals, rays) / np.linalg.norm(rays, axis=1)

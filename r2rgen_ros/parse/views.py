@@ -12,13 +12,15 @@ from scipy.spatial import cKDTree
 from r2rgen_ros.parse.clusters import clusters
 from r2rgen_ros.parse.fusion import View
 from r2rgen_ros.parse.labelling import draw_objects
+from r2rgen_ros.parse.shape import owners
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from r2rgen_ros.parse.following import Look, ObjectPath
+    from r2rgen_ros.parse.evidence import Look
+    from r2rgen_ros.parse.following import ObjectPath
     from r2rgen_ros.parse.looks import Looks
     from r2rgen_ros.parse.registration import Surface
 
@@ -167,18 +169,10 @@ def _owner(
     look: Look, surfaces: Sequence[Surface], poses: Sequence[Floats], growth: float
 ) -> NDArray[np.int64]:
     """Which object (N,) each point lies on, -1 for none."""
-    owner = np.full(len(look.points), -1, dtype=np.int64)
-    best = np.full(len(look.points), np.inf)
     assert look.camera2base is not None
-    for k, (surface, pose) in enumerate(zip(surfaces, poses, strict=True)):
-        z = float(np.linalg.norm(pose[:3, 3] - look.camera2base[:3, 3]))
-        reach = max(_TOLERANCE_M, _SIGMAS * growth * z * z)
-        near = surface.near(look.points, pose, reach)
-        distance = surface.distances(look.points[near], pose, reach)
-        closer = distance < best[near]
-        best[near[closer]] = distance[closer]
-        owner[near[closer]] = k
-    return owner
+    z = [float(np.linalg.norm(pose[:3, 3] - look.camera2base[:3, 3])) for pose in poses]
+    reaches = [max(_TOLERANCE_M, _SIGMAS * growth * each * each) for each in z]
+    return owners(surfaces, poses, look.points, reaches)
 
 
 def _spread(

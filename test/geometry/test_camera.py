@@ -34,6 +34,15 @@ def test_projecting_what_was_unprojected_gives_the_pixels_back(camera, data):
     assert np.array_equal(found[..., 2], depth)
 
 
+@given(cameras, st.data())
+def test_a_pixel_and_its_depth_are_the_point_of_the_whole_image_there(camera, data):
+    shape = (camera.height, camera.width)
+    depth = data.draw(arrays(np.float64, shape, elements=st.floats(0.05, 20.0)))
+    v, u = np.nonzero(depth > np.median(depth))
+    found = camera.points_at(u, v, depth[v, u])
+    assert np.allclose(found, camera.unproject(depth)[v, u], rtol=1e-12, atol=1e-12)
+
+
 @given(cameras, st.tuples(st.floats(-5, 5), st.floats(-5, 5), st.floats(0.01, 5)))
 def test_projection_is_that_of_the_matrix(camera, point):
     homogeneous = camera.matrix @ point

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.parse.following import Comparison, follow
+from r2rgen_ros.parse.evidence import Comparison
+from r2rgen_ros.parse.following import follow
 
 FRAMES = 30
 HOLD = (8, 26)

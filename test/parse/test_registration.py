@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.parse.following import Comparison
+from r2rgen_ros.parse.evidence import Comparison
 from r2rgen_ros.parse.registration import Surface, exp, log, register
 
 SIGMA = 0.001
