@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import viser
 
-from r2rgen_ros.page import markup
+from r2rgen_ros.page import browser, markup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,38 +17,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from r2rgen_ros.model.demo import Demo
+    from r2rgen_ros.page.board import Board
     from r2rgen_ros.page.view import View
 
 _WIDTH_PX = 500
 _QUALITY = 88
-_FIELD = 'Clicked at'
-_MARK = '@'
-# The library has pictures that are shown, and no clicks on them: so the pixel is put into a text
-# field, as if typed. The time of the click makes two clicks on one pixel two texts. The listener is
-# of the whole document, and so takes clicks in the enlarged picture too.
-_CLICKS = """
-<style>img { cursor: crosshair; }</style>
-<img src="data:," alt="" style="display: none" onerror="
-  if (window.r2rgenClicks) return;
-  window.r2rgenClicks = true;
-  document.addEventListener('click', function (event) {
-    const image = event.target;
-    if (image.tagName !== 'IMG' || !image.naturalWidth) return;
-    const at = image.getBoundingClientRect();
-    const u = (event.clientX - at.left) / at.width * image.naturalWidth - 0.5;
-    const v = (event.clientY - at.top) / at.height * image.naturalHeight - 0.5;
-    const labels = Array.from(document.querySelectorAll('label'));
-    let part = labels.find((label) => label.textContent === 'CAPTION');
-    while (part && !part.querySelector('input')) part = part.parentElement;
-    if (!part) return;
-    const field = part.querySelector('input');
-    const write = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set;
-    write.call(field, u.toFixed(2) + ', ' + v.toFixed(2) + ' MARK' + event.timeStamp);
-    field.dispatchEvent(new Event('input', {bubbles: true}));
-  });
-">
-""".replace('CAPTION', _FIELD).replace('MARK', _MARK)
+_PLAY = viser.Icon.PLAYER_PLAY
 
 
 @dataclass(frozen=True)
@@ -57,14 +31,12 @@ class Moves:
 
     Attributes:
         go: Shows a frame.
-        step: Goes on by some frames.
         toggle: Plays or pauses.
         click: Takes a click on a pixel.
 
     """
 
     go: Callable[[int], None]
-    step: Callable[[int], None]
     toggle: Callable[[], None]
     click: Callable[[float, float], None]
 
@@ -73,35 +45,28 @@ class CameraPanel:
     """The panel at the left.
 
     Args:
-        server: Where it is shown.
-        demo: The demonstration.
+        board: What it is built on.
         moves: What it calls.
 
     """
 
-    def __init__(self, server: viser.ViserServer, demo: Demo, moves: Moves) -> None:
-        self._gui = server.gui
-        self._arms = [arm.name for arm in demo.arms]
-        self._frames = len(demo)
-        self._stamps = demo.stamps
+    def __init__(self, board: Board, moves: Moves) -> None:
+        self._board = board
+        self._gui = board.gui
         self._moves = moves
         self._picture: viser.GuiImageHandle | None = None
         panel = self._gui.add_panel()
-        has_camera = demo.sensor is not None
-        with panel.add_tab('Camera' if has_camera else 'Time'):
+        with panel.add_tab('Camera' if board.has_camera else 'Time'):
             # Pictures come with the first frame, and belong above all else.
-            self._timeline = self._gui.add_html('', order=3)
             self._slider = self._gui.add_slider(
-                'Frame', min=0, max=self._frames - 1, step=1, initial_value=0, order=2
+                'Frame', min=0, max=board.frames - 1, step=1, initial_value=0, order=2
             )
-            self._play = self._gui.add_button('Play', icon=viser.Icon.PLAYER_PLAY, order=4)
-            if has_camera:
-                self._clicked = self._gui.add_text(
-                    _FIELD, '', order=5, hint='Column and row of the last click on the picture.'
-                )
-                self._gui.add_html(_CLICKS, order=6)
-                self._clicked.on_update(self._on_click)
+            self._timeline = self._gui.add_html('', order=3)
+            self._play = self._gui.add_button('Play (Space)', icon=_PLAY, order=4)
+            self._clicked = self._gui.add_text(browser.FIELD, '', order=5)
+            self._gui.add_html(browser.SCRIPT, order=6)
             self._gui.add_html(markup.keys(), order=7)
+        self._clicked.on_update(self._on_click)
         self._slider.on_update(self._on_slider)
         self._play.on_click(self._on_play)
         panel.dock_left()
@@ -120,13 +85,13 @@ class CameraPanel:
     ) -> None:
         """Show a frame, and how things stand."""
         self._timeline.content = markup.timeline(
-            view.skills, self._arms, self._frames, frame, marks
+            view.skills, self._board.arms, self._board.frames, frame, marks
         )
         self._slider.value = frame
-        label = 'Pause' if is_playing else 'Play'
+        label = 'Pause (Space)' if is_playing else 'Play (Space)'
         if self._play.label != label:
             self._play.label = label
-            self._play.icon = viser.Icon.PLAYER_PAUSE if is_playing else viser.Icon.PLAYER_PLAY
+            self._play.icon = viser.Icon.PLAYER_PAUSE if is_playing else _PLAY
         if picture is None:
             return
         if self._picture is None:
@@ -145,12 +110,10 @@ class CameraPanel:
         self._moves.toggle()
 
     async def _on_click(self, event: viser.GuiEvent[Any]) -> None:
-        text, marked, _ = self._clicked.value.partition(_MARK)
-        if event.client is None or not marked:
+        place = browser.place_of(self._clicked.value)
+        if event.client is None or place is None:
             return
-        try:
-            u, v = (float(part) for part in text.split(','))
-        except ValueError:
-            return
-        self._clicked.value = f'{u:.0f}, {v:.0f}'
-        self._moves.click(u, v)
+        if isinstance(place, browser.Pixel):
+            self._moves.click(place.u, place.v)
+        else:
+            self._moves.go(min(int(place.share * self._board.frames), self._board.frames - 1))

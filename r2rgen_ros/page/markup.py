@@ -7,7 +7,16 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from r2rgen_ros.report.style import FAINT, HAIRLINE, INK, REJECTED, object_colour, skill_colour
+from r2rgen_ros.page.browser import TIMELINE
+from r2rgen_ros.report.style import (
+    ACCEPTED,
+    FAINT,
+    HAIRLINE,
+    INK,
+    REJECTED,
+    object_colour,
+    skill_colour,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,15 +38,52 @@ KEYS = (
     ('Ctrl S', 'save'),
 )
 _TEXT = f'font-size:13px;line-height:1.45;color:{INK};padding:0 10px 6px 10px;'
-_SWATCH = 'display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:7px;'
+_SWATCH = 'flex:none;width:11px;height:11px;border-radius:3px;margin-right:7px;'
+_BUSY, _WARNS = '#228be6', '#e8a33d'
 
 
-def message(text: str, *, is_bad: bool = False) -> str:
-    """What has happened last."""
+def message(
+    text: str, *, is_bad: bool = False, doing: tuple[str, float | None] = ('', None)
+) -> str:
+    """What has happened last, and what is under way; as high with as without the latter.
+
+    Args:
+        text: What has happened.
+        is_bad: Whether it is a refusal.
+        doing: What is under way, empty for nothing, and how much of it is done, 0 to 1; None
+            where nobody knows.
+
+    """
     colour = REJECTED if is_bad else INK
-    edge = f'border-left:3px solid {REJECTED if is_bad else "#2f7d4f"};'
-    style = f'{_TEXT}margin:8px 10px 4px 10px;padding:4px 9px;{edge}color:{colour};'
-    return f'<div role="status" style="{style}background:#f6f5f1">{escape(text)}</div>'
+    edge = f'border-left:3px solid {REJECTED if is_bad else ACCEPTED};'
+    style = (
+        f'{_TEXT}margin:8px 10px 0 10px;padding:4px 9px;{edge}color:{colour};'
+        f'min-height:37px;overflow-wrap:anywhere;'
+    )
+    said = f'<div role="status" style="{style}background:#f6f5f1">{escape(text)}</div>'
+    return said + _progress(*doing)
+
+
+def _progress(text: str, share: float | None) -> str:
+    """A bar with a text over it; the same room without either."""
+    bar = ''
+    if text:
+        # A stripe that wanders tells that something goes on where nobody knows how long.
+        place = (
+            'left:0;width:30%;animation:r2rgen-wander 1.6s ease-in-out infinite alternate'
+            if share is None
+            else f'left:0;width:{100.0 * min(max(share, 0.0), 1.0):.1f}%'
+        )
+        bar = (
+            '<style>@keyframes r2rgen-wander { to { left: 70%; } }</style>'
+            f'<div style="position:absolute;top:0;bottom:0;background:{_BUSY};{place}"></div>'
+        )
+    track = f'position:relative;height:4px;overflow:hidden;background:{HAIRLINE};'
+    return (
+        f'<div style="margin:0 10px 6px 10px"><div style="{track}">{bar}</div>'
+        f'<div style="font-size:12px;line-height:18px;height:18px;color:{FAINT}">{escape(text)}'
+        '</div></div>'
+    )
 
 
 def objects(notes: Sequence[ObjectNote]) -> str:
@@ -45,8 +91,7 @@ def objects(notes: Sequence[ObjectNote]) -> str:
     if not notes:
         return _faint('None yet: click on them, in the picture or in 3D.')
     rows = ''.join(
-        f'<div><span style="{_SWATCH}background:{object_colour(place)}"></span>'
-        f'<b>{escape(note.name)}</b>{_grey(_prompt(note))}</div>'
+        _row(object_colour(place), f'<b>{escape(note.name)}</b>{_grey(_prompt(note))}')
         for place, note in enumerate(notes)
     )
     return f'<div style="{_TEXT}">{rows}</div>'
@@ -62,19 +107,23 @@ def skills(every: Sequence[Skill], *, shows_arm: bool) -> str:
         hand = f', {", ".join(skill.in_hand)} in hand' if skill.in_hand else ''
         arm = f'{skill.arm}: ' if shows_arm else ''
         rows.append(
-            f'<div><span style="{_SWATCH}background:{skill_colour(place)}"></span>'
-            f'<b>{escape(skill.name)}</b> {skill.first}–{skill.last}'  # noqa: RUF001
-            f'{_grey(escape(arm + about + hand))}</div>'
+            _row(
+                skill_colour(place),
+                f'<b>{escape(skill.name)}</b> {skill.first}–{skill.last}'  # noqa: RUF001
+                f'<br>{_grey(escape(arm + about + hand))}',
+            )
         )
     return f'<div style="{_TEXT}">{"".join(rows)}</div>'
 
 
 def checks(texts: Sequence[str]) -> str:
     """What a person should check."""
-    if not texts:
-        return _faint('Nothing to check.')
-    rows = ''.join(f'<li style="margin-bottom:3px">{escape(text)}</li>' for text in texts)
-    return f'<ul style="{_TEXT}margin:0;padding-left:28px">{rows}</ul>'
+    style = (
+        f'margin-bottom:5px;padding:3px 8px;border-left:3px solid {_WARNS};background:#fdf6e3;'
+        'overflow-wrap:anywhere;'
+    )
+    rows = ''.join(f'<div style="{style}">{escape(text)}</div>' for text in texts)
+    return f'<div role="list" style="{_TEXT}">{rows}</div>'
 
 
 def timeline(
@@ -116,11 +165,11 @@ def timeline(
         f'<div style="position:absolute;left:{at:.2f}%;top:0;bottom:0;width:2px;'
         f'margin-left:-1px;background:{REJECTED}"></div>'
     )
-    style = f'position:relative;margin:2px 10px 8px 10px;height:{whole}px;'
-    return (
-        f'<div style="{style}background:#f1efe9;border:1px solid {HAIRLINE};border-radius:4px">'
-        f'{"".join(parts)}</div>'
+    style = (
+        f'position:relative;margin:2px 10px 8px 10px;height:{whole}px;background:#f1efe9;'
+        f'border:1px solid {HAIRLINE};border-radius:4px'
     )
+    return f'<div class="{TIMELINE}" style="{style}">{"".join(parts)}</div>'
 
 
 def keys() -> str:
@@ -135,8 +184,20 @@ def keys() -> str:
         for key, text in KEYS
     )
     grid = 'display:grid;grid-template-columns:repeat(3,auto);gap:4px 12px;font-size:12px;'
-    note = _faint('Keys work while no text field is being typed in. Drag turns the 3D view.')
+    note = _faint(
+        'While you type, keys are letters: Enter leaves the field. Drag the 3D view to turn it, '
+        'click on the bar above to go to a frame.'
+    )
     return f'<div style="{_TEXT}{grid}">{cells}</div>{note}'
+
+
+def _row(colour: str, text: str) -> str:
+    """A line of a list, with its colour before it and what is long beside that."""
+    swatch = f'<span style="{_SWATCH}background:{colour}"></span>'
+    return (
+        f'<div style="display:flex;align-items:baseline">{swatch}'
+        f'<div style="overflow-wrap:anywhere">{text}</div></div>'
+    )
 
 
 def _prompt(note: ObjectNote) -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,23 +23,11 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.model.annotation import Skill
     from r2rgen_ros.model.scene import Scene
+    from r2rgen_ros.page.audience import Audience
     from r2rgen_ros.parse.workbench import Workbench
 
 _BESIDE_PX = 3.0
 """How far from a pixel the nearest point may be for the pixel to be of it."""
-
-
-class Audience(Protocol):
-    """Who is told how things stand."""
-
-    def show(self, view: View) -> None:
-        """Show how things stand."""
-
-    def progress(self, text: str, share: float | None) -> None:
-        """Tell what is under way, and how much of it is done, 0 to 1; no text: nothing is."""
-
-    def say(self, text: str, *, is_bad: bool = False) -> None:
-        """Tell what has happened."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +59,9 @@ class Session:
         self._bench = bench
         self._audience = audience
         self._history: list[_Before] = []
-        self._has_file = bench.target.exists()
+        self._has_file = self._is_written = bench.target.exists()
         self._kept: tuple[Skill, ...] = ()
+        self._proposed: frozenset[ObjectNote] = frozenset()
         self._saved = bench.draft
         self._latest = View()
 
@@ -85,6 +74,16 @@ class Session:
     def is_saved(self) -> bool:
         """Whether all that a person has done is in the file."""
         return self._bench.draft == self._saved
+
+    @property
+    def is_in_file(self) -> bool:
+        """Whether there is a file, and all that a person has done is in it."""
+        return self._is_written and self.is_saved
+
+    @property
+    def undo_next(self) -> str:
+        """What would be taken back; empty where nothing was done yet."""
+        return self._history[-1].deed if self._history else ''
 
     # Objects.
 
@@ -227,10 +226,19 @@ class Session:
         scene = self._refresh()
         self._audience.progress('Saving', None)
         old = self._bench.save(lambda path: draw_annotation(scene, path))
-        self._saved = self._bench.draft
+        self._saved, self._is_written = self._bench.draft, True
         kept = '' if old is None else f'; the one before is now {old.name}'
         self._audience.progress('', None)
         self._audience.say(f'Saved: {self._bench.target}{kept}')
+
+    def refresh(self) -> None:
+        """Bring the scene up to date.
+
+        Raises:
+            R2RGenError: Nothing is found.
+
+        """
+        self._refresh()
 
     def catch_up(self) -> None:
         """Bring the scene up to date, where something is said to make one of.
@@ -243,7 +251,10 @@ class Session:
             self._show()
             scene = self._refresh()
             objects, skills = len(scene.objects), len(scene.annotation.skills)
-            self._audience.say(f'Objects: {objects}. Skills: {skills}. Check them, then save.')
+            listed = ' and what is listed below' if self._latest.checks else ''
+            self._audience.say(
+                f'Objects: {objects}. Skills: {skills}. Check them{listed}, then save.'
+            )
         else:
             self._show()
 
@@ -251,25 +262,44 @@ class Session:
 
     def _point(self, prompt: Prompt, name: str, selected: str, hit: str | None) -> None:
         """Point at an object: a selected one, one that is known already, or another one."""
+        if not selected and hit is not None and not self._is_proposed(hit) and name != hit:
+            try:
+                self._add(prompt, name)
+            except R2RGenError as error:
+                # Nothing parts the two places: it is one thing, which may get another name.
+                if not name:
+                    raise _known(hit) from error
+            else:
+                self._audience.say(
+                    f'"{self._latest.names[-1]}" is parted from "{hit}"; undo it if they are one'
+                )
+                return
         if not selected and hit is not None and name in ('', hit):
-            raise R2RGenError(
-                f'that is "{hit}" already',
-                'another object',
-                'type a name first to rename it, or choose it to point at it anew',
-            )
+            raise _known(hit)
         old = selected or hit
-        if old is not None:
-            new = name or old
-            before = self._before(f'the click for "{new}"')
-            draft = edits.repointed(self._seeded(), old, ObjectNote(new, prompt))
-            self._kept = tuple(edits.in_other_words(skill, {old: new}) for skill in self._kept)
-        else:
-            new = free_name(self._latest.names, [name])
-            require(name in ('', new), f'there is "{name}" already', 'another name')
-            before = self._before(f'the click for "{new}"')
-            draft = self._seeded().added(ObjectNote(new, prompt))
+        if old is None:
+            self._add(prompt, name)
+            self._audience.say(f'"{self._latest.names[-1]}" was clicked in frame {prompt.frame}')
+            return
+        new = name or old
+        before = self._before(f'the click for "{new}"')
+        draft = edits.repointed(self._seeded(), old, ObjectNote(new, prompt))
+        self._kept = tuple(edits.in_other_words(skill, {old: new}) for skill in self._kept)
         self._try(draft, before)
         self._audience.say(f'"{new}" was clicked in frame {prompt.frame}')
+
+    def _add(self, prompt: Prompt, name: str) -> None:
+        """Point at one more object, beside all that are known."""
+        new = free_name(self._latest.names, [name])
+        require(name in ('', new), f'there is "{name}" already', 'another name')
+        before = self._before(f'the click for "{new}"')
+        self._try(self._seeded().added(ObjectNote(new, prompt)), before)
+
+    def _is_proposed(self, name: str) -> bool:
+        """Whether an object was found by the program, and nobody has pointed at it or named it."""
+        if not self._bench.draft.clicks:
+            return not self._has_file
+        return any(note.name == name for note in self._proposed & set(self._bench.draft.clicks))
 
     def _seeded(self) -> Draft:
         """What was said, with the objects of a proposal or a file as if clicked."""
@@ -279,11 +309,14 @@ class Session:
         if self._has_file:
             # They are a person's: what is proposed for the objects must not replace them.
             self._kept = scene.annotation.skills
-        return edits.seeded(draft, scene.annotation.objects)
+        seeded = edits.seeded(draft, scene.annotation.objects)
+        if not self._has_file:
+            self._proposed = frozenset(seeded.clicks)
+        return seeded
 
     def _try(self, draft: Draft, before: _Before) -> None:
         """Have another draft, if all its clicks are on something."""
-        self._audience.progress('Looking', None)
+        self._audience.progress('Looking at what was clicked', None)
         self._bench.draft = draft
         try:
             refused = self._bench.look()
@@ -314,7 +347,7 @@ class Session:
     def _parsed(self) -> Scene:
         total = len(self._bench.demo)
         done = 0
-        self._audience.progress('Looking', None)
+        self._audience.progress('Looking for objects and skills', None)
 
         def count(steps: int) -> None:
             nonlocal done
@@ -358,3 +391,11 @@ class Session:
             view = replace(view, objects=objects, clicked=clicked)
         self._latest = view
         self._audience.show(view)
+
+
+def _known(name: str) -> R2RGenError:
+    return R2RGenError(
+        f'that is "{name}" already',
+        'another object',
+        'type a name first to rename it, or choose it to point at it anew',
+    )

@@ -14,13 +14,16 @@ import numpy as np
 from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.page.board import Board
 from r2rgen_ros.page.camera_panel import CameraPanel, Moves
-from r2rgen_ros.page.editor import Deeds, Editor
+from r2rgen_ros.page.deeds import Deeds
+from r2rgen_ros.page.editor import Editor
 from r2rgen_ros.page.film import Film
 from r2rgen_ros.page.player import Player
 from r2rgen_ros.page.server import serving
 from r2rgen_ros.page.session import Session
 from r2rgen_ros.page.stage import Stage
+from r2rgen_ros.page.turns import Part, Turns
 from r2rgen_ros.page.worker import Worker
 from r2rgen_ros.parse.workbench import Workbench
 from r2rgen_ros.report.style import pretty
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     import viser
 
     from r2rgen_ros.bags.streams import StreamSelection
-    from r2rgen_ros.model.annotation import Skill
     from r2rgen_ros.page.view import View
 
 _LEAP = 10
@@ -71,10 +73,10 @@ class Site:
         self._player = Player(len(self._demo), self._demo.period_ns * 1e-9, self._redraw)
         server.gui.configure_theme(show_logo=False, show_share_button=False)
         server.gui.set_panel_label(f'Annotate {pretty(self._demo.name)}')
-        self._camera = CameraPanel(
-            server, self._demo, Moves(self._player.go, self._step, self._player.toggle, self._pixel)
-        )
-        self._editor = Editor(server, self._demo, self._deeds())
+        self._turns = Turns(self._worker.ask, self._failed)
+        board = Board.of(server, self._demo)
+        self._camera = CameraPanel(board, Moves(self._go, self._toggle, self._pixel))
+        self._editor = Editor(board, self._deeds())
         self._stage = Stage(server, self._demo)
         self._take_keys()
         server.scene.on_click()(self._ray)
@@ -101,6 +103,7 @@ class Site:
     def show(self, view: View) -> None:
         """Show how things stand."""
         self._editor.show(view)
+        self._show_saved()
         self._redraw()
 
     def progress(self, text: str, share: float | None) -> None:
@@ -110,6 +113,7 @@ class Site:
     def say(self, text: str, *, is_bad: bool = False) -> None:
         """Show what has happened."""
         self._editor.say(text, is_bad=is_bad)
+        self._show_saved()
         if is_bad:
             # In front of all else, because the panel may be scrolled away or closed.
             for client in self._server.get_clients().values():
@@ -126,76 +130,126 @@ class Site:
         self.say(text, is_bad=True)
         self._redraw()
 
-    # What a person does.
+    # What a person does, in the order in which it is done.
 
     def _deeds(self) -> Deeds:
-        session, player = self._session, self._player
         return Deeds(
-            lambda old, new: self._ask(lambda: self._then(session.rename_object, old, new)),
-            lambda name: self._ask(lambda: self._then(session.remove_object, name)),
+            self._rename_object,
+            self._remove_object,
             self._set_skill,
-            lambda name: self._ask(lambda: session.remove_skill(name)),
-            player.go,
-            lambda: player.frame,
+            self._remove_skill,
+            self._edit_skill,
+            self._typed,
             self._guess,
             self._redraw,
-            lambda: self._ask(session.undo),
-            lambda: self._ask(session.save),
+            self._undo,
+            self._save,
         )
 
-    def _then(self, work: Callable[..., None], *words: str) -> None:
-        work(*words)
-        self._editor.object_done()
-
-    def _set_skill(self, make: Callable[[], Skill], instead: str) -> None:
-        def work() -> None:
-            self._session.set_skill(make(), instead)
-            self._editor.skill_done()
-
-        self._ask(work)
-
-    def _ask(self, work: Callable[[], None]) -> None:
-        self._worker.ask(work)
-
     def _pixel(self, u: float, v: float) -> None:
-        frame, name, selected = self._said()
-
-        def work() -> None:
-            self._session.click_pixel(frame, (u, v), name, selected)
-            self._editor.object_done()
-
-        self._ask(work)
+        self._click(lambda *said: self._session.click_pixel(said[0], (u, v), *said[1:]))
 
     async def _ray(self, event: viser.SceneClickEvent) -> None:
-        frame, name, selected = self._said()
         origin, direction = event.ray_origin, event.ray_direction
+        self._click(lambda *said: self._session.click_ray(said[0], origin, direction, *said[1:]))
+
+    def _click(self, do: Callable[[int, str, str], None]) -> None:
+        """Take a click with what the page says at this moment."""
+        frame, taken = self._player.frame, self._editor.take_object()
 
         def work() -> None:
-            self._session.click_ray(frame, origin, direction, name, selected)
-            self._editor.object_done()
+            try:
+                do(frame, *taken)
+            except Exception:
+                self._editor.give_back_object(taken)
+                raise
 
-        self._ask(work)
+        # What follows may go on before it is known what was clicked on.
+        self._turns.take(work, Part.NONE)
 
-    def _said(self) -> tuple[int, str, str]:
-        return self._player.frame, self._editor.object_name, self._editor.object_selected
+    def _rename_object(self) -> None:
+        new, old = self._editor.object_name, self._editor.object_selected
+
+        def work() -> None:
+            self._session.rename_object(old, new)
+            if self._editor.object_name == new:
+                self._editor.take_object()
+
+        self._turns.take(work, Part.FORM | Part.SKILLS)
+
+    def _remove_object(self) -> None:
+        name = self._editor.object_selected
+        self._turns.take(lambda: self._session.remove_object(name), Part.FORM | Part.SKILLS)
+
+    def _set_skill(self) -> None:
+        # What is in the fields now, unless something before this still has to fill them in.
+        said = self._editor.fields() if self._turns.are_free(Part.FORM) else None
+
+        def work() -> None:
+            fields = said or self._editor.fields()
+            if fields.marks is not None:
+                self._session.refresh()
+            self._session.set_skill(self._editor.skill(fields), fields.selected)
+            self._editor.skill_done(fields)
+
+        self._turns.take(work, Part.FORM | Part.SKILLS)
+
+    def _remove_skill(self) -> None:
+        name = self._editor.skill_selected
+        self._turns.take(lambda: self._session.remove_skill(name), Part.FORM | Part.SKILLS)
+
+    def _edit_skill(self) -> None:
+        def work() -> None:
+            skill = self._editor.load()
+            if skill is not None:
+                self._player.go(skill.first)
+
+        self._turns.take_at_once(work, Part.FRAME | Part.FORM | Part.SKILLS)
+
+    def _typed(self, is_start: bool) -> None:
+        self._turns.take_at_once(lambda: self._editor.mark_typed(is_start=is_start), Part.FORM)
+
+    def _mark(self, mark: Callable[[int], None]) -> None:
+        """Mark the frame that is shown; the one at this moment, if that is settled."""
+        if self._turns.are_free(Part.FRAME):
+            frame = self._player.frame
+            self._turns.take_at_once(lambda: mark(frame), Part.FORM)
+        else:
+            self._turns.take(lambda: mark(self._player.frame), Part.FRAME | Part.FORM)
+
+    def _undo(self) -> None:
+        self._turns.take(self._session.undo, Part.FORM | Part.SKILLS)
+
+    def _save(self) -> None:
+        self._turns.take(self._session.save, Part.SKILLS)
+
+    def _go(self, frame: int) -> None:
+        self._turns.take_at_once(lambda: self._player.go(frame), Part.FRAME)
+
+    def _toggle(self) -> None:
+        self._turns.take_at_once(self._player.toggle, Part.FRAME)
 
     def _step(self, frames: int) -> None:
-        self._player.go(self._player.frame + frames)
+        self._turns.take_at_once(lambda: self._player.go(self._player.frame + frames), Part.FRAME)
 
     def _skip(self, ahead: bool) -> None:
         """Go to the nearest frame ahead, or behind, at which a skill begins or ends."""
-        now, last = self._player.frame, len(self._demo) - 1
-        skills = self._session.view.skills
-        edges = {0, last, *(s.first for s in skills), *(s.last for s in skills)}
-        passed = [edge for edge in edges if (edge > now if ahead else edge < now)]
-        if passed:
-            self._player.go(min(passed) if ahead else max(passed))
 
-    def _guess(self, first: int, last: int, arm: str) -> tuple[str, str]:
+        def work() -> None:
+            now, last = self._player.frame, len(self._demo) - 1
+            skills = self._session.view.skills
+            edges = {0, last, *(s.first for s in skills), *(s.last for s in skills)}
+            passed = [edge for edge in edges if (edge > now if ahead else edge < now)]
+            if passed:
+                self._player.go(min(passed) if ahead else max(passed))
+
+        self._turns.take_at_once(work, Part.FRAME | Part.SKILLS)
+
+    def _guess(self, first: int, last: int, arm: str) -> tuple[str, str] | None:
         """The object nearest to where a hand ends up, and the one that it brings along."""
         scene = self._session.view.scene
         if scene is None:
-            return '', ''
+            return None
         place = next(k for k, each in enumerate(self._demo.arms) if each.name == arm)
         hand = self._demo.arms[place].ee2base[last, :3, 3]
         carried = [item.name for item in scene.objects if item.held[first] == place]
@@ -216,20 +270,20 @@ class Site:
 
     def _take_keys(self) -> None:
         """Offer all that keys do; it is also found by name, with Ctrl K."""
-        editor, player = self._editor, self._player
-        self._key('Play or pause', 'space', player.toggle)
+        editor = self._editor
+        self._key('Play or pause', 'space', self._toggle)
         self._key('One frame back', 'J', lambda: self._step(-1))
         self._key('One frame on', 'L', lambda: self._step(1))
         self._key('Ten frames back', 'J', lambda: self._step(-_LEAP), 'shift')
         self._key('Ten frames on', 'L', lambda: self._step(_LEAP), 'shift')
         self._key('To the edge of a skill before', 'P', lambda: self._skip(ahead=False))
         self._key('To the next edge of a skill', 'N', lambda: self._skip(ahead=True))
-        self._key('The skill starts here', 'I', editor.mark_start)
-        self._key('The skill ends here', 'O', editor.mark_end)
-        self._key('Set the skill', 'enter', editor.set_skill)
-        self._key('Undo', 'Z', lambda: self._ask(self._session.undo))
-        self._key('Undo', 'Z', lambda: self._ask(self._session.undo), 'cmd/ctrl')
-        self._key('Save', 'S', lambda: self._ask(self._session.save), 'cmd/ctrl')
+        self._key('The skill starts here', 'I', lambda: self._mark(editor.mark_start))
+        self._key('The skill ends here', 'O', lambda: self._mark(editor.mark_end))
+        self._key('Set the skill', 'enter', self._set_skill)
+        self._key('Undo', 'Z', self._undo)
+        self._key('Undo', 'Z', self._undo, 'cmd/ctrl')
+        self._key('Save', 'S', self._save, 'cmd/ctrl')
 
     def _key(
         self,
@@ -248,6 +302,9 @@ class Site:
 
     def _catch_up(self) -> None:
         self._session.catch_up()
+
+    def _show_saved(self) -> None:
+        self._editor.show_saved(is_saved=self._session.is_in_file, undo=self._session.undo_next)
 
     def _redraw(self) -> None:
         """Have the page drawn again, soon; returns at once."""

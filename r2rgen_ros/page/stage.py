@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from r2rgen_ros.page.film import Shot
     from r2rgen_ros.page.view import View
 
-_POINT_M, _PATH_M, _RIM_M, _EDGE_M, _DOT_M = 0.0035, 0.006, 0.003, 0.002, 0.007
+_POINT_M, _RIM_M, _EDGE_M = 0.0055, 0.003, 0.002
+_MOTION_M, _PATH_M, _DOT_M = 0.005, 0.010, 0.011
 _ABOVE_M = 0.03
 _GREY = (150, 150, 150)
 _HAND_M = 0.06
@@ -103,7 +105,7 @@ class Stage:
         for place, arm in enumerate(self._demo.arms):
             path = arm.ee2base[:, :3, 3]
             colours = path_colours(view.skills, arm.name, len(path))
-            self._line(f'{self._root}/path_{place}', path, colours, _PATH_M)
+            self._draw_path(f'{self._root}/path_{place}', path, colours)
             for number, skill in enumerate(view.skills):
                 if skill.arm == arm.name:
                     self._draw_skill(f'{self._root}/skill_{number}', path, skill, number)
@@ -114,9 +116,19 @@ class Stage:
 
     def _draw_support(self, support: SupportPlane) -> None:
         rim = np.concatenate([support.outline, support.outline[:1]])
-        self._line(
-            f'{self._root}/support', rim, np.tile(np.array(_GREY) / 255.0, (len(rim), 1)), _RIM_M
-        )
+        self._line(f'{self._root}/support', rim, np.array(_GREY) / 255.0, _RIM_M)
+
+    def _draw_path(
+        self, name: str, path: NDArray[np.float64], colours: NDArray[np.float64]
+    ) -> None:
+        """Draw a path (N, 3), each stretch of it in the colour of where it begins, (N, 3)."""
+        motion = path_colours((), '', 1)[0]
+        changes = np.flatnonzero((colours[1:] != colours[:-1]).any(axis=1)) + 1
+        ends = [0, *changes.tolist(), len(path) - 1]
+        for begin, end in itertools.pairwise(ends):
+            if end > begin:
+                width = _MOTION_M if (colours[begin] == motion).all() else _PATH_M
+                self._line(f'{name}/{begin}', path[begin : end + 1], colours[begin], width)
 
     def _draw_skill(self, name: str, path: NDArray[np.float64], skill: Skill, place: int) -> None:
         for end in (skill.first, skill.last):
@@ -149,12 +161,15 @@ class Stage:
             _move(handle, item.object2base[frame])
 
     def _line(
-        self, name: str, points: NDArray[np.float64], colours: NDArray[np.float64], width: float
+        self, name: str, points: NDArray[np.float64], colour: NDArray[np.float64], width: float
     ) -> None:
-        """Draw a line through points (N, 3) in colours (N, 3), 0 to 1."""
+        """Draw a line through points (N, 3) in one colour (3,), 0 to 1.
+
+        The library takes colours of ends for linear light, which makes them pale and all lines
+        much alike; one colour of a whole line it takes for what it is.
+        """
         ends = np.stack([points[:-1], points[1:]], axis=1)
-        tints = np.stack([colours[:-1], colours[1:]], axis=1)
-        self._scene.add_line_segments(name, ends, tints, thickness=width)
+        self._scene.add_line_segments(name, ends, colour, thickness=width)
 
 
 def _few(edges: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -33,13 +33,15 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.bags.source import Source
     from r2rgen_ros.bags.streams import StreamSelection
-    from r2rgen_ros.model.annotation import Annotation, ObjectNote, Skill
+    from r2rgen_ros.model.annotation import Annotation, ObjectNote, Prompt, Skill
     from r2rgen_ros.model.demo import Frame, Frames
     from r2rgen_ros.model.scene import Scene
     from r2rgen_ros.parse.prompts import Candidates
 
 _SAME_SHARE = 0.5
 """An object that shares more of its points with another one is that other one."""
+_SAME_PLACE_M, _SAME_PLACE_PX = 0.025, 12.0
+"""Clicks so near each other part nothing: a person who points twice at one thing."""
 
 
 def _go_on() -> None:
@@ -50,6 +52,21 @@ def _nothing() -> R2RGenError:
     return R2RGenError(
         'nothing is annotated yet', 'objects', 'click on them, or have them proposed'
     )
+
+
+def _beside(note: ObjectNote, clicks: Sequence[ObjectNote]) -> frozenset[ObjectNote]:
+    """The other clicks of a click's frame."""
+    frame = note.prompt.frame
+    return frozenset(each for each in clicks if each != note and each.prompt.frame == frame)
+
+
+def _is_same_place(one: Prompt, other: Prompt) -> bool:
+    """Whether two clicks are so near each other that they mean one thing."""
+    if one.point is not None and other.point is not None:
+        return float(np.linalg.norm(np.subtract(one.point, other.point))) <= _SAME_PLACE_M
+    if one.pixel is not None and other.pixel is not None:
+        return float(np.linalg.norm(np.subtract(one.pixel, other.pixel))) <= _SAME_PLACE_PX
+    return False
 
 
 class _WatchedFrames:
@@ -105,6 +122,7 @@ class Workbench:
         self._ground: Ground | None = None
         self._candidates: dict[int, Candidates] = {}
         self._chosen: dict[ObjectNote, NDArray[np.int64]] = {}
+        self._beside: dict[ObjectNote, frozenset[ObjectNote]] = {}
         self._from_file = self.target.exists()
         self._proposes = self._proposes_first = proposes
         self._parsed: Scene | None = None
@@ -247,7 +265,9 @@ class Workbench:
             for note in notes:
                 self._check_frame(note)
                 draft = draft.added(note)
-                self._chosen[note] = self._select(note)
+            for note in draft.clicks:
+                self._chosen[note] = self._select(note, draft.clicks)
+                self._beside[note] = _beside(note, draft.clicks)
             self.draft = draft
         self._from_file, self._proposes = False, True
 
@@ -305,22 +325,20 @@ class Workbench:
     def look(self) -> tuple[R2RGenError, ...]:
         """Find out what the clicks are on.
 
+        Clicks of one frame compete, as they will when the scene is made: a click on a thing that
+        another one took in, because the two touch, parts them.
+
         Returns:
             Why clicks were dropped: nothing is there, or an object that has been clicked already.
 
         """
-        failed = []
-        for note in self.draft.clicks:
-            if note in self._chosen:
-                continue
-            try:
-                chosen = self._select(note)
-                self._check_other(note, chosen)
-            except R2RGenError as error:
-                failed.append(error)
-                self.draft = self.draft.without(note)
-            else:
-                self._chosen[note] = chosen
+        failed: list[R2RGenError] = []
+        # What is dropped has to be given back what it took from the others.
+        while any(self._is_to_look_at(note) for note in self.draft.clicks):
+            # What is known first, so that a new click is compared with what is left to the others.
+            for note in sorted(self.draft.clicks, key=lambda note: note not in self._chosen):
+                if self._is_to_look_at(note):
+                    failed += self._look_at(note)
         return tuple(failed)
 
     def refresh(self, progress: Callable[[int], None] | None = None) -> Scene:
@@ -434,11 +452,29 @@ class Workbench:
         except R2RGenError:
             return Sources()
 
-    def _select(self, note: ObjectNote) -> NDArray[np.int64]:
+    def _is_to_look_at(self, note: ObjectNote) -> bool:
+        return self._beside.get(note) != _beside(note, self.draft.clicks)
+
+    def _look_at(self, note: ObjectNote) -> list[R2RGenError]:
+        """Find out what a click is on; one that is on nothing, or on another object, is dropped."""
+        clicks = self.draft.clicks
+        try:
+            chosen = self._select(note, clicks)
+            if note not in self._chosen:
+                self._check_other(note, chosen)
+        except R2RGenError as error:
+            self.draft = self.draft.without(note)
+            self._chosen.pop(note, None)
+            self._beside.pop(note, None)
+            return [error]
+        self._chosen[note], self._beside[note] = chosen, _beside(note, clicks)
+        return []
+
+    def _select(self, note: ObjectNote, others: Sequence[ObjectNote]) -> NDArray[np.int64]:
         frame = note.prompt.frame
         if frame not in self._candidates:
             self._candidates[frame] = self._surveyed().candidates(frame)
-        return select(self.demo, note, self._candidates[frame], self.target.parent)
+        return select(self.demo, note, self._candidates[frame], self.target.parent, others)
 
     def _check_frame(self, note: ObjectNote) -> None:
         check_range(f'the frame of "{note.name}"', note.prompt.frame, 0, len(self.demo) - 1)
@@ -447,8 +483,9 @@ class Workbench:
         for other, points in self._chosen.items():
             if other not in self.draft.clicks or other.prompt.frame != note.prompt.frame:
                 continue
+            shared = float(np.isin(chosen, points).mean())
             require(
-                float(np.isin(chosen, points).mean()) <= _SAME_SHARE,
+                shared <= _SAME_SHARE and not _is_same_place(note.prompt, other.prompt),
                 f'the click for "{note.name}" is on "{other.name}"',
                 'another object',
             )

@@ -11,9 +11,11 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
+from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.cli.main import main
 from r2rgen_ros.model.annotation_file import read_annotation
 from r2rgen_ros.model.scene import FIRST_OBJECT
+from r2rgen_ros.page.browser import TIMELINE
 from r2rgen_ros.simulate.ground_truth import GroundTruth
 
 pytest.importorskip('viser')
@@ -68,7 +70,7 @@ class Person:
 
     def leave_fields(self):
         """Have keys mean what the legend says."""
-        self.page.get_by_text('Keys work while').click()
+        self.page.get_by_text('While you type').click()
 
     def go(self, frame):
         field = self.field('Frame')
@@ -170,9 +172,18 @@ def test_two_tabs_see_the_same_and_either_may_go(opened, tabletop, tmp_path, bro
     other.has('Frame', '3')
     other.press('o')
     other.has('End (O)', '3')
+    # Enter leaves a field and, pressed again, sets the skill; so does choosing leave a list.
     other.field('Skill').fill('wait')
-    other.page.get_by_role('button', name='Set skill').click()
+    other.field('Skill').press('Enter')
+    other.press('Enter')
     other.lists('wait 2.3')
+    other.choose('Edit', 'wait')
+    other.has('Frame', '2')
+    other.press('l')
+    other.has('Frame', '3')
+    bar = other.page.locator(f'.{TIMELINE}')
+    bar.click(position={'x': bar.bounding_box()['width'] - 3, 'y': 5})
+    other.has('Frame', str(len(load_demo(demo)) - 1))
     other.press('Control+s')
     other.reads('Saved: ')
     assert read_annotation(demo / 'annotation.yaml').skills[0].name == 'wait'

@@ -16,6 +16,7 @@ NAME = '<script>"cup" & \'dish\'</script>'
     'text',
     [
         markup.message(NAME, is_bad=True),
+        markup.message('', doing=(NAME, None)),
         markup.objects([ObjectNote(NAME, Prompt(pixel=(1.0, 2.0)))]),
         markup.skills([Skill(NAME, 1, 2, (NAME,), ('b',), NAME)], shows_arm=True),
         markup.checks([NAME]),
@@ -30,3 +31,8 @@ def test_no_name_becomes_markup(text):
 def test_the_bar_of_a_skill_spans_its_frames():
     bar = markup.timeline([Skill('pour', 25, 74, ())], ['arm'], 100, 0, None)
     assert 'left:25.00%;width:50.00%' in bar
+
+
+@pytest.mark.parametrize(('share', 'width'), [(0.25, '25.0%'), (-1.0, '0.0%'), (7.0, '100.0%')])
+def test_what_is_under_way_is_as_long_as_its_share(share, width):
+    assert f'left:0;width:{width}' in markup.message('Welcome.', doing=('Parsing', share))

@@ -121,6 +121,58 @@ def test_clicks_that_are_refused_change_nothing(demo, session, place, name, sele
         session.undo()
 
 
+TOUCHING = (
+    ('left', (0.05, 0.05, 0.08), (0.5, 0.1, 0.04), None),
+    ('right', (0.05, 0.05, 0.05), (0.5, 0.153, 0.025), None),
+    ('red', (0.04, 0.04, 0.1), (0.35, -0.2, 0.05), (0.45, -0.3, 0.05)),
+)
+LEFT, RIGHT = (0.5, 0.09, 0.08), (0.5, 0.165, 0.05)
+
+
+@pytest.fixture
+def touching(tabletop, tmp_path):
+    demo = tabletop.record(
+        tmp_path / 'touching', tuple(tabletop.Block(*each) for each in TOUCHING), camera=True
+    )
+    (demo / 'annotation.yaml').unlink()
+    return demo
+
+
+@pytest.mark.parametrize('caught_up', [True, False])
+@pytest.mark.parametrize('name', ['dish', ''])
+def test_a_second_click_parts_two_things_that_touch(touching, session, caught_up, name):
+    session = session(touching)
+    assert len(session.view.names) == 2
+    session.click_ray(0, *_ray(LEFT), 'cup', '')
+    if caught_up:
+        session.catch_up()
+    session.click_ray(0, *_ray(RIGHT), name, '')
+    session.catch_up()
+    assert len(session.view.names) == 3
+    assert {'cup', name or 'object_1'} <= set(session.view.names)
+    scene = session.view.scene
+    for item in scene.objects:
+        points = se3.apply(item.object2base[0], item.cloud.points.astype(np.float64))
+        if item.name in ('cup', name or 'object_1'):
+            sides = points[:, 1] < 0.1265
+            assert sides.mean() == pytest.approx(float(item.name == 'cup'), abs=0.05)
+    session.undo()
+    session.catch_up()
+    assert len(session.view.names) == 2
+
+
+def test_a_second_click_on_one_thing_gives_it_another_name_or_is_refused(touching, session):
+    session = session(touching)
+    session.click_ray(0, *_ray(LEFT), 'cup', '')
+    session.catch_up()
+    with pytest.raises(R2RGenError, match='that is "cup" already'):
+        session.click_ray(0, *_ray(LEFT), '', '')
+    session.click_ray(0, *_ray(LEFT), 'mug', '')
+    session.catch_up()
+    assert 'mug' in session.view.names
+    assert 'cup' not in session.view.names
+
+
 def test_objects_are_renamed_and_taken_out_of_skills_too(demo, session):
     session = session(demo)
     session.rename_object('plate', 'dish')

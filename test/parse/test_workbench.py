@@ -13,6 +13,7 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.annotation import ObjectNote, Prompt, Skill
 from r2rgen_ros.model.annotation_file import read_annotation
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.scene import FIRST_OBJECT
 from r2rgen_ros.parse.cache import FOLDER
 from r2rgen_ros.parse.workbench import Workbench
 
@@ -89,6 +90,30 @@ def test_clicks_on_nothing_and_on_the_same_thing_are_dropped(bench):
     assert [note.name for note in bench.draft.clicks] == ['cup']
     with pytest.raises(R2RGenError, match='the frame of "late"'):
         bench.click(_note('late', RED, 4000))
+
+
+def test_a_click_on_what_another_one_took_in_parts_them_and_its_end_joins_them(tmp_path, tabletop):
+    sizes = {'left': (0.05, 0.05, 0.08), 'right': (0.05, 0.05, 0.05)}
+    demo = tabletop.record(
+        tmp_path / 'touching',
+        (
+            tabletop.Block('left', sizes['left'], (0.5, 0.1, 0.04)),
+            tabletop.Block('right', sizes['right'], (0.5, 0.153, 0.025)),
+            tabletop.Block('red', (0.04, 0.04, 0.1), (0.35, -0.2, 0.05), (0.45, -0.3, 0.05)),
+        ),
+    )
+    bench = Workbench.open(demo, demo / 'annotation.yaml')
+    bench.click(_note('one', (0.5, 0.09, 0.08)))
+    assert bench.look() == ()
+    both = int((bench.labels(0) == FIRST_OBJECT).sum())
+    bench.click(_note('two', (0.5, 0.165, 0.05)))
+    assert bench.look() == ()
+    one, two = (int((bench.labels(0) == FIRST_OBJECT + k).sum()) for k in range(2))
+    assert one + two == both
+    assert min(one, two) > 0.4 * both
+    bench.undo()
+    assert bench.look() == ()
+    assert int((bench.labels(0) == FIRST_OBJECT).sum()) == both
 
 
 def test_points_are_taken_in_every_frame_of_the_recording(bench, tabletop):
