@@ -287,7 +287,9 @@ class Matcher:
         arms = []
         for name, frame in hands:
             values, low = self._gripper(name, len(hands), stamps)
-            arms.append(Arm(name, frame, self.buffer.lookup(base, frame, stamps), values, low))
+            path = self.buffer.lookup(base, frame, stamps)
+            effort = self._effort(name, len(hands), stamps)
+            arms.append(Arm(name, frame, path, values, low, effort))
         return tuple(arms)
 
     def _gripper(self, arm: str, arms: int, stamps: Stamps) -> tuple[NDArray[np.float64], bool]:
@@ -307,6 +309,26 @@ class Matcher:
                 return _mean(track, names, stamps), self._closed_is_low(*names)
         self.warnings.append(f'no gripper was found for arm "{arm}"')
         return np.full(len(stamps), np.nan), True
+
+    def _effort(self, arm: str, arms: int, stamps: Stamps) -> NDArray[np.float64] | None:
+        """Effort (T,) of an arm's gripper; None where none is recorded, or it never changes.
+
+        Most drivers fill the field with zeros or NaN.
+        """
+        chosen = [topic.name for topic in self.streams.grippers]
+        own = [t for t in self.recorded.joints if t.topic.name in chosen]
+        for track in (*own, *(t for t in self.recorded.joints if t not in own)):
+            if track.efforts.shape[1] != len(track.names) or COMMAND.search(track.topic.name):
+                continue
+            names = [n for n in track.names if GRIPPER.search(n)]
+            names = names or (list(track.names) if track in own else [])
+            names = [n for n in names if arms == 1 or arm in n or arm in track.topic.name]
+            columns = [track.names.index(name) for name in names]
+            values = track.efforts[:, columns]
+            if columns and np.isfinite(values).all() and np.ptp(values, axis=0).any():
+                rows = interpolate_rows(values, fractional_index(track.stamps, stamps))
+                return np.asarray(rows.mean(axis=1))
+        return None
 
     def _closed_is_low(self, *names: str) -> bool:
         try:

@@ -59,6 +59,8 @@ class Arm:
         gripper: (T,) gripper reading or command, in the unit of its source; larger is more open
             where `closed_is_low`; NaN where the demonstration has no gripper.
         closed_is_low: Whether a smaller reading means a more closed gripper.
+        effort: (T,) force or torque of the gripper's drive, of either sign, in the unit of its
+            source; None where the demonstration does not tell.
 
     """
 
@@ -67,14 +69,19 @@ class Arm:
     ee2base: NDArray[np.float64]
     gripper: NDArray[np.float64]
     closed_is_low: bool = True
+    effort: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        """Check shapes and that the poses are rigid."""
+        """Check shapes, that the poses are rigid and efforts are numbers."""
         poses = check_array(f'the path of arm "{self.name}"', self.ee2base, (None, 4, 4))
         require(se3.is_transform(poses), f'a pose of arm "{self.name}" is not a rigid transform')
         gripper = check_array(f'the gripper of arm "{self.name}"', self.gripper, (len(poses),))
         object.__setattr__(self, 'ee2base', poses)
         object.__setattr__(self, 'gripper', gripper)
+        if self.effort is not None:
+            what = f'the effort of arm "{self.name}"'
+            effort = check_finite(what, check_array(what, self.effort, (len(poses),)))
+            object.__setattr__(self, 'effort', effort)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.parse.grip_effort import loaded_spans
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +25,9 @@ _SETTLED = 0.05
 _NOISES = 6.0
 _MANY = 20
 _MOVED_M = 0.03
+_FEW_LEVELS = 6
+_SWING_NOISES = 4.25
+_COVERED = 0.5
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Closure:
         first: Frame in which it has closed as far as it does.
         last: Last frame before it opens again, or the last of all.
         level: The reading in between, as if smaller meant more closed.
-        depth: How far it closed, in the unit of the reading.
+        depth: How far it closed, in the unit of the reading; 0 where only the effort tells.
 
     """
 
@@ -51,6 +55,10 @@ def closures(arm: Arm) -> list[Closure]:
     what lies between the two is closed from where it has come within 5 % of where it settles.
     A wide object that the fingers hardly close on counts as well as a thin one.
 
+    The effort of the gripper, where it is known and tells pressing from idling, says more: that
+    the gripper closes on something whose width is all but that of the open hand, so that the
+    reading stands still; and when, where the reading is missing, noisy, or a mere command.
+
     Args:
         arm: The arm; its reading may be a width, an angle, or an open/close command.
 
@@ -58,20 +66,55 @@ def closures(arm: Arm) -> list[Closure]:
         The closures in order of time; none where the gripper never moves or there is none.
 
     """
-    width = _filled(arm)
+    width, loads = _filled(arm), loaded_spans(arm.effort)
     if width is None:
-        return []
-    span = float(np.ptp(width))
-    low = _SWING * span
+        return [Closure(first, last, 0.0, 0.0) for first, last in loads]
+    found = _closures_of(width)
+    lasting = [load for load in loads if any(_covers(load, each) for each in found)]
+    if lasting and _roughness(width) > _SETTLED * float(np.ptp(width)):
+        return [Closure(first, last, 0.0, 0.0) for first, last in loads]
+    if lasting and len(np.unique(np.round(width / float(np.ptp(width)), 6))) <= _FEW_LEVELS:
+        found = [_bounded(each, lasting) for each in found]
+    for first, last in loads:
+        beside = all(first > each.last + 1 or last < each.first - 1 for each in found)
+        inside = width[first : last + 1]
+        if beside and float(np.ptp(inside)) <= _SWING * float(np.ptp(width)):
+            found.append(Closure(first, last, float(np.median(inside)), 0.0))
+    return sorted(found, key=lambda closure: closure.first)
+
+
+def _covers(load: tuple[int, int], closure: Closure) -> bool:
+    """Whether a load lasts for half a closure: a drive may hold by itself once it has closed."""
+    shared = min(load[1], closure.last) - max(load[0], closure.first) + 1
+    return shared > _COVERED * (closure.last - closure.first + 1)
+
+
+def _bounded(closure: Closure, loads: list[tuple[int, int]]) -> Closure:
+    """A closure with the first and last frame of the load that covers it, if one does."""
+    for first, last in loads:
+        if _covers((first, last), closure):
+            return replace(closure, first=first, last=last)
+    return closure
+
+
+def _roughness(width: Floats) -> float:
+    """How much a reading (T,) jumps about from frame to frame; 0 where frames are too few."""
+    return float(np.median(np.abs(np.diff(width, 2)))) if len(width) > _MANY else 0.0
+
+
+def _closures_of(width: Floats) -> list[Closure]:
+    """The closures that a reading (T,) tells of, smaller for more closed."""
+    rough, span = _roughness(width), float(np.ptp(width))
+    low = max(_SWING * span, min(_SWING_NOISES * rough, 0.5 * span))
     out = []
     for begin, end in _valleys(width, low):
         inside = width[begin : end + 1]
         floor = float(inside.min())
         sides = [float(width[k]) for k in (begin, end) if width[k] - floor > low]
         depth = min(sides) - floor
-        near = inside[inside <= floor + 0.1 * depth]
+        near = inside[inside <= floor + max(0.1 * depth, 2.0 * rough)]
         level = float(np.median(near))
-        settled = np.flatnonzero(inside <= level + _SETTLED * depth)
+        settled = np.flatnonzero(inside <= level + max(_SETTLED * depth, rough))
         first, last = begin + int(settled[0]), begin + int(settled[-1])
         out.append(Closure(first, last, level, depth))
     return out
@@ -87,8 +130,7 @@ def _filled(arm: Arm) -> Floats | None:
     span = float(np.ptp(width))
     still = 0.02 * max(float(np.abs(width).max()), 1e-9)
     # A reading that goes up and down by about its range from frame to frame is noise.
-    rough = float(np.median(np.abs(np.diff(width, 2)))) if len(known) > _MANY else 0.0
-    if span <= still or span < _NOISES * rough:
+    if span <= still or span < _NOISES * _roughness(width):
         return None
     return np.asarray(width if arm.closed_is_low else -width)
 
@@ -125,12 +167,13 @@ def closed_frames(arm: Arm) -> NDArray[np.bool_]:
     """Which frames (T,) the gripper is at least half closed in; all False where it never moves."""
     out = np.zeros(len(arm.gripper), dtype=bool)
     width = _filled(arm)
-    if width is None:
-        return out
     for closure in closures(arm):
+        if width is None or closure.depth <= 0.0:  # the effort tells of it
+            out[closure.first : closure.last + 1] = True
+            continue
         low = width <= closure.level + 0.5 * closure.depth
-        out |= low & _around(low, closure.first)
-    return np.asarray(out & np.isfinite(arm.gripper))
+        out |= low & _around(low, closure.first) & np.isfinite(arm.gripper)
+    return out
 
 
 def _around(mask: NDArray[np.bool_], place: int) -> NDArray[np.bool_]:

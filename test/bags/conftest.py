@@ -78,6 +78,7 @@ class Recipe:
     custom_data: tuple[tuple[str, str], ...] = ()
     back_at: int | None = None
     compression: str = 'none'
+    finger_effort: tuple[float, float] = (0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,9 @@ def _send_robot(send: Any, recipe: Recipe, stamps: np.ndarray) -> None:
     hands = hand_poses(positions)
     for number, stamp in enumerate(stamps):
         if recipe.joints:
+            effort = np.array([0.5, 0.5, recipe.finger_effort[number > len(stamps) // 2]])
             message = messages.joint_state(
-                stamp, JOINTS, positions[number], velocities[number], np.full(3, 0.5)
+                stamp, JOINTS, positions[number], velocities[number], effort
             )
             send(stamp, '/joint_states', message, 1_000_000)
             send(stamp, '/gripper/width', messages.number(float(number > len(stamps) // 2)))

@@ -89,6 +89,23 @@ def test_topics_and_frames_that_were_named_are_taken(tmp_path, workshop):
         load_demo(tmp_path / 'bag', StreamSelection(depth='/robot_description'))
 
 
+@pytest.mark.parametrize(
+    ('efforts', 'told'),
+    [((0.0, -25.0), True), ((0.0, 0.0), False), ((3.0, 3.0), False), ((0.0, np.nan), False)],
+)
+@pytest.mark.parametrize('gripper', ['/joint_states', '/gripper/width'])
+def test_the_effort_of_the_gripper_is_taken_where_it_says_anything(
+    tmp_path, workshop, gripper, efforts, told
+):
+    workshop.record(tmp_path / 'bag', workshop.Recipe(finger_effort=efforts))
+    demo = load_demo(tmp_path / 'bag', StreamSelection(gripper=(gripper,)))
+    effort = demo.arms[0].effort
+    assert (effort is not None) == told
+    if told:
+        assert (effort[0], effort[-1]) == efforts
+        assert (np.diff(effort) <= 0.0).all()
+
+
 def test_the_bag_says_of_itself_what_is_what(tmp_path, workshop):
     custom = (
         ('r2rgen.base_frame', 'arm_link1'),

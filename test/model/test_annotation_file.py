@@ -55,6 +55,17 @@ def parse(text):
     return parse_annotation(YamlSection.parse(text, 'annotation.yaml'))
 
 
+def refused(read, what, words, line):
+    """The error of reading something: one line of text that says the words and names its line."""
+    with pytest.raises(R2RGenError) as caught:
+        read(what)
+    message = str(caught.value)
+    assert words in message
+    assert f'annotation.yaml, line {line}: ' in message
+    assert '\n' not in message
+    return caught.value
+
+
 def test_a_file_written_by_hand_is_read():
     annotation = parse(TEXT)
     cup, plate = annotation.objects
@@ -111,15 +122,8 @@ def test_a_file_written_by_hand_is_read():
 )
 def test_every_mistake_is_one_line_that_names_file_and_line(old, new, line, words):
     assert TEXT.count(old) >= 1
-    text = TEXT.replace(old, new, 1)
-    with pytest.raises(R2RGenError) as caught:
-        parse(text)
-    message = str(caught.value)
-    assert message.count('annotation.yaml') == 1, message
-    assert words in message
-    named = int(message.split('line ')[1].split(':')[0])
-    assert named == line, message
-    assert '\n' not in message
+    error = refused(parse, TEXT.replace(old, new, 1), words, line)
+    assert str(error).count('annotation.yaml') == 1, error
 
 
 names = st.text(
@@ -283,10 +287,5 @@ def test_nobody_looks_for_files_where_the_folder_is_not_known():
 )
 def test_a_source_that_is_not_there_is_named_with_its_line(sourced, old, new, line, words):
     write_text(sourced, SOURCED.replace(old, new, 1), replace=True)
-    with pytest.raises(R2RGenError) as caught:
-        read_annotation(sourced)
-    message = str(caught.value)
-    assert words in message
-    assert f'annotation.yaml, line {line}: ' in message
-    assert '\n' not in message
-    assert 'there is no' not in words or caught.value.fix
+    error = refused(read_annotation, sourced, words, line)
+    assert 'there is no' not in words or error.fix

@@ -70,6 +70,14 @@ def skewed():
         (lambda: demo(joints=Joints(('j',), np.zeros((5, 1)))), 'joint positions .* number 5'),
         (lambda: Arm('arm', 't', skewed(), np.zeros(COUNT)), 'not a rigid transform'),
         (lambda: Arm('arm', 't', STILL, np.zeros(3)), 'gripper of arm "arm" has shape'),
+        (
+            lambda: Arm('arm', 't', STILL, np.zeros(COUNT), effort=np.zeros(3)),
+            'effort of arm "arm" has shape',
+        ),
+        (
+            lambda: Arm('arm', 't', STILL, np.zeros(COUNT), effort=np.full(COUNT, np.nan)),
+            'effort of arm "arm" holds 4 values that are NaN',
+        ),
         (lambda: Sensor('c', CAMERA, skewed()), 'not rigid'),
         (lambda: Joints(('a', 'b'), np.zeros((COUNT, 3))), 'joint positions has shape'),
         (lambda: Joints(('a',), np.full((COUNT, 1), np.nan)), 'NaN'),
