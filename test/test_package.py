@@ -171,8 +171,9 @@ def test_lock_pins_every_line_and_names_no_index():
     assert [line for line in pins if not re.match(r'[a-z0-9._-]+==[^ ]+( ; .+)?$', line)] == []
 
 
-def test_lock_has_all_that_setup_asks_for():
-    lock = (REPOSITORY / 'requirements' / 'lock.txt').read_text(encoding='utf-8')
+@pytest.fixture(scope='module')
+def asked() -> dict[str, list[str]]:
+    """What setup.py asks for: by extra, and under '' what is always needed."""
     tree = ast.parse((REPOSITORY / 'setup.py').read_text(encoding='utf-8'))
     extras = next(
         ast.literal_eval(node.value)
@@ -181,6 +182,38 @@ def test_lock_has_all_that_setup_asks_for():
     )
     call = tree.body[-1].value
     core = next(ast.literal_eval(k.value) for k in call.keywords if k.arg == 'install_requires')
-    asked = itertools.chain(core, *extras.values())
-    wanted = {re.split('[<>=]', name)[0].lower() for name in asked}
+    return {'': core, **extras}
+
+
+def test_lock_has_all_that_setup_asks_for(asked: dict[str, list[str]]):
+    lock = (REPOSITORY / 'requirements' / 'lock.txt').read_text(encoding='utf-8')
+    names = itertools.chain.from_iterable(asked.values())
+    wanted = {re.split('[<>=]', name)[0].lower() for name in names}
     assert {name for name in wanted if f'\n{name}==' not in lock} == set()
+
+
+# What a package of PyPI is called by rosdep, where that is not python3-NAME.
+ROSDEP = {
+    'pillow': 'python3-pil',
+    'pin': 'pinocchio',
+    'pycollada': 'python3-collada',
+    'pytransform3d': 'python3-pytransform3d-pip',
+    'pyyaml': 'python3-yaml',
+    'rosbags': 'python3-rosbags-pip',
+    'trimesh': 'python3-trimesh-pip',
+}
+
+
+def test_manifest_asks_for_all_that_setup_always_needs(
+    manifest: ET.Element, asked: dict[str, list[str]]
+):
+    names = {re.split('[<>=]', name)[0] for name in asked['']}
+    keys = {element.text for element in manifest.findall('exec_depend')}
+    wanted = {ROSDEP.get(name, f'python3-{name}') for name in names}
+    assert wanted - keys == set()
+    assert set(ROSDEP) <= names
+
+
+def test_what_reads_the_surface_of_the_robot_is_no_extra(asked: dict[str, list[str]]):
+    for name in ('trimesh', 'pycollada'):
+        assert [extra for extra, names in asked.items() if name in names] == ['']

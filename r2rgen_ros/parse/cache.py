@@ -52,7 +52,17 @@ _PIECE_BYTES = 16 * 2**20
 _READERS = 4
 _ANNOTATION = 'annotation.'
 _ROOMS = ('geometry', 'model', 'bags', 'robots', 'parse')
-_LIBRARIES = ('numba', 'numpy', 'open3d', 'pillow', 'pin', 'rosbags', 'scipy', 'trimesh')
+_LIBRARIES = (
+    'numba',
+    'numpy',
+    'open3d',
+    'pillow',
+    'pin',
+    'pycollada',
+    'rosbags',
+    'scipy',
+    'trimesh',
+)
 _TAG = b'Signature: 8a477f597d28d172789f06886806bc55\n# Parsed scenes; see r2rgen_ros.\n'
 _log = logging.getLogger(__name__)
 _writing = threading.Lock()

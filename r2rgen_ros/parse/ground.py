@@ -46,6 +46,7 @@ class Ground:
         background: What a still depth camera sees behind everything; None for clouds.
         view: The robot's surface in every frame, where its meshes are known.
         calibration: How well the camera's pose fits the robot; None where nothing can be compared.
+        remarks: Why the robot's surface is not known.
 
     """
 
@@ -55,6 +56,7 @@ class Ground:
     background: Background | None
     view: RobotView | None = None
     calibration: Calibration | None = None
+    remarks: tuple[str, ...] = ()
 
     def candidates(self, frame: int) -> Candidates:
         """Part what stands on the support in a frame into objects."""
@@ -71,7 +73,7 @@ class Ground:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is wrong with the robot's description or the camera's pose, and what to do."""
-        about_robot = () if self.view is None else self.view.warnings
+        about_robot = self.remarks if self.view is None else self.view.warnings
         about_camera = () if self.calibration is None else self.calibration.warnings
         return (*about_robot, *about_camera)
 
@@ -146,7 +148,8 @@ def survey(
 
     """
     robot = robot_of(demo)
-    view = RobotView.of(demo, mesh_folders)
+    remarks: list[str] = []
+    view = RobotView.of(demo, mesh_folders, remarks.append)
     calibration = None
     if view is not None and demo.has_images:
         calibration = check_calibration(demo, view)
@@ -177,4 +180,4 @@ def survey(
     if support is None:
         reach = np.concatenate([points, *(arm.ee2base[:, :3, 3] for arm in demo.arms)])
         support = assumed_support(points, reach, _MARGIN_M)
-    return Ground(demo, robot, support, background, view, calibration)
+    return Ground(demo, robot, support, background, view, calibration, tuple(remarks))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from r2rgen_ros.robots.kinematics import Robot
 from r2rgen_ros.robots.surface import sample_surface
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
@@ -33,6 +34,7 @@ _STEP_M = 0.03
 
 _MOST_PIXELS = 4
 _KEPT = 4
+_log = logging.getLogger(__name__)
 
 
 def robot_of(demo: Demo) -> Robot | None:
@@ -136,12 +138,19 @@ class RobotView:
         self._tolerance: Tolerance | None = None
 
     @classmethod
-    def of(cls, demo: Demo, mesh_folders: Sequence[Path | str] = ()) -> RobotView | None:
+    def of(
+        cls,
+        demo: Demo,
+        mesh_folders: Sequence[Path | str] = (),
+        tell: Callable[[str], None] = _log.warning,
+    ) -> RobotView | None:
         """Look at the robot of a demonstration.
 
         Args:
             demo: The demonstration.
             mesh_folders: Folders that hold the packages of the robot's meshes, or are these.
+            tell: Called with what is missing of the surface where there is no view that could
+                have it among its own warnings.
 
         Returns:
             The view; None without robot description, joints, or any surface that can be placed.
@@ -155,6 +164,8 @@ class RobotView:
         body = RobotBody.from_urdf(demo.robot_description, demo.base_frame, mesh_folders)
         joints = with_fingers(demo, body)
         if not body.parts(joints.names):
+            for warning in body.warnings:
+                tell(warning)
             return None
         warnings = list(body.warnings)
         lost = body.left_out(joints.names)

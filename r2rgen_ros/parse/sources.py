@@ -33,7 +33,7 @@ from r2rgen_ros.parse.plugins import (
     tracker,
 )
 from r2rgen_ros.parse.tracking import held_by
-from r2rgen_ros.robots.meshes import read_mesh
+from r2rgen_ros.robots.mesh_files import files_beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,9 @@ def source_files(annotation: Annotation, folder: Path) -> tuple[Path, ...]:
         R2RGenError: The empty capture is a folder of several bags.
 
     """
-    found = [located(folder, note.mesh) for note in annotation.objects if note.mesh is not None]
+    meshes = [located(folder, note.mesh) for note in annotation.objects if note.mesh is not None]
+    # A texture that is there now belongs to it; one that comes later is one more file.
+    found = [file for path in meshes for file in (path, *files_beside(path))]
     sources = annotation.sources
     if sources.empty_capture is not None:
         found.append(bag_path(located(folder, sources.empty_capture)))
@@ -124,8 +126,7 @@ def mesh_of(note: ObjectNote, folder: Path) -> Mesh | None:
         'a file',
         f'put it there, {_TAKE_OUT}',
     )
-    surface = read_mesh(path)
-    return Mesh(surface.vertices, surface.faces.astype(np.int64))
+    return Mesh.load(path)
 
 
 def complete_object(
@@ -141,7 +142,8 @@ def complete_object(
         resting: The plane it stands on; None where unknown.
 
     Returns:
-        The whole object, and what a person should know: empty, or why its mesh was not used.
+        The whole object, and what a person should know: empty, or why its mesh was not used, or
+        which of its colours are missing.
 
     Raises:
         R2RGenError: The mesh cannot be read, or is of another size than the object in any unit.
@@ -156,7 +158,8 @@ def complete_object(
         what = f'the mesh {note.mesh} does not fit "{note.name}": {error.found}'
         raise R2RGenError(what, error.expected, error.fix) from None
     if fit.is_trusted:
-        return complete_with_mesh(fit, seen), ''
+        about = f'"{note.name}" ({note.mesh}): {mesh.remark}' if mesh.remark else ''
+        return complete_with_mesh(fit, seen), about
     return complete(seen, space, resting), (
         f'the mesh {note.mesh} is not used: it explains {100 * fit.explained:.0f} % of what was '
         f'seen of "{note.name}", and {100 * fit.violation:.0f} % of it would be where the camera '

@@ -15,7 +15,6 @@ import numpy as np
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.raster import rasterise
-from r2rgen_ros.robots.joint_tree import JointTree
 from r2rgen_ros.robots.kinematics import Robot
 from r2rgen_ros.robots.meshes import MeshFinder, link_surfaces
 from r2rgen_ros.robots.surface import Surface, sample_surface
@@ -67,7 +66,6 @@ class RobotBody:
     def __init__(
         self,
         robot: Robot,
-        joints: JointTree,
         surfaces: dict[str, Surface],
         warnings: Sequence[str] = (),
     ) -> None:
@@ -76,7 +74,6 @@ class RobotBody:
         self.links = tuple(known)
         self.surfaces = tuple(surfaces[name] for name in known)
         self.warnings = tuple(warnings)
-        self._joints = joints
         self._edges = [(robot.base_frame, name) for name in known]
         self._parts: dict[tuple[str, ...], tuple[Part, ...]] = {}
         self._faces: dict[tuple[Part, ...], tuple[NDArray[np.int32], NDArray[np.int32]]] = {}
@@ -100,7 +97,7 @@ class RobotBody:
         """
         robot = Robot.from_urdf(text, base_frame, base_frame)
         surfaces, warnings = link_surfaces(text, MeshFinder(mesh_folders))
-        return cls(robot, JointTree(text), surfaces, warnings)
+        return cls(robot, surfaces, warnings)
 
     def __bool__(self) -> bool:
         """Whether any link has a surface."""
@@ -195,7 +192,7 @@ class RobotBody:
         """Small joints without a position, and how many joints move with each, itself included."""
         parts = [part for part in self.parts(names) if part.extreme]
         joints = {joint for part in parts for joint in self._missing(names, self.links[part.link])}
-        return tuple((joint, len(self._joints.led_by(joint))) for joint in sorted(joints))
+        return tuple((joint, len(self.robot.tree.led_by(joint))) for joint in sorted(joints))
 
     def depth(
         self,
@@ -232,21 +229,21 @@ class RobotBody:
 
     def _missing(self, names: Sequence[str], link: str) -> list[str]:
         """Joints without a position between the base and a link; leaders instead of followers."""
-        between = self._joints.between(self.robot.base_frame, link)
-        lead = {self._joints.leader(joint) for joint in between if joint not in names}
+        between = self.robot.tree.between(self.robot.base_frame, link)
+        lead = {self.robot.tree.leader(joint) for joint in between if joint not in names}
         return sorted(lead - set(names))
 
     def _is_small(self, joint: str) -> bool:
         """Whether a joint has narrow limits, and all that it moves stays close to it."""
         low, high = self.robot.limits([joint])[0]
-        if not high - low <= (NARROW_M if self._joints.slides(joint) else NARROW_RAD):
+        if not high - low <= (NARROW_M if self.robot.tree.slides(joint) else NARROW_RAD):
             return False
         names = self.robot.joint_names
         reach = 0.0
-        for mover in self._joints.led_by(joint):
-            top = self._joints.child(mover)
+        for mover in self.robot.tree.led_by(joint):
+            top = self.robot.tree.child(mover)
             for edge, surface in zip(self._edges, self.surfaces, strict=True):
-                if mover in self._joints.between(self.robot.base_frame, edge[1]):
+                if mover in self.robot.tree.between(self.robot.base_frame, edge[1]):
                     link = (top, edge[1])
                     pose = self.robot.link_poses(names, np.zeros((1, len(names))), [link])[link][0]
                     points = se3.apply(pose, surface.vertices)

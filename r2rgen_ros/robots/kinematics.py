@@ -17,6 +17,7 @@ import pinocchio as pin
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError, check_array, check_finite, require
+from r2rgen_ros.robots.joint_tree import JointTree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -55,15 +56,6 @@ class IkPath:
     first_failed: int = -1
 
 
-@dataclass(frozen=True)
-class _Mimic:
-    """A joint that follows another: q = multiplier * q_master + offset."""
-
-    master: str
-    multiplier: float
-    offset: float
-
-
 class Robot:
     """Kinematics of one end effector, from a URDF.
 
@@ -71,18 +63,17 @@ class Robot:
         base_frame: Name of the link that poses are expressed in.
         end_effector: Name of the link whose pose is asked for.
         joint_names: Movable joints in the order of the URDF's tree, mimic joints included.
+        tree: Which joints lie between the links, and which follow others.
 
     """
 
-    def __init__(
-        self, model: Any, mimics: dict[str, _Mimic], base_frame: str, end_effector: str
-    ) -> None:
+    def __init__(self, model: Any, tree: JointTree, base_frame: str, end_effector: str) -> None:
         self.base_frame = base_frame
         self.end_effector = end_effector
+        self.tree = tree
         self.joint_names: tuple[str, ...] = tuple(model.names)[1:]
         self._model = model
         self._data = model.createData()
-        self._mimics = mimics
         self._links = {
             frame.name: i
             for i, frame in enumerate(model.frames)
@@ -90,7 +81,7 @@ class Robot:
         }
         self._base = self._frame(base_frame)
         self._ee = self._frame(end_effector)
-        above, below = self._supports(self._base), self._supports(self._ee)
+        above, below = tree.chain(base_frame), tree.chain(end_effector)
         require(
             set(above) <= set(below),
             f'"{base_frame}" is not above "{end_effector}" in the robot description',
@@ -115,12 +106,12 @@ class Robot:
 
         """
         try:
-            mimics = _read_mimics(ET.fromstring(text))
+            tree = JointTree(text)
             model = pin.buildModelFromXML(text)
         except (ET.ParseError, ValueError, RuntimeError) as error:
             reason = ' '.join(str(error).split())[:200]
             raise R2RGenError(f'the robot description cannot be read: {reason}', 'a URDF') from None
-        return cls(model, mimics, base_frame, end_effector)
+        return cls(model, tree, base_frame, end_effector)
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -188,8 +179,7 @@ class Robot:
         frames = {link: self._frame(link) for edge in edges for link in edge}
         known = self._known(names)
         for parent, child in edges:
-            between = set(self._supports(frames[parent])) ^ set(self._supports(frames[child]))
-            self._require_joints(between - known, names)
+            self._require_joints(self.tree.between(parent, child) - known, names)
         out2world = self._world_poses(names, values, sorted(set(frames.values())))
         return {
             (parent, child): se3.inverse(out2world[frames[parent]]) @ out2world[frames[child]]
@@ -245,13 +235,8 @@ class Robot:
             raise R2RGenError(f'the robot description has no joint "{name}"', f'one of {have}')
         return self._model.joints[self._model.getJointId(name)]
 
-    def _supports(self, frame: int) -> tuple[str, ...]:
-        """Names of the movable joints between the root and a frame."""
-        joint = self._model.frames[frame].parentJoint
-        return tuple(self._model.names[j] for j in self._model.supports[joint] if j > 0)
-
     def _known(self, names: Sequence[str]) -> set[str]:
-        follow = {name for name, mimic in self._mimics.items() if mimic.master in names}
+        follow = {name for name, mimic in self.tree.mimics.items() if mimic.master in names}
         return set(names) | follow
 
     def _require_joints(self, missing: Iterable[str], names: Sequence[str]) -> None:
@@ -273,7 +258,7 @@ class Robot:
         """Pinocchio's configurations (N, nq) of joint positions (N, J); the rest is neutral."""
         out = np.tile(pin.neutral(self._model), (len(values), 1))
         columns = {name: values[:, i] for i, name in enumerate(names)}
-        for name, mimic in self._mimics.items():
+        for name, mimic in self.tree.mimics.items():
             if name not in columns and mimic.master in columns:
                 columns[name] = mimic.multiplier * columns[mimic.master] + mimic.offset
         for name, column in columns.items():
@@ -429,16 +414,3 @@ class _Solver:
 
 def _split(error: Floats) -> Floats:
     return np.array([np.linalg.norm(error[:3]), np.linalg.norm(error[3:])])
-
-
-def _read_mimics(root: ET.Element) -> dict[str, _Mimic]:
-    out = {}
-    for joint in root.iter('joint'):
-        mimic = joint.find('mimic')
-        if mimic is not None:
-            out[joint.get('name', '')] = _Mimic(
-                mimic.get('joint', ''),
-                float(mimic.get('multiplier', '1')),
-                float(mimic.get('offset', '0')),
-            )
-    return out

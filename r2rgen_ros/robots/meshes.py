@@ -3,13 +3,12 @@
 """The triangles of a robot description's links: where its meshes are, and what is in them.
 
 Names of mesh files are resolved as ROS does (`package://`, `file://`), first below the folders that
-the user gives. COLLADA files are scaled by their unit, and their up axis is ignored, as in RViz.
+the user gives.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import xml.etree.ElementTree as ET
 from functools import lru_cache
 from importlib import metadata
@@ -22,18 +21,24 @@ from scipy.spatial.transform import Rotation
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
-from r2rgen_ros.robots.surface import Surface, merged
+from r2rgen_ros.robots.mesh_files import INSTALL, can_read, read_mesh
+from r2rgen_ros.robots.surface import Surface
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-FORMATS = ('.stl', '.obj', '.ply', '.dae')
+__all__ = ['MeshFinder', 'link_surfaces', 'read_mesh']
+
 HOW_TO_GIVE = 'give the folder that holds it, or source the workspace that has it'
+WITHOUT_READER = (
+    "the robot's surface is left out: its meshes cannot be read without the package trimesh; to "
+    f'fix: {INSTALL}'
+)
+_UNREADABLE = 'COLLADA'
 
 _WHEEL = 'example-robot-data'
-_UNIT = re.compile(rb'<unit\b[^>]*\bmeter\s*=\s*["\']([0-9.eE+-]+)["\']')
 _ROUND = 32  # sides of a cylinder: 0.5 % of its radius lies between it and the round one
 
 
@@ -114,7 +119,8 @@ def link_surfaces(
         finder: Finds the meshes.
 
     Returns:
-        Surfaces by the name of the link, without those that have none; and warnings.
+        Surfaces by the name of the link, without those that have none; and warnings. Where the
+        package that reads meshes is not installed, a warning is all.
 
     Raises:
         R2RGenError: The text is no XML, or a mesh was found but cannot be read.
@@ -124,6 +130,8 @@ def link_surfaces(
         root = ET.fromstring(description)
     except ET.ParseError as error:
         raise R2RGenError(f'the robot description cannot be read: {error}', 'a URDF') from None
+    if not can_read():
+        return {}, (WITHOUT_READER,)
     out: dict[str, Surface] = {}
     lost: dict[str, list[str]] = {}
     for link in root.findall('link'):
@@ -145,12 +153,12 @@ def _link_surface(
         parts = [part for part in found if part is not None]
         if elements and len(parts) == len(elements):
             if kind == 'collision' and missing:
-                _note(lost, missing, ' (its collision geometry serves instead)')
+                _note(lost, missing, finder, ' (its collision geometry serves instead)')
             return Surface.concatenate(parts)
         kinds.append(parts)
     if missing:
         some = any(kinds)
-        _note(lost, missing, '' if not some else ' (the rest of the link is used)')
+        _note(lost, missing, finder, '' if not some else ' (the rest of the link is used)')
     parts = max(kinds, key=len)
     return Surface.concatenate(parts) if parts else None
 
@@ -165,7 +173,7 @@ def _part(element: ET.Element, finder: MeshFinder, missing: list[str]) -> Surfac
     if shape.tag == 'mesh':
         name = shape.get('filename', '')
         path = finder.find(name)
-        if path is None:
+        if path is None or not can_read(path):
             missing.append(name)
             return None
         surface = read_mesh(path)
@@ -175,81 +183,20 @@ def _part(element: ET.Element, finder: MeshFinder, missing: list[str]) -> Surfac
     return surface.moved(_origin(element), scale)
 
 
-def _note(lost: dict[str, list[str]], names: list[str], what_then: str) -> None:
+def _note(lost: dict[str, list[str]], names: list[str], finder: MeshFinder, what_then: str) -> None:
     for name in names:
         kind, _, rest = name.rpartition('://')
         where = f'package "{rest.partition("/")[0]}"' if kind in {'package', 'model'} else name
+        if finder.find(name) is not None:
+            where = _UNREADABLE
         lost.setdefault(where, []).append(rest.rpartition('/')[2] + what_then)
 
 
 def _warning(where: str, names: list[str]) -> str:
     few = ', '.join(names[:3]) + (f' and {len(names) - 3} more' if len(names) > 3 else '')
+    if where == _UNREADABLE:
+        return f'meshes of the robot cannot be read without pycollada: {few}; to fix: {INSTALL}'
     return f'meshes of the robot are not found in {where}: {few}; to fix: {HOW_TO_GIVE}'
-
-
-def read_mesh(path: Path) -> Surface:
-    """Read the triangles of an STL, OBJ, PLY or COLLADA file, once per process, metres.
-
-    Raises:
-        R2RGenError: The file cannot be read, or holds no triangles.
-
-    """
-    if path.suffix.lower() not in FORMATS:
-        raise R2RGenError(f'{path} is no mesh that can be read', f'one of {FORMATS}')
-    info = path.stat()
-    return _read_mesh(path.resolve(), info.st_mtime_ns, info.st_size)
-
-
-@lru_cache(maxsize=256)
-def _read_mesh(path: Path, _changed: int, _size: int) -> Surface:
-    try:
-        import trimesh
-    except ImportError:
-        raise R2RGenError(
-            f'{path.name} cannot be read without the package trimesh', '', 'pip install trimesh'
-        ) from None
-    try:
-        options: dict[str, Any] = {'skip_materials': True} if path.suffix == '.obj' else {}
-        scene: Any = trimesh.load_scene(path, process=False, **options)
-        parts = [part for part in scene.dump() if hasattr(part, 'faces')]
-    except Exception as error:  # each format's reader has its own kinds of error
-        raise R2RGenError(f'the mesh {path} cannot be read: {error}', 'a whole mesh') from error
-    surface = Surface.concatenate(
-        [
-            Surface(np.asarray(part.vertices, np.float64), np.asarray(part.faces, np.int32))
-            for part in parts
-        ]
-    )
-    if not len(surface.faces) or not np.isfinite(surface.vertices).all():
-        raise R2RGenError(f'the mesh {path} has no triangles, or broken ones', 'a whole mesh')
-    unit = _UNIT.search(path.read_bytes()[:65536]) if path.suffix.lower() == '.dae' else None
-    return merged(surface, float(unit.group(1)) if unit else 1.0)
-
-
-def read_coloured_mesh(path: Path) -> list[tuple[tuple[float, float, float], Surface]]:
-    """Read a COLLADA file's triangles by their colour, red, green and blue from 0 to 1.
-
-    Raises:
-        R2RGenError: The file cannot be read.
-
-    """
-    try:
-        import trimesh
-
-        scene: Any = trimesh.load_scene(path)
-    except (ImportError, ValueError) as error:
-        raise R2RGenError(
-            f'{path.name} cannot be read: {error}', '', 'pip install trimesh pycollada'
-        ) from error
-    groups: dict[tuple[float, float, float], list[Any]] = {}
-    for part in scene.dump():
-        colour = tuple(round(float(c) / 255.0, 3) for c in part.visual.material.main_color[:3])
-        groups.setdefault(colour, []).append(part)  # type: ignore[arg-type]
-    out = []
-    for colour, parts in groups.items():
-        whole: Any = trimesh.util.concatenate([trimesh.Trimesh(p.vertices, p.faces) for p in parts])
-        out.append((colour, Surface(np.asarray(whole.vertices), np.asarray(whole.faces, 'i4'))))
-    return out
 
 
 def _primitive(shape: ET.Element) -> Surface:

@@ -11,53 +11,81 @@ import numpy as np
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import require
+from r2rgen_ros.robots.paint import Paint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-_CLOSE_M = 1e-6  # corners of an STL file's triangles that lie this close are one
+CLOSE_M = 1e-6  # corners of an STL file's triangles that lie this close are one
 _OVERSAMPLED = 6
 _PLASTIC = 1.32471795724474602596
 
 
 @dataclass(frozen=True)
 class Surface:
-    """Triangles of a link.
+    """Triangles, of a link for example.
 
     Attributes:
         vertices: (V, 3) float64, link frame, metres.
         faces: (F, 3) int32 indices.
+        paint: Colours of the triangles; None where nobody asked for them.
 
     """
 
     vertices: NDArray[np.float64]
     faces: NDArray[np.int32]
+    paint: Paint | None = None
+
+    def __post_init__(self) -> None:
+        """Check that there are as many colours as triangles."""
+        if self.paint is not None:
+            require(
+                len(self.paint) == len(self.faces),
+                f'{len(self.paint)} triangles have colours',
+                f'{len(self.faces)}, as many as there are',
+            )
 
     @classmethod
     def concatenate(cls, parts: Sequence[Surface]) -> Surface:
-        """Put surfaces into one, in order."""
+        """Put surfaces into one, in order; it has colours if all of them do."""
+        paints = [part.paint for part in parts if part.paint is not None]
         starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
         faces = [part.faces + start for part, start in zip(parts, starts[:-1], strict=True)]
         return cls(
             np.concatenate([np.zeros((0, 3)), *(part.vertices for part in parts)]),
             np.concatenate([np.zeros((0, 3), np.int32), *faces]).astype(np.int32),
+            Paint.concatenate(paints) if parts and len(paints) == len(parts) else None,
         )
 
     def moved(self, a2b: NDArray[np.float64], scale: NDArray[np.float64]) -> Surface:
         """Return the surface scaled per axis and then moved by a transform (4, 4)."""
-        return Surface(se3.apply(a2b, self.vertices * scale), self.faces)
+        return Surface(se3.apply(a2b, self.vertices * scale), self.faces, self.paint)
+
+    def select(self, index: NDArray[np.bool_]) -> Surface:
+        """Return the triangles that a mask (F,) picks, and the vertices that they need."""
+        used, place = np.unique(self.faces[index], return_inverse=True)
+        paint = None if self.paint is None else self.paint.select(index)
+        return Surface(self.vertices[used], place.reshape(-1, 3).astype(np.int32), paint)
 
 
-def merged(surface: Surface, scale: float = 1.0) -> Surface:
-    """Scale a surface, and make one of vertices that coincide; faces keep their order."""
+def merged(surface: Surface, scale: float = 1.0, close: float = CLOSE_M) -> Surface:
+    """Scale a surface, and make one of vertices that coincide; faces keep their order.
+
+    Args:
+        surface: Triangles; those that become lines or points are dropped.
+        scale: What the vertices are multiplied by.
+        close: Vertices that are as near as this are one, after scaling, metres.
+
+    """
     vertices = surface.vertices * scale
-    keys = np.rint(vertices / _CLOSE_M).astype(np.int64)
+    keys = np.rint(vertices / close).astype(np.int64)
     _, first, place = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     faces = place.reshape(-1)[surface.faces].astype(np.int32)
     whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
-    return Surface(vertices[first], np.ascontiguousarray(faces[whole]))
+    paint = None if surface.paint is None else surface.paint.select(whole)
+    return Surface(vertices[first], np.ascontiguousarray(faces[whole]), paint)
 
 
 def sample_surface(surface: Surface, spacing: float) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from r2rgen_ros.model.errors import R2RGenError
-from r2rgen_ros.robots.meshes import read_coloured_mesh
+from r2rgen_ros.robots.mesh_files import read_mesh
 from r2rgen_ros.simulate.mujoco_library import load_mujoco
 from r2rgen_ros.simulate.shapes import Mesh
 
@@ -238,9 +238,17 @@ def _add_servos(spec: Any) -> None:
 
 def _load_looks(path: Path) -> list[Look]:
     """Meshes of a COLLADA file, one per colour."""
-    return [
-        Look(Mesh(part.vertices, part.faces), colour) for colour, part in read_coloured_mesh(path)
-    ]
+    surface = read_mesh(path, painted=True)
+    assert surface.paint is not None
+    colours, first, owner = np.unique(
+        surface.paint.corners[:, 0], axis=0, return_index=True, return_inverse=True
+    )
+    out = []
+    for number in np.argsort(first):
+        part = surface.select(owner.reshape(-1) == number)
+        red, green, blue = (round(float(value) / 255.0, 3) for value in colours[number])
+        out.append(Look(Mesh(part.vertices, part.faces), (red, green, blue)))
+    return out
 
 
 def _load_hull(path: Path) -> Mesh:

@@ -36,16 +36,6 @@ def job(table_demo):
     return Job.prepare(table_demo, *find_annotation(table_demo), CONFIG, seed=3)
 
 
-def content(folder):
-    """Bytes of every file of a dataset but those that tell the time or who is at work."""
-    out = {}
-    for path in sorted(folder.rglob('*')):
-        name = str(path.relative_to(folder))
-        if path.is_file() and name not in {'timings.jsonl', '.lock'}:
-            out[name] = path.read_bytes()
-    return out
-
-
 def _entries(folder):
     return list(Dataset.open(folder).entries())
 
@@ -78,7 +68,7 @@ def test_every_attempt_is_accounted_for(dataset, job, tmp_path):
     assert [json.loads(line)['index'] for line in timed] == list(range(len(lines)))
 
 
-def test_two_workers_write_the_same_bytes_as_one(dataset, job, tmp_path):
+def test_two_workers_write_the_same_bytes_as_one(dataset, job, tmp_path, content):
     generate(job, tmp_path / 'two', 12, workers=2)
 
     assert content(tmp_path / 'two') == content(dataset)
@@ -92,7 +82,9 @@ def test_another_seed_writes_others(dataset, job, tmp_path):
 
 
 @pytest.mark.parametrize('workers', [1, 2])
-def test_an_interrupted_generation_goes_on_as_if_nothing_had_been(dataset, job, tmp_path, workers):
+def test_an_interrupted_generation_goes_on_as_if_nothing_had_been(
+    dataset, job, tmp_path, workers, content
+):
     folder = tmp_path / 'dataset'
 
     def stop(status):
@@ -112,7 +104,7 @@ def test_an_interrupted_generation_goes_on_as_if_nothing_had_been(dataset, job, 
     assert {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in before} == before
 
 
-def test_more_episodes_can_be_asked_for_later(dataset, job, tmp_path):
+def test_more_episodes_can_be_asked_for_later(dataset, job, tmp_path, content):
     folder = tmp_path / 'dataset'
     generate(job, folder, 4)
     before = content(folder)
@@ -136,7 +128,7 @@ def test_a_resume_with_nothing_to_do_changes_nothing(job, tmp_path):
 
 
 @pytest.mark.parametrize('crash', ['line cut short', 'bag without line', 'pending bag'])
-def test_what_a_crash_leaves_is_put_right(dataset, job, tmp_path, crash):
+def test_what_a_crash_leaves_is_put_right(dataset, job, tmp_path, crash, content):
     folder = tmp_path / 'dataset'
     generate(job, folder, 6)
     manifest = folder / 'manifest.jsonl'
@@ -168,7 +160,7 @@ def _changed(job, key, value):
         ('versions', lambda info: {**info['versions'], 'r2rgen_ros': '0.0.0'}),
     ],
 )
-def test_a_dataset_goes_on_only_with_what_it_was_begun_with(job, tmp_path, key, change):
+def test_a_dataset_goes_on_only_with_what_it_was_begun_with(job, tmp_path, key, change, content):
     folder = tmp_path / 'dataset'
     generate(job, folder, 1)
     before = content(folder)
@@ -179,7 +171,7 @@ def test_a_dataset_goes_on_only_with_what_it_was_begun_with(job, tmp_path, key, 
     assert content(folder) == before
 
 
-def test_only_one_process_works_on_a_dataset(job, tmp_path):
+def test_only_one_process_works_on_a_dataset(job, tmp_path, content):
     folder = tmp_path / 'dataset'
     generate(job, folder, 1)
     info = dict(Dataset.open(folder).info)

@@ -25,15 +25,6 @@ CONFIG = GenerateConfig(
 )
 
 
-def _content(folder):
-    out = {}
-    for path in sorted(folder.rglob('*')):
-        name = str(path.relative_to(folder))
-        if path.is_file() and name not in {'timings.jsonl', '.lock'}:
-            out[name] = path.read_bytes()
-    return out
-
-
 @pytest.fixture(scope='module', params=['table_demo', 'virtual_demo'])
 def demo(request, tmp_path_factory):
     """A demonstration of clouds, and one of depth images, with nothing kept of an earlier run."""
@@ -50,7 +41,7 @@ def _job(demo, **how):
     return Job.prepare(demo, *find_annotation(demo), CONFIG, 5, **how)
 
 
-def test_episodes_of_a_kept_scene_are_those_of_a_fresh_one_byte_for_byte(demo, tmp_path):
+def test_episodes_of_a_kept_scene_are_those_of_a_fresh_one_byte_for_byte(demo, tmp_path, content):
     fresh = _job(demo)
     kept = _job(demo)
     assert len(list((demo / FOLDER).glob('*.npz'))) == 1
@@ -61,12 +52,14 @@ def test_episodes_of_a_kept_scene_are_those_of_a_fresh_one_byte_for_byte(demo, t
     generate(fresh, tmp_path / 'fresh', 1)
     generate(kept, tmp_path / 'kept', 1, workers=2)
 
-    want = _content(tmp_path / 'fresh')
+    want = content(tmp_path / 'fresh')
     assert sum(name.endswith('.mcap') for name in want) == 1
-    assert _content(tmp_path / 'kept') == want
+    assert content(tmp_path / 'kept') == want
 
 
-def test_without_the_cache_nothing_is_written_and_the_bytes_are_the_same(table_demo, tmp_path):
+def test_without_the_cache_nothing_is_written_and_the_bytes_are_the_same(
+    table_demo, tmp_path, content
+):
     folder = tmp_path / 'demo'
     shutil.copytree(table_demo, folder, ignore=shutil.ignore_patterns(FOLDER))
 
@@ -75,7 +68,7 @@ def test_without_the_cache_nothing_is_written_and_the_bytes_are_the_same(table_d
     for number in range(2):  # begun with a fresh scene, gone on with a kept one
         generate(_job(folder), tmp_path / 'some', 1 + number, resume=number > 0)
 
-    assert _content(tmp_path / 'some') == _content(tmp_path / 'never')
+    assert content(tmp_path / 'some') == content(tmp_path / 'never')
 
 
 def test_a_dataset_opened_again_finds_the_kept_scene(table_demo, tmp_path):

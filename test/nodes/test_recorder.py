@@ -68,6 +68,21 @@ def record(start, demos):
     return start_recorder
 
 
+@pytest.fixture
+def recording(drive, record, client):
+    """Records a driver for a number of seconds and goes on; returns the recorder."""
+
+    def begin(seconds):
+        drive()
+        recorder = record()
+        client.wait_active('/recorder')
+        assert _trigger(client, 'start').success
+        client.spin(seconds)
+        return recorder
+
+    return begin
+
+
 def _trigger(client, name):
     return client.call(Trigger, f'/recorder/{name}', timeout=30.0)
 
@@ -175,12 +190,8 @@ def test_cancelling_ends_the_recording_and_keeps_it(drive, record, client, demos
     assert _messages(next(demos.iterdir()))[0]
 
 
-def test_discard_leaves_nothing_and_names_never_collide(drive, record, client, demos):
-    drive()
-    record()
-    client.wait_active('/recorder')
-    assert _trigger(client, 'start').success
-    client.spin(0.5)
+def test_discard_leaves_nothing_and_names_never_collide(recording, client, demos):
+    recording(0.5)
     assert _trigger(client, 'discard').success
     assert list(demos.iterdir()) == []
     for count in (1, 2, 3):
@@ -288,12 +299,8 @@ def test_faults_while_recording_show_in_status_diagnostics_and_answer(
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_signals_end_it_cleanly_and_keep_the_recording(drive, record, client, demos, number):
-    drive()
-    recorder = record()
-    client.wait_active('/recorder')
-    assert _trigger(client, 'start').success
-    client.spin(1.0)
+def test_signals_end_it_cleanly_and_keep_the_recording(recording, client, demos, number):
+    recorder = recording(1.0)
     assert recorder.stop(number) == 0
     (path,) = demos.iterdir()
     assert _messages(path)[0]
@@ -324,12 +331,8 @@ def test_a_kill_at_a_random_moment_loses_at_most_a_second(
         assert not ((stamps > found[topic][-1][0]) & (stamps < killed_ns - 1e9)).any(), topic
 
 
-def test_what_a_killed_recorder_leaves_is_saved_by_the_next(drive, record, client, demos):
-    drive()
-    recorder = record()
-    client.wait_active('/recorder')
-    assert _trigger(client, 'start').success
-    client.spin(1.0)
+def test_what_a_killed_recorder_leaves_is_saved_by_the_next(recording, record, client, demos):
+    recorder = recording(1.0)
     recorder.stop(signal.SIGKILL)
     again = record()
     client.until(lambda: 'a recording was cut off; saved as' in again.text)
@@ -440,12 +443,8 @@ def test_a_goal_under_way_is_answered_when_the_node_is_told_to_end(drive, record
     assert 'Traceback' not in recorder.text
 
 
-def test_goals_during_shutdown_are_refused_in_words(drive, record, client, demos):
-    drive()
-    recorder = record()
-    client.wait_active('/recorder')
-    assert _trigger(client, 'start').success
-    client.spin(0.5)
+def test_goals_during_shutdown_are_refused_in_words(recording, client, demos):
+    recorder = recording(0.5)
     request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVE_SHUTDOWN))
     assert client.call(ChangeState, '/recorder/change_state', request).success
     assert not client.send_goal(Record, '/recorder/record', Record.Goal()).accepted

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import sys
-from importlib import util
+from dataclasses import replace
+from importlib import import_module, util
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,6 +29,53 @@ sys.modules[_spec.name] = _staged  # dataclasses look their own module up
 _spec.loader.exec_module(_staged)
 
 CAMERA = PinholeCamera(320, 240, 300.0, 300.0, 159.5, 119.5)
+
+
+class Noisy:
+    """Frames with axial noise of a depth camera, the same at every look."""
+
+    def __init__(self, frames, growth):
+        self.frames = frames
+        self.growth = growth
+
+    def __len__(self):
+        return len(self.frames)
+
+    def __getitem__(self, index):
+        frame = self.frames[index]
+        noise = np.random.default_rng(index).standard_normal(frame.depth.shape)
+        depth = frame.depth + self.growth * frame.depth**2 * noise
+        return replace(frame, depth=depth.astype(np.float32))
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Installs a package that offers plug-ins as pip would, and imports a module of it.
+
+    Takes the text of its modules by path, the text of its entry points, and which module.
+    """
+
+    def put(texts, entries, module):
+        site = tmp_path / 'site'
+        about = site / 'plug_ins-1.0.dist-info'
+        texts = {**texts, f'{about.name}/entry_points.txt': entries}
+        texts[f'{about.name}/METADATA'] = 'Metadata-Version: 2.1\nName: plug-ins\nVersion: 1.0\n'
+        for name, text in texts.items():
+            (site / name).parent.mkdir(parents=True, exist_ok=True)
+            (site / name).write_text(text)
+        monkeypatch.syspath_prepend(str(site))
+        return import_module(module)
+
+    yield put
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, '__file__', None) or '').startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+@pytest.fixture(scope='session')
+def noisy():
+    """Gives a demonstration the noise of a depth camera: its deviation at one metre, metres."""
+    return lambda demo, growth: replace(demo, frames=Noisy(demo.frames, growth))
 
 
 def looking_down(tilt=0.5):

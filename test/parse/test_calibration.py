@@ -15,27 +15,9 @@ from r2rgen_ros.parse.calibration import check_calibration
 from r2rgen_ros.parse.robot import RobotView
 
 
-class Noisy:
-    """Frames with axial noise of a depth camera, the same at every look."""
-
-    def __init__(self, frames, growth):
-        self.frames = frames
-        self.growth = growth
-
-    def __len__(self):
-        return len(self.frames)
-
-    def __getitem__(self, index):
-        frame = self.frames[index]
-        noise = np.random.default_rng(index).standard_normal(frame.depth.shape)
-        depth = frame.depth + self.growth * frame.depth**2 * noise
-        return replace(frame, depth=depth.astype(np.float32))
-
-
 @pytest.fixture(scope='module')
-def demo(virtual_demo):
-    demo = load_demo(virtual_demo)
-    return replace(demo, frames=Noisy(demo.frames, 0.002))
+def demo(virtual_demo, noisy):
+    return noisy(load_demo(virtual_demo), 0.002)
 
 
 @pytest.fixture(scope='module')

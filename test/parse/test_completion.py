@@ -32,6 +32,7 @@ from r2rgen_ros.parse.fusion import View, fuse, fuse_clouds
 from r2rgen_ros.parse.mesh_model import Mesh, complete_with_mesh, register_mesh, unit_of
 from r2rgen_ros.parse.revolution import find_revolution
 from r2rgen_ros.parse.symmetry import find_mirrors
+from r2rgen_ros.robots.paint import Paint
 from r2rgen_ros.simulate import objects
 from r2rgen_ros.simulate.shapes import Mesh as Shape
 from r2rgen_ros.simulate.shapes import bent_tube, revolve
@@ -351,14 +352,16 @@ def test_a_mesh_in_any_pose_and_unit_is_found(name, stands):
     assert {KINDS[kind] for kind in np.unique(done.kinds)} == {'seen', 'mesh'}
 
 
-def test_a_mesh_brings_its_own_colours_else_takes_those_seen():
+def test_colours_that_were_seen_win_over_those_of_the_mesh():
     _, seen, _ = observed('box')
     shape = SHAPES['box']
-    blue = np.tile(np.array([10, 20, 200], dtype=np.uint8), (len(shape.vertices), 1))
-    for colours, wanted in ((blue, (10, 20, 200)), (None, (200, 40, 30))):
-        fit = register_mesh(Mesh(shape.vertices, shape.faces, colours), seen, None, ON_TABLE)
-        shown = complete_with_mesh(fit, seen).cloud.colours
-        assert (np.abs(shown.astype(int) - wanted) <= 1).all()
+    blue = Paint.of_corners(np.tile(np.uint8([10, 20, 200]), (len(shape.faces), 3, 1)))
+    for paint, wanted in ((blue, (10, 20, 200)), (None, (200, 40, 30))):
+        fit = register_mesh(Mesh(shape.vertices, shape.faces, paint), seen, None, ON_TABLE)
+        done = complete_with_mesh(fit, seen)
+        shown, was_seen = done.cloud.colours.astype(int), done.kinds == SEEN
+        assert (np.abs(shown[was_seen] - (200, 40, 30)) <= 1).all()
+        assert (np.abs(shown[~was_seen] - wanted) <= 1).all()
 
 
 def test_the_mesh_of_another_thing_is_not_trusted():

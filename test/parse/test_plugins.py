@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -96,18 +94,9 @@ still = bright_masks:Still
 
 
 @pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A package that offers plug-ins, installed as pip would; yields its module."""
-    (tmp_path / 'bright_masks.py').write_text(MODULE)
-    about = tmp_path / 'bright_masks-1.0.dist-info'
-    about.mkdir()
-    (about / 'METADATA').write_text('Metadata-Version: 2.1\nName: bright-masks\nVersion: 1.0\n')
-    (about / 'entry_points.txt').write_text(ENTRIES)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    import bright_masks
-
-    yield bright_masks
-    sys.modules.pop('bright_masks', None)
+def package(install):
+    """The module of a package that offers plug-ins, installed as pip would."""
+    return install({'bright_masks.py': MODULE}, ENTRIES, 'bright_masks')
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -19,23 +20,6 @@ from r2rgen_ros.simulate import panda
 from r2rgen_ros.simulate.ground_truth import GroundTruth
 
 ARM = len(panda.ARM_JOINTS)
-
-
-class Noisy:
-    """Frames with axial noise of a depth camera, the same at every look."""
-
-    def __init__(self, frames, growth):
-        self.frames = frames
-        self.growth = growth
-
-    def __len__(self):
-        return len(self.frames)
-
-    def __getitem__(self, index):
-        frame = self.frames[index]
-        noise = np.random.default_rng(index).standard_normal(frame.depth.shape)
-        depth = frame.depth + self.growth * frame.depth**2 * noise
-        return replace(frame, depth=depth.astype(np.float32))
 
 
 @pytest.fixture(scope='module')
@@ -60,8 +44,8 @@ def iou(mask, truth):
 
 
 @pytest.mark.parametrize('growth', [0.0, 0.002])
-def test_the_filter_finds_the_robot_and_leaves_the_objects(demo, truth, growth):
-    demo = replace(demo, frames=Noisy(demo.frames, growth))
+def test_the_filter_finds_the_robot_and_leaves_the_objects(demo, truth, noisy, growth):
+    demo = noisy(demo, growth)
     view = RobotView.of(demo)
     for frame in range(0, len(demo), 11):
         mask, labels = view.mask(frame), truth.labels[frame]
@@ -79,8 +63,8 @@ def test_the_drawing_is_the_depth_that_was_measured(demo, truth, view):
         assert np.median(error) < 5e-4
 
 
-def test_the_tolerance_learns_the_noise_of_the_camera(demo):
-    learnt = RobotView.of(replace(demo, frames=Noisy(demo.frames, 0.003))).tolerance
+def test_the_tolerance_learns_the_noise_of_the_camera(demo, noisy):
+    learnt = RobotView.of(noisy(demo, 0.003)).tolerance
     assert learnt.growth == pytest.approx(0.003, rel=0.1)
     assert learnt.flat < 0.003
 
@@ -101,7 +85,8 @@ def test_a_pixel_without_depth_is_not_the_robot(demo, truth, view):
         stamps=demo.stamps[:3],
         frames=frames,
         arms=tuple(
-            replace(arm, ee2base=arm.ee2base[:3], gripper=arm.gripper[:3]) for arm in demo.arms
+            replace(arm, ee2base=arm.ee2base[:3], gripper=arm.gripper[:3], effort=None)
+            for arm in demo.arms
         ),
         sensor=replace(demo.sensor, camera2base=demo.sensor.camera2base[:3]),
         joints=replace(demo.joints, positions=demo.joints.positions[:3]),
@@ -159,12 +144,24 @@ def test_fingers_of_an_unknown_gripper_may_be_anywhere_they_end(demo, truth):
     assert iou(view.mask(0), truth.labels[0] == ROBOT) > 0.97
 
 
-def test_without_description_joints_or_meshes_there_is_no_view(demo):
+def test_without_description_joints_or_meshes_there_is_no_view(demo, caplog):
     assert RobotView.of(replace(demo, robot_description=None)) is None
     assert RobotView.of(replace(demo, joints=None)) is None
+    assert caplog.messages == []
     lost = demo.robot_description.replace('example-robot-data', 'lost_description')
     lost = lost.replace('<box', '<mesh filename="package://lost_description/finger.stl"')
     assert RobotView.of(replace(demo, robot_description=lost)) is None
+    (warning,) = caplog.messages
+    assert 'lost_description' in warning
+
+
+def test_without_the_package_that_reads_meshes_there_is_a_warning_and_no_view(
+    demo, caplog, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, 'trimesh', None)
+    assert RobotView.of(demo) is None
+    (warning,) = caplog.messages
+    assert 'pip install trimesh' in warning
 
 
 def test_links_that_cannot_be_placed_are_named(demo):

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
@@ -77,22 +77,10 @@ slide = near_masks.core:Slide
 
 
 @pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A package that offers plug-ins, installed as pip would; yields its module."""
-    site = tmp_path / 'site'
-    (site / 'near_masks').mkdir(parents=True)
-    (site / 'near_masks' / '__init__.py').write_text('')
-    (site / 'near_masks' / 'core.py').write_text(MODULE)
-    about = site / 'near_masks-1.0.dist-info'
-    about.mkdir()
-    (about / 'METADATA').write_text('Metadata-Version: 2.1\nName: near-masks\nVersion: 1.0\n')
-    (about / 'entry_points.txt').write_text(ENTRIES)
-    monkeypatch.syspath_prepend(str(site))
-    from near_masks import core
-
-    yield core
-    for name in ('near_masks.core', 'near_masks'):
-        sys.modules.pop(name, None)
+def package(install):
+    """The module of a package that offers plug-ins, installed as pip would."""
+    texts = {'near_masks/__init__.py': '', 'near_masks/core.py': MODULE}
+    return install(texts, ENTRIES, 'near_masks.core')
 
 
 @pytest.fixture
@@ -169,6 +157,31 @@ def test_an_object_is_completed_with_its_mesh(box_file, tmp_path, unit):
     assert done.how == ('mesh',)
     np.testing.assert_allclose(np.ptp(done.cloud.points, axis=0), SIZE, atol=0.003)
     assert 0.2 < done.seen_share < 0.8
+
+
+def test_a_texture_colours_what_was_not_seen_and_is_missed_in_one_remark(tmp_path):
+    box = trimesh.creation.box(extents=SIZE)
+    uv = np.random.default_rng(0).random((len(box.vertices), 2))
+    blue = Image.new('RGB', (8, 8), (10, 20, 200))
+    box.visual = trimesh.visual.TextureVisuals(uv, image=blue)
+    box.export(tmp_path / 'box.obj')
+    named = ObjectNote('box', Prompt(point=(0, 0, 0)), mesh='box.obj')
+    beside = [path for path in tmp_path.iterdir() if path.name != 'box.obj']
+    assert set(sources.source_files(Annotation((named,), ()), tmp_path)) == {
+        tmp_path / 'box.obj', *beside,
+    }  # fmt: skip
+    resting = Resting(np.array([0.0, 0.0, 1.0]), 0.0)
+    done, remark = sources.complete_object(named, tmp_path, seen_box(), None, resting)
+    assert remark == ''
+    unseen = done.kinds == KINDS.index('mesh')
+    assert (done.cloud.colours[unseen] == (10, 20, 200)).all()
+    assert (done.cloud.colours[~unseen] == seen_box().cloud.colours[0]).all()
+    (picture,) = (path for path in beside if path.suffix == '.png')
+    picture.unlink()
+    done, remark = sources.complete_object(named, tmp_path, seen_box(), None, resting)
+    assert remark.count(picture.name) == 1
+    assert '"box"' in remark
+    assert done.how == ('mesh',)
 
 
 def test_a_mesh_of_another_thing_is_told_of_and_not_used(tmp_path):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +169,30 @@ def test_a_missing_package_is_one_warning_and_collision_serves_instead():
     assert len(warnings) == 1
     assert 'lost_description' in warnings[0]
     assert 'folder' in warnings[0]
+
+
+def without(monkeypatch, *packages):
+    for name in packages:
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_without_the_package_that_reads_meshes_a_warning_is_all(workspace, monkeypatch):
+    text = urdf(mesh(f'package://arm_description/{INSIDE}'), part('visual', '<sphere radius="1"/>'))
+    without(monkeypatch, 'trimesh')
+    surfaces, (warning,) = link_surfaces(text, MeshFinder([workspace]))
+    assert surfaces == {}
+    assert 'trimesh' in warning
+    assert 'pip install' in warning
+    with pytest.raises(R2RGenError, match='without the package trimesh'):
+        read_mesh(workspace / 'share' / 'arm_description' / INSIDE, painted=True)
+
+
+def test_without_the_package_that_reads_collada_collision_serves_instead(monkeypatch):
+    without(monkeypatch, 'collada')
+    surfaces, (warning,) = link_surfaces(panda.description(), MeshFinder())
+    assert len(surfaces) == 11
+    assert 'pycollada' in warning
+    assert 'collision geometry serves instead' in warning
 
 
 def test_visual_geometry_goes_before_collision_geometry():
