@@ -43,7 +43,7 @@ class Splats:
         )  # fmt: skip
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _draw(
     points: Any, radius: float, fx: float, fy: float, cx: float, cy: float, name: int,
     depth: Any, owner: Any,

@@ -24,6 +24,7 @@ _MOST_GAP_M = 0.018  # higher than this above the plane, what was seen says noth
 _FOOT_M = 0.002
 _STEEP = 0.75
 _FLARE = 0.3
+_OUTWARD = 0.1
 _AROUND_M = 0.0045
 _DENSE = 0.35
 _FLOOR = 0.96
@@ -125,8 +126,12 @@ def extend_to_plane(points: Floats, normals: Floats, resting: Resting) -> Faces:
     # Noise rounds the edge between a wall and the table: nothing flares out on its account.
     down = np.minimum(slope[low, None], 0.0) * normals[low] - resting.up
     down /= np.linalg.norm(down, axis=1, keepdims=True)
+    flat = points @ resting.axes.T
+    away = flat[low] - (flat.min(axis=0) + flat.max(axis=0)) / 2.0
+    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
+    flares = np.einsum('ij,ij->i', down @ resting.axes.T, away) > _OUTWARD
     tree = cKDTree(points)
-    ends = np.isinf(
+    ends = ~flares & np.isinf(
         tree.query(points[low] + 2.5 * _STEP_M * down, distance_upper_bound=_APART_M)[0]
     )
     low, down = low[ends], down[ends]

@@ -10,13 +10,15 @@ object: between grasps its pose is a constant unless several frames agree that i
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.ndimage import binary_closing
 
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.parse.ahead import ahead
 from r2rgen_ros.parse.clusters import clusters
 from r2rgen_ros.parse.evidence import Comparison, Evidence
 from r2rgen_ros.parse.registration import Fit, Surface, exp, log, register
@@ -57,8 +59,8 @@ _TRIES = 8
 _TURNED = 0.02
 _SETTLING = 2
 _CARRIED_M = 0.005
-_AHEAD = 3
 _MOVING = 3
+_PAUSE = 2
 
 
 _CERTAIN = spread(1e-5, 1e-3)
@@ -447,6 +449,7 @@ def follow(
     look_at: Callable[[int], Look],
     camera: PinholeCamera,
     growth: float,
+    tell: Callable[[float], None] = lambda _: None,
 ) -> list[ObjectPath]:
     """Follow objects through a demonstration.
 
@@ -459,19 +462,26 @@ def follow(
         look_at: What a frame shows.
         camera: Intrinsics.
         growth: Standard deviation of the depth at 1 m; it grows with the square of the distance.
+        tell: Called with the share of the work that is done, now and then.
 
     Returns:
         Per object, its path.
 
     """
     count = len(helds[0])
+    frames = (count - 1 - min(first)) + max(first)
+    advanced = itertools.count(1)
+
+    def advance() -> None:
+        tell(next(advanced) / frames)
+
     passes: list[list[list[_Record]]] = []
     for order in (range(count), range(count - 1, -1, -1)):
         followers = [
             _Follower(surface, held, hands, growth, camera, _State(start.copy(), _CERTAIN))
             for surface, start, held in zip(surfaces, starts, helds, strict=True)
         ]
-        _run(followers, first, order, look_at)
+        _run(followers, first, order, look_at, advance)
         passes.append([follower.records for follower in followers])
     return [
         _joined_path(count, forward, backward) for forward, backward in zip(*passes, strict=True)
@@ -483,28 +493,26 @@ def _run(
     first: Sequence[int],
     order: range,
     look_at: Callable[[int], Look],
+    advanced: Callable[[], None],
 ) -> None:
     """Take every object from its first frame to the end of a range of frames."""
     starting = [
         [f for f, begin in zip(followers, first, strict=True) if begin == frame] for frame in order
     ]
-    with ThreadPoolExecutor(1) as ahead:
-        # The next frame is read while this one is thought about.
-        looks: dict[int, Future[Look]] = {}
-        for place, frame in enumerate(order):
-            for later in order[place : place + _AHEAD]:
-                is_wanted = any((later - begin) * order.step > 0 for begin in first)
-                if is_wanted and later not in looks:
-                    looks[later] = ahead.submit(look_at, later)
-            if frame in looks:
-                active = [
-                    follower
-                    for follower, begin in zip(followers, first, strict=True)
-                    if (frame - begin) * order.step > 0
-                ]
-                _advance(active, frame, looks.pop(frame).result())
-            for follower in starting[place]:
-                follower.begin(frame)
+    wanted = [frame for frame in order if any((frame - begin) * order.step > 0 for begin in first)]
+    # The next frame is read while this one is thought about.
+    looks = zip(wanted, ahead(look_at, wanted), strict=True)
+    for place, frame in enumerate(order):
+        active = [
+            follower
+            for follower, begin in zip(followers, first, strict=True)
+            if (frame - begin) * order.step > 0
+        ]
+        if active:
+            _advance(active, *next(looks))
+            advanced()
+        for follower in starting[place]:
+            follower.begin(frame)
 
 
 def _advance(active: Sequence[_Follower], frame: int, look: Look) -> None:
@@ -546,4 +554,6 @@ def _joined_path(count: int, forward: list[_Record], backward: list[_Record]) ->
             carrier[record.frame] = record.carrier
             trusted[record.frame] = record.is_trusted
             moved[record.frame] = record.has_jumped
+    # What moved before and after a frame or two moved in them, however little they tell.
+    moved |= binary_closing(np.pad(moved, _PAUSE), np.ones(_PAUSE + 1, dtype=bool))[_PAUSE:-_PAUSE]
     return ObjectPath(poses, residual, carrier, trusted, moved)

@@ -22,6 +22,7 @@ from r2rgen_ros.parse.labelling import Labeller, drawing
 from r2rgen_ros.parse.looks import Looks
 from r2rgen_ros.parse.registration import Surface
 from r2rgen_ros.parse.sources import complete_object, tracked_paths
+from r2rgen_ros.parse.steps import Steps
 from r2rgen_ros.parse.views import object_views, seed_views, telling_frames
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _LEAST_NOISE = 1e-4
 _HIGH_M = 0.02
 _CARRIED_FRAMES = 60
 _RADIUS_M = 0.0025
+_FIRST_PASS, _SECOND_PASS = 0.4, 0.8  # share of the time after which each ends, about
 
 
 class ImageParser:
@@ -73,7 +75,7 @@ class ImageParser:
         self._notes = annotation.objects
         self._folder = folder
         self._remarks: list[str] = []
-        self._progress = progress
+        self._steps = Steps(progress, len(ground.demo))
         pairs = list(zip(snapshots, chosen, strict=True))
         self._pixels = [snapshot.index[places] for snapshot, places in pairs]
         self._starts = [
@@ -113,13 +115,13 @@ class ImageParser:
         ]
         self._check(seeds)
         surfaces = [Surface.of(seen) for seen in seeds]
-        paths = self._follow(surfaces)
+        paths = self._follow(surfaces, self._steps.part(0.0, _FIRST_PASS))
         self._uncover(surfaces, paths)
         views = self._views(surfaces, paths)
         seen = self._fused(seeds, views)
         if any((path.carrier >= 0).any() or path.has_moved.any() for path in paths):
             surfaces = [Surface.of(each) for each in seen]
-            paths = self._follow(surfaces)
+            paths = self._follow(surfaces, self._steps.part(_FIRST_PASS, _SECOND_PASS))
             views = self._views(surfaces, paths)
             seen = self._fused(seeds, views)
         completed = [
@@ -149,7 +151,9 @@ class ImageParser:
                     'no depth: cover or paint them',
                 )
 
-    def _follow(self, surfaces: Sequence[Surface]) -> list[ObjectPath]:
+    def _follow(
+        self, surfaces: Sequence[Surface], tell: Callable[[float], None]
+    ) -> list[ObjectPath]:
         demo = self.ground.demo
         assert demo.sensor is not None
         named = self.annotation.sources.tracker
@@ -165,6 +169,7 @@ class ImageParser:
             self.looks,
             demo.sensor.camera,
             self.behind.noise,
+            tell,
         )
 
     def _uncover(self, surfaces: Sequence[Surface], paths: Sequence[ObjectPath]) -> None:
@@ -242,10 +247,11 @@ class ImageParser:
             self.looks, [done.cloud.points.astype(np.float64) for done in completed]
         )
         labels = []
-        for frame in range(len(self.ground.demo)):
-            labels.append(labeller.label(frame, [path.poses[frame] for path in paths]))
-            if self._progress is not None:
-                self._progress(1)
+        poses = [[path.poses[frame] for path in paths] for frame in range(len(self.ground.demo))]
+        labelled = self._steps.part(_SECOND_PASS, 1.0)
+        for image in labeller.label_all(poses):
+            labels.append(image)
+            labelled(len(labels) / len(poses))
         measured = labeller.environment()
         depth = np.where(np.isfinite(measured), measured, self.behind.depth)
         behind = Background(depth.astype(np.float32), self.behind.colour, self.behind.noise)

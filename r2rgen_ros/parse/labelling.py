@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.ndimage import uniform_filter
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.splat import NOBODY, Splats
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN
+from r2rgen_ros.parse.ahead import ahead
 from r2rgen_ros.parse.clusters import clusters
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
 _RADIUS_M = 0.0016
 _TOLERANCE_M = 0.006
 _SIGMAS = 4.0
-_RISE_M = 0.0015
+_RISE_M, _SURE_RISE_M = 0.0008, 0.0015
+_CLOSER_M = 0.002
+_WITHIN = 6
 _GAP_M = 0.02
 _STRANGER = 400
 _NEAR_M = 0.03
@@ -69,7 +73,7 @@ def draw_objects(
     clouds: Sequence[Floats],
     poses: Sequence[Floats],
 ) -> tuple[Splats, NDArray[np.bool_]]:
-    """Draw objects at their poses, and compare with what was measured.
+    """Draw objects at their poses, and find the pixels that surely show them.
 
     Args:
         looks: The frames.
@@ -79,20 +83,48 @@ def draw_objects(
         poses: Per object, (4, 4) object2base.
 
     Returns:
-        The drawing, and where (H, W) the depth is that of the object drawn there.
+        The drawing, and where (H, W) the depth is that of the object drawn there, and not the
+        robot's.
 
     """
     sensor = looks.ground.demo.sensor
     assert sensor is not None
     drawn = drawing(sensor, frame, clouds, poses)
+    on = _agrees(looks, drawn, depth, _SURE_RISE_M)
+    robot = looks.robot(frame)
+    return drawn, on if robot is None else on & ~robot
+
+
+def _agrees(
+    looks: Looks, drawn: Splats, depth: NDArray[np.float32], rise: float
+) -> NDArray[np.bool_]:
+    """Where (H, W) a depth is that of the object drawn there.
+
+    What is as deep as the environment must be drawn before it, by `rise` metres.
+    """
     with np.errstate(invalid='ignore'):
         reach = np.maximum(_TOLERANCE_M, _SIGMAS * looks.behind.noise * depth**2)
         on = (drawn.owner != NOBODY) & (np.abs(depth - drawn.depth) <= reach)
-        # What is as deep as the environment must be drawn before it.
         behind = np.where(np.isnan(looks.behind.depth), np.inf, looks.behind.depth)
-        on &= looks.before(depth) | (drawn.depth < behind - _RISE_M)
-    robot = looks.robot(frame)
-    return drawn, on if robot is None else on & ~robot
+        return np.asarray(on & (looks.before(depth) | (drawn.depth < behind - rise)))
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What is known of a frame before its objects are drawn; images (H, W).
+
+    Attributes:
+        depth: Metres.
+        before: What lies before the environment.
+        robot: What shows the robot; None where its surface is not known.
+        surface: Depth of the drawn robot, metres; None where that is not known.
+
+    """
+
+    depth: NDArray[np.float32]
+    before: NDArray[np.bool_]
+    robot: NDArray[np.bool_] | None = None
+    surface: NDArray[np.float32] | None = None
 
 
 @dataclass
@@ -116,6 +148,17 @@ class Labeller:
         self._total = np.zeros(shape, dtype=np.float64)
         self._count = np.zeros(shape, dtype=np.int32)
 
+    def label_all(self, poses: Sequence[Sequence[Floats]]) -> Iterator[NDArray[np.uint8]]:
+        """Yield the labels (H, W) of every frame.
+
+        Args:
+            poses: Per frame and object, (4, 4) object2base.
+
+        """
+        frames = ahead(self._measured, range(len(poses)))
+        for frame, measured in enumerate(frames):
+            yield self._label(frame, poses[frame], measured)
+
     def label(self, frame: int, poses: Sequence[Floats]) -> NDArray[np.uint8]:
         """Return the labels (H, W) of a frame.
 
@@ -124,29 +167,36 @@ class Labeller:
             poses: Per object, (4, 4) object2base in it.
 
         """
-        looks = self.looks
-        depth = looks.depth(frame)
-        drawn, on = draw_objects(looks, frame, depth, self.clouds, poses)
-        before, valid = looks.before(depth), np.isfinite(depth)
-        robot = looks.robot(frame)
-        labels = np.full(depth.shape, ENVIRONMENT, dtype=np.uint8)
-        labels[before] = ROBOT
-        labels[on] = FIRST_OBJECT + drawn.owner[on]
-        if robot is not None:
+        return self._label(frame, poses, self._measured(frame))
+
+    def _measured(self, frame: int) -> _Measured:
+        """Read a frame and draw its robot."""
+        depth, view = self.looks.depth(frame), self.looks.ground.view
+        if view is None:
+            return _Measured(depth, self.looks.before(depth))
+        mask, surface = self.looks.robot(frame), view.drawing(frame).depth
+        return _Measured(depth, self.looks.before(depth), mask, surface)
+
+    def _label(self, frame: int, poses: Sequence[Floats], measured: _Measured) -> NDArray[np.uint8]:
+        looks, sensor = self.looks, self.looks.ground.demo.sensor
+        assert sensor is not None
+        depth, robot, surface = measured.depth, measured.robot, measured.surface
+        drawn = drawing(sensor, frame, self.clouds, poses)
+        on = _agrees(looks, drawn, depth, _RISE_M)
+        labels = np.where(measured.before, np.uint8(ROBOT), np.uint8(ENVIRONMENT))
+        hole = ~np.isfinite(depth)
+        if robot is not None and surface is not None:
+            with np.errstate(invalid='ignore'):
+                # The robot's mask is wide; what lies on an object in its grasp is the object's.
+                off = np.abs(depth - drawn.depth) + _CLOSER_M
+                on &= ~robot | ~(np.abs(depth - surface) < off)
+                open_ = ~(surface < drawn.depth)
             labels[robot] = ROBOT
-        labels[~valid] = UNSEEN
-        hole = ~valid & (drawn.owner != NOBODY) & self._is_open(frame, drawn.depth)
-        labels[hole] = FIRST_OBJECT + drawn.owner[hole]
+            on |= hole & _within(drawn.owner != NOBODY) & open_
+        labels[hole] = UNSEEN
+        labels[on] = FIRST_OBJECT + drawn.owner[on]
         self._take_in(labels, depth, (labels == ROBOT) & _not(robot), frame)
         return labels
-
-    def _is_open(self, frame: int, depth: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Where (H, W) the robot is not drawn before a depth, so that a hole may be an object's."""
-        view = self.looks.ground.view
-        if view is None:
-            return np.zeros(depth.shape, dtype=bool)
-        robot = view.drawing(frame).depth
-        return np.asarray(~(robot < depth))
 
     def _take_in(
         self,
@@ -192,6 +242,12 @@ def _beside(
         is_object = (name >= FIRST_OBJECT) & (name != UNSEEN)
         out = np.where((out < 0) & is_object, name, out)
     return out
+
+
+def _within(drawn: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What is drawn (H, W) less its outermost pixels, which are wider than the object by half."""
+    around = uniform_filter(drawn.astype(np.float32), 3, mode='constant') * 9.0
+    return np.asarray(drawn & (around > _WITHIN - 0.5))
 
 
 def _not(mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | bool:

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 _SAMPLE = 500
 _TURNS = 24
 _MOST_FREE = 0.10  # of a turn about the axis, for one point
-_LEAST_ROUND = 0.75  # share of the points whose turns keep out of free space
+_LEAST_ROUND = 0.65  # share of the points whose turns keep out of free space
 _MOST_RIPPLE_M = 0.0015
 _TILT_STEP = 0.08
 _MOST_SHIFT_M = 0.006
 _PROFILE = 4000
+_TOGETHER_M = 0.004
 _LEAST_TOGETHER = 6
 
 
@@ -142,8 +143,11 @@ def revolve(seen: Seen, found: Revolution, spacing: float) -> tuple[Floats, Floa
     profile = measured
     for _ in range(2):
         profile, _ = _smooth(profile, turned, measured, turned)
-    near = cKDTree(measured).query_ball_point(profile, 0.004, return_length=True)
-    # A lone point would become a whole ring.
+    # A lone point, or one that noise has turned the other way, would become a whole ring.
+    tree = cKDTree(np.hstack([measured, _TOGETHER_M * turned]))
+    near = tree.query_ball_point(
+        np.hstack([profile, _TOGETHER_M * turned]), _TOGETHER_M, return_length=True
+    )
     sure = np.flatnonzero(near >= _LEAST_TOGETHER)
     index = sure[_apart(profile[sure], turned[sure], spacing)]
     if not len(index):
