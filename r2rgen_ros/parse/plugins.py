@@ -22,8 +22,6 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from numpy.typing import NDArray
 
     from r2rgen_ros.geometry.cloud import Cloud
@@ -62,25 +60,6 @@ class MaskSource(Protocol):
 
         Returns:
             As many (H, W) masks.
-
-        """
-
-
-@runtime_checkable
-class MaskPropagator(MaskSource, Protocol):
-    """A mask source that also follows its masks through the frames."""
-
-    def propagate(
-        self, frames: Iterable[tuple[Colour, Depth]], masks: Sequence[Mask], /
-    ) -> Iterable[Sequence[Mask]]:
-        """Return the masks of every frame.
-
-        Args:
-            frames: Colour and depth of one frame after another; may be read only once.
-            masks: Masks of the first of them.
-
-        Returns:
-            Per frame, the first included, as many (H, W) masks in the same order.
 
         """
 
@@ -150,50 +129,6 @@ def ask_masks(
     except Exception as error:
         raise _failed(who, error) from error
     return _checked_masks(who, found, len(prompts), depth.shape)
-
-
-def follow_masks(
-    source: MaskPropagator, frames: Iterable[tuple[Colour, Depth]], masks: Sequence[Mask]
-) -> Iterator[tuple[Mask, ...]]:
-    """Yield the masks of one frame after another, checked.
-
-    Args:
-        source: A mask source that can follow masks.
-        frames: Colour and depth of each frame.
-        masks: Masks (H, W) of the first frame.
-
-    Raises:
-        R2RGenError: The source cannot follow masks, failed, or returned something else.
-
-    """
-    who = f'mask source "{_name(source)}"'
-    if not isinstance(source, MaskPropagator):
-        raise R2RGenError(f'{who} cannot follow masks', 'a method "propagate"')
-    given, returned = 0, 0
-
-    def counted() -> Iterator[tuple[Colour, Depth]]:
-        nonlocal given
-        for colour, depth in frames:
-            given += 1
-            yield colour.copy(), depth.copy()
-
-    try:
-        answers = iter(source.propagate(counted(), tuple(mask.copy() for mask in masks)))
-    except Exception as error:
-        raise _failed(who, error) from error
-    while True:
-        try:
-            found = next(answers)
-        except StopIteration:
-            break
-        except Exception as error:
-            raise _failed(who, error) from error
-        returned += 1
-        yield _checked_masks(who, found, len(masks), masks[0].shape if masks else (0, 0))
-    # Frames that the source did not ask for are missing from its answer too.
-    given = len(frames) if isinstance(frames, Sequence) else given + sum(1 for _ in frames)
-    if returned != given:
-        raise R2RGenError(f'{who} returned masks for {returned} frames', f'for all {given}')
 
 
 def ask_tracker(

@@ -37,13 +37,6 @@ class Bright:
                 out.append(mask)
         return out
 
-    def propagate(self, frames, masks):
-        first = None
-        for colour, depth in frames:
-            grey = colour.mean(axis=2)
-            first = first or [np.median(grey[mask]) for mask in masks]
-            yield [np.abs(grey - value) < 10 for value in first]
-
 
 class Still:
     name = 'still'
@@ -69,7 +62,7 @@ class Answers:
             raise self.answer
         return self.answer
 
-    masks = propagate = track = _say
+    masks = track = _say
 
 
 wayward = Answers(None)
@@ -117,17 +110,6 @@ def test_a_mask_source_is_found_by_its_name_or_place(package, image, name):
     np.testing.assert_array_equal(first, image[0][..., 0] == 250)
     np.testing.assert_array_equal(second, image[0][..., 0] == 120)
     assert image[0].max() == 250
-
-
-def test_masks_are_followed_through_the_frames(package, image):
-    source = plugins.mask_source('bright')
-    colour, depth = image
-    shifted = [np.roll(colour, shift, axis=1) for shift in range(4)]
-    first = plugins.ask_masks(source, colour, depth, [(5, 5)])
-    found = list(plugins.follow_masks(source, ((c, depth) for c in shifted), first))
-    assert len(found) == 4
-    for (mask,), frame in zip(found, shifted, strict=True):
-        np.testing.assert_array_equal(mask, frame[..., 0] == 250)
 
 
 def test_a_tracker_is_found_and_asked(package, table):
@@ -181,28 +163,6 @@ def test_what_cannot_be_used_says_why(package, name, words):
 def test_masks_that_are_none_name_their_source(package, image, answer, words):
     with pytest.raises(R2RGenError, match=words):
         plugins.ask_masks(package.Answers(answer), *image, [(5, 5)])
-
-
-@pytest.mark.parametrize(
-    ('answer', 'words'),
-    [
-        (RuntimeError('lost it'), 'failed: RuntimeError: lost it'),
-        (None, 'failed: TypeError'),
-        ([[np.zeros((20, 30), bool)]], 'masks for 1 frames; expected for all 3'),
-        ([[]] * 3, 'returned 0 masks'),
-    ],
-)
-def test_masks_that_are_not_followed_name_their_source(package, image, answer, words):
-    source = package.Answers(answer)
-    for frames in ([image] * 3, iter([image] * 3)):
-        with pytest.raises(R2RGenError, match=words):
-            list(plugins.follow_masks(source, frames, [np.zeros((20, 30), bool)]))
-
-
-def test_a_source_of_single_images_follows_nothing(package, image):
-    single = type('Single', (), {'name': 'single', 'masks': lambda *a: []})()
-    with pytest.raises(R2RGenError, match='"single" cannot follow masks'):
-        list(plugins.follow_masks(single, [image], []))
 
 
 def test_poses_in_single_precision_become_rigid(package, table):
