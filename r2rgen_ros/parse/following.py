@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.geometry.camera import PinholeCamera
+    from r2rgen_ros.model.annotation import SupportPlane
     from r2rgen_ros.parse.evidence import Look
 
     Floats = NDArray[np.float64]
@@ -50,6 +51,8 @@ _VISIBLE = 0.4
 _GAIN = 0.05
 _DENIES = 0.5
 _HAND_M = 0.35
+_SUNK_M = 0.01
+_GUESS_RAD = 0.8
 _RESTING_STRIDE = 3
 _SEARCH_M = 0.6
 _YAWS = 8
@@ -111,6 +114,8 @@ class _State:
     moving: int = 0
     lost: int = 0
     denied: Fit | None = None
+    guessed: bool = False
+    """Whether it was found again turned so far that another side of it may look the same."""
     instead: int | None = None
     """What moves the object where that is not what a person said; until they say otherwise."""
 
@@ -139,6 +144,7 @@ class _Follower:
     hands: Sequence[Floats]
     growth: float
     camera: PinholeCamera
+    support: SupportPlane
     state: _State
     records: list[_Record] = field(default_factory=list)
 
@@ -215,9 +221,9 @@ class _Follower:
 
         """
         state = self.state
-        process = self._process(frame)
-        record = _Record(frame, predicted, state.covariance + process, predicted,
-                         state.covariance + process, carrier=self._carrier)  # fmt: skip
+        spread = state.covariance + self._process(frame)
+        record = _Record(frame, predicted, spread, predicted, spread,
+                         is_trusted=not state.guessed, carrier=self._carrier)  # fmt: skip
         self.records.append(record)
         fit = self._fit(predicted, points, look, _REACH_M)
         if not self._stands(fit, predicted, look):
@@ -228,7 +234,7 @@ class _Follower:
                 self._jump(record, fit)
                 return
             seen = self._evidence(predicted, look).seen >= _SEEN
-            record.is_trusted = not seen and not state.lost
+            record.is_trusted &= not seen and not state.lost
             state.lost += int(seen)
             self._keep(record)
             return
@@ -272,9 +278,23 @@ class _Follower:
             if far is None:
                 continue
             seen = self._evidence(far.pose, look)
+            if self._sinks(far.pose):
+                continue
             if seen.share > found.share + _GAIN and seen.agree > found.agree:
                 best, carrier, found = far, arm, seen
         return best, carrier
+
+    def _sinks(self, pose: Floats) -> bool:
+        """Whether the object would be in the support, which hides that, farther than it is now.
+
+        Its foot may never have been seen, and is then where the support is.
+        """
+        if not np.isfinite(self.support.residual):
+            return False
+        points = self.surface.points
+        low = float(self.support.height(se3.apply(pose, points)).min())
+        before = float(self.support.height(se3.apply(self.state.pose, points)).min())
+        return low < min(before, 0.0) - _SUNK_M
 
     def _mover(self, record: _Record, fit: Fit) -> int:
         """What moved the object to a fit: by whom it would have come closer than it was thought."""
@@ -333,7 +353,7 @@ class _Follower:
                 continue
             seen = self._evidence(fit.pose, look)
             enough = max(_SEEN, _VISIBLE * (seen.seen + seen.hidden))
-            if seen.seen < enough or seen.share <= _AGREES:
+            if seen.seen < enough or seen.share <= _AGREES or self._sinks(fit.pose):
                 continue
             # Of faces that look alike the one that it showed before.
             value = seen.share - _TURNED * float(se3.angle_between(self.state.pose, fit.pose))
@@ -388,7 +408,7 @@ class _Follower:
         slips = slips and self._is_better(record.predicted, fit, look)
         measured = sure if slips else measured
         if strays and not slips:
-            record.is_trusted = self._stands(None, record.predicted, look)
+            record.is_trusted &= self._stands(None, record.predicted, look)
             self._keep(record)
             return
         if slips and state.moving == 0:
@@ -428,6 +448,9 @@ class _Follower:
         record.pose = fit.pose
         state.pose, state.covariance = record.pose, record.covariance
         state.lost, state.denied, state.moving = 0, None, _MOVING
+        turn = float(se3.angle_between(record.predicted, fit.pose))
+        state.guessed = state.guessed or turn > _GUESS_RAD
+        record.is_trusted = not state.guessed
 
 
 def _smoothed(records: list[_Record]) -> list[Floats]:
@@ -449,6 +472,7 @@ def follow(
     look_at: Callable[[int], Look],
     camera: PinholeCamera,
     growth: float,
+    support: SupportPlane,
     tell: Callable[[float], None] = lambda _: None,
 ) -> list[ObjectPath]:
     """Follow objects through a demonstration.
@@ -462,6 +486,7 @@ def follow(
         look_at: What a frame shows.
         camera: Intrinsics.
         growth: Standard deviation of the depth at 1 m; it grows with the square of the distance.
+        support: The plane that nothing sinks into.
         tell: Called with the share of the work that is done, now and then.
 
     Returns:
@@ -478,7 +503,7 @@ def follow(
     passes: list[list[list[_Record]]] = []
     for order in (range(count), range(count - 1, -1, -1)):
         followers = [
-            _Follower(surface, held, hands, growth, camera, _State(start.copy(), _CERTAIN))
+            _Follower(surface, held, hands, growth, camera, support, _State(start.copy(), _CERTAIN))
             for surface, start, held in zip(surfaces, starts, helds, strict=True)
         ]
         _run(followers, first, order, look_at, advance)
@@ -536,7 +561,8 @@ def _advance(active: Sequence[_Follower], frame: int, look: Look) -> None:
 def _rest(follower: _Follower, frame: int, pose: Floats) -> None:
     state = follower.state
     spread = state.covariance + _RESTING
-    follower.records.append(_Record(frame, pose, spread, pose, spread))
+    trusted = not state.guessed
+    follower.records.append(_Record(frame, pose, spread, pose, spread, is_trusted=trusted))
     state.covariance = spread
     state.resting += 1
 

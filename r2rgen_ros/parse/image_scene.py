@@ -169,6 +169,7 @@ class ImageParser:
             self.looks,
             demo.sensor.camera,
             self.behind.noise,
+            self.ground.support,
             tell,
         )
 

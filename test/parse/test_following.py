@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,7 @@ def paths(stage, helds, first=None):
         [block.surface(stage.pose, frame) for block, frame in pairs],
         [block.path[frame] for block, frame in pairs],
         first, helds, [stage.hand], stage.looks(), stage.camera, stage.growth,
+        stage.looks().ground.support,
     )  # fmt: skip
 
 
@@ -130,6 +133,22 @@ def test_what_falls_out_of_the_hand_is_found_below(staged):
     check(path, stage.blocks[0], [*range(17), *range(20, 30)])
     assert (path.carrier[19:] == -1).all()
     assert not path.is_trusted[17:20].all() or path.has_moved[17:20].any()
+
+
+@pytest.mark.parametrize('axis', [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, -1.0, 0.0)])
+@pytest.mark.parametrize('yaw', [0, 40])
+def test_what_falls_over_is_not_sunk_into_the_table_and_not_trusted(staged, axis, yaw):
+    lying = staged.at(0.02, 0.03, 0.03, yaw) @ se3.compose(
+        se3.rotation_about(axis, np.pi / 2), np.zeros(3)
+    )
+    stage = staged.carried(drop=(18, lying))
+    (path,) = paths(stage, [holds(HOLD)])
+    check(path, stage.blocks[0], slice(17))
+    assert path.is_trusted[:17].all()
+    assert not path.is_trusted[20:].any()  # a side that was never seen may look the same
+    corners = np.array(list(itertools.product(*[(-a / 2, a / 2) for a in (0.06, 0.05, 0.08)])))
+    lowest = se3.apply(path.poses[-1], corners)[:, 2].min()
+    assert lowest > -0.015
 
 
 def test_hidden_for_a_while_is_not_moved(staged):
