@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -134,6 +135,7 @@ class RobotView:
         counts = [len(body.surfaces[part.link].faces) for part in parts]
         self.part_of_face = np.repeat(np.arange(len(parts)), counts)
         self._drawings: dict[int, Drawing] = {}
+        self._lock = threading.Lock()
         self._trees: dict[int, tuple[cKDTree, Floats]] = {}
         self._tolerance: Tolerance | None = None
 
@@ -189,16 +191,22 @@ class RobotView:
         return np.asarray(self.correction @ self.demo.sensor.camera2base[frame])
 
     def drawing(self, frame: int) -> Drawing:
-        """Draw the robot alone as the camera of a frame should see it; needs a camera."""
-        if frame not in self._drawings:
-            while len(self._drawings) >= _KEPT:
-                self._drawings.pop(next(iter(self._drawings)))
+        """Draw the robot alone as the camera of a frame should see it; needs a camera.
+
+        Several threads may draw at a time.
+        """
+        found = self._drawings.get(frame)
+        if found is None:
             assert self.demo.sensor is not None
             part2camera = se3.inverse(self.camera2base(frame)) @ self.poses[frame]
             vertices, faces, _ = self.body.triangles_at(self.joints.names, part2camera)
             depth, face = rasterise(vertices, faces, self.demo.sensor.camera)
-            self._drawings[frame] = Drawing(depth, face, vertices, faces)
-        return self._drawings[frame]
+            found = Drawing(depth, face, vertices, faces)
+            with self._lock:
+                self._drawings[frame] = found
+                while len(self._drawings) > _KEPT:
+                    self._drawings.pop(next(iter(self._drawings)))
+        return found
 
     @property
     def tolerance(self) -> Tolerance:
@@ -208,14 +216,19 @@ class RobotView:
             self._tolerance = learn_from_images(self) if images else learn_from_clouds(self)
         return self._tolerance
 
-    def mask(self, frame: int) -> NDArray[np.bool_]:
+    def mask(self, frame: int, depth: NDArray[np.float32] | None = None) -> NDArray[np.bool_]:
         """Pixels (H, W) of a depth image that show the robot.
 
         A pixel does if its depth is that of the drawn robot there or a few pixels beside, to the
         tolerance, or if it hangs between the edge of the robot and what is behind. What is before
         the robot or beside it is not the robot; nor is a pixel without depth.
+
+        Args:
+            frame: The frame.
+            depth: Its depth (H, W) in metres, where that has been read; None to read it.
+
         """
-        measured = self.demo.frames[frame].depth
+        measured = self.demo.frames[frame].depth if depth is None else depth
         assert measured is not None
         drawn = self.drawing(frame).depth
         seen = np.isfinite(drawn)

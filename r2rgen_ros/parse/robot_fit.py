@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+_THREADS = 2
 _STRIDE = 3  # of the measured pixels, where nearest points are asked for
 _PER_FRAME = 2500
 _PER_COARSE_FRAME = 600
@@ -119,7 +121,9 @@ def gather(view: RobotView, looks: Sequence[Look], gate: float, *, by_pixel: boo
         by_pixel: Whether the points of the same pixel are paired, or the nearest ones.
 
     """
-    return Pairs.concatenate([_pairs(view, look, gate, by_pixel) for look in looks])
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = pool.map(lambda look: _pairs(view, look, gate, by_pixel), looks)
+        return Pairs.concatenate(list(found))
 
 
 def _pairs(view: RobotView, look: Look, gate: float, by_pixel: bool) -> Pairs:
