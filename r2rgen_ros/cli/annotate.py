@@ -320,7 +320,7 @@ def _serve(args: argparse.Namespace) -> dict[str, Any]:
         from r2rgen_ros.page.site import open_site
     except ImportError:
         raise R2RGenError(
-            'the page needs viser, which is not installed', '', "run: pip install 'r2rgen_ros[ui]'"
+            'the page needs viser, which is not installed', '', 'run: pip install viser'
         ) from None
     if not args.demo.exists():
         raise R2RGenError(f'there is no {args.demo}', 'a bag or the folder of one')

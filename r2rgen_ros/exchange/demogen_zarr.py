@@ -104,7 +104,7 @@ def _open_arrays(path: Path) -> dict[str, Any]:
         raise R2RGenError(
             'reading DemoGen files needs zarr, which is not installed',
             '',
-            "run: pip install 'r2rgen_ros[exchange]'",
+            'run: pip install zarr',
         ) from None
     require(path.is_dir(), f'there is no zarr folder at {path}', 'a folder', 'check the path')
     arrays = {}

@@ -283,7 +283,10 @@ class Session:
             return
         new = name or old
         before = self._before(f'the click for "{new}"')
-        draft = edits.repointed(self._seeded(), old, ObjectNote(new, prompt))
+        seeded = self._seeded()
+        known = {note.name: note for note in seeded.clicks}
+        note = replace(known.get(old, ObjectNote(new, prompt)), prompt=prompt, grasps=())
+        draft = edits.repointed(seeded, old, replace(note, name=new))
         self._kept = tuple(edits.in_other_words(skill, {old: new}) for skill in self._kept)
         self._try(draft, before)
         self._audience.say(f'"{new}" was clicked in frame {prompt.frame}')

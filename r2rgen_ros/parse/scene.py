@@ -95,7 +95,10 @@ def build_scene(
         objects, labels, environment = parse_clouds(
             ground, annotation.objects, found, chosen, held, progress
         )
-        return Scene(demo, annotation, ground.support, tuple(objects), environment, tuple(labels))
+        return Scene(
+            demo, annotation, ground.support, tuple(objects), environment, tuple(labels),
+            warnings=(*ground.warnings, *_unused_meshes(annotation)),
+        )  # fmt: skip
     snapshots = [found[note.prompt.frame].snapshot for note in annotation.objects]
     parser = ImageParser(ground, annotation, folder, snapshots, chosen, held, progress)
     objects, labels, behind, warnings = parser.parse()
@@ -109,6 +112,16 @@ def build_scene(
         behind.colour,
         (*ground.warnings, *warnings),
     )
+
+
+def _unused_meshes(annotation: Annotation) -> list[str]:
+    """Say which meshes are of no use to a demonstration of clouds."""
+    return [
+        f'the mesh {note.mesh} of "{note.name}" is not used: the demonstration holds clouds, and '
+        'objects of clouds stay as they were seen; to fix: record depth images'
+        for note in annotation.objects
+        if note.mesh is not None
+    ]
 
 
 def _check_fit(demo: Demo, annotation: Annotation) -> None:

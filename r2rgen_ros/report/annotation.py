@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -87,10 +88,10 @@ def _draw(
         f'{style.counted(len(scene.annotation.skills), "skill")}, {len(scene.demo)} frames',
         x=0.01, ha='left', fontsize=13, fontweight='bold',
     )  # fmt: skip
-    _draw_legend(figure, scene)
+    _draw_legend(figure, scene, seen)
 
 
-def _draw_legend(figure: Figure, scene: Scene) -> None:
+def _draw_legend(figure: Figure, scene: Scene, seen: NDArray[np.float64]) -> None:
     keys: list[Artist] = [
         style.swatch(style.pretty(item.name), style.object_colour(place))
         for place, item in enumerate(scene.objects)
@@ -98,13 +99,15 @@ def _draw_legend(figure: Figure, scene: Scene) -> None:
     keys += [
         style.swatch('robot', style.ROBOT_COLOUR),
         style.swatch('environment', style.ENVIRONMENT),
-        style.stroke('edge of the support', style.INK, 1.0),
+        *plans.edge_key(scene.support, seen),
     ]
-    notes = list(scene.annotation.notes[:_MOST_NOTES])
-    more = len(scene.annotation.notes) - len(notes)
+    said = (*scene.annotation.notes, *scene.warnings)
+    notes = list(said[:_MOST_NOTES])
+    more = len(said) - len(notes)
     if more > 0:
-        notes.append(f'{more} more in annotation.yaml')
-    style.legend(figure, keys, 'Please check: ' + '; '.join(notes) if notes else None)
+        notes.append(f'{more} more, told by r2rgen annotate')
+    text = textwrap.fill('Please check: ' + '; '.join(notes), _LETTERS)
+    style.legend(figure, keys, text if notes else None)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2rgen_ros.generate.assemble import object_changes
+from r2rgen_ros.geometry import se3
 from r2rgen_ros.report import plans, style
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def _draw(
     ]
     keys += [
         style.stroke('as recorded', style.FAINT),
-        style.swatch(f'generated ({count})', style.FAINT, 0.3),
-        style.stroke('edge of the support', style.INK, 1.0),
+        style.swatch(f'generated ({count}), with its middle', style.FAINT, 0.3),
+        *plans.edge_key(scene.support, seen),
     ]
     style.legend(figure, keys)
 
@@ -95,7 +96,8 @@ def _draw_object(
         outline = plans.footprint(scene.support, item, change, frame)
         plans.draw_footprint(axes, outline, colour, filled=True, strong=strong)
     if changes:
-        centres = np.stack([change @ item.object2base[frame] for change in changes])[:, :3, 3]
-        flat = plans.on_page(scene.support, centres)
+        middle = item.cloud.points.mean(axis=0)[None]
+        poses = np.stack([change @ item.object2base[frame] for change in changes])
+        flat = plans.on_page(scene.support, se3.apply(poses, middle)[:, 0])
         axes.scatter(flat[:, 0], flat[:, 1], s=9, color=colour, linewidths=0, zorder=4)
     plans.draw_footprint(axes, recorded, colour, filled=False)

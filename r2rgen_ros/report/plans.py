@@ -19,6 +19,7 @@ from r2rgen_ros.parse.snapshot import Snapshot
 from r2rgen_ros.report import style
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
@@ -99,6 +100,22 @@ def draw_support(axes: Axes, support: SupportPlane) -> None:
             zorder=0.5,
         )
     )
+
+
+def edge_key(support: SupportPlane, seen: NDArray[np.float64]) -> list[Artist]:
+    """Return what a legend says of the support's edge, if any of it is in view.
+
+    Args:
+        support: The plane.
+        seen: (2, 2) lower and upper corner of what is in view, on the page.
+
+    """
+    corners = convex_hull(on_page(support, support.outline))
+    share = np.linspace(0.0, 1.0, 200)[:, None, None]
+    edge = corners + share * (np.roll(corners, -1, axis=0) - corners)
+    if not ((edge > seen[0]) & (edge < seen[1])).all(axis=2).any():
+        return []
+    return [style.stroke('edge of the support', style.INK, 1.0)]
 
 
 def draw_labelled(axes: Axes, scene: Scene) -> None:

@@ -45,7 +45,7 @@ def view_bag(path: Path, *, save: Path | None = None) -> int:
         import rerun
     except ImportError:
         raise R2RGenError(
-            'viewing needs rerun, which is not installed', '', "run: pip install 'r2rgen_ros[view]'"
+            'viewing needs rerun, which is not installed', '', 'run: pip install rerun-sdk'
         ) from None
     demo = load_demo(path)
     stream = rerun.RecordingStream(f'r2rgen {demo.name}')

@@ -28,9 +28,7 @@ def load_mujoco() -> Any:
     except ModuleNotFoundError as error:
         if error.name != 'mujoco':
             raise
-        raise R2RGenError(
-            'the package mujoco is not installed', '', "pip install 'r2rgen_ros[simulate]'"
-        ) from None
+        raise R2RGenError('the package mujoco is not installed', '', 'pip install mujoco') from None
     except (ImportError, OSError, AttributeError, RuntimeError) as error:
         # What PyOpenGL raises where libEGL is missing differs from one release to the next.
         raise no_renderer(error) from error

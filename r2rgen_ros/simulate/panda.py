@@ -68,7 +68,7 @@ def description_file() -> Path:
     raise R2RGenError(
         f'the package {DISTRIBUTION} with the Panda is not installed',
         '',
-        "pip install 'r2rgen_ros[simulate]'",
+        'pip install example-robot-data',
     )
 
 

@@ -8,6 +8,8 @@ import shutil
 
 import numpy as np
 import pytest
+import trimesh
+import yaml
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.annotation import Skill
@@ -127,6 +129,21 @@ TOUCHING = (
     ('red', (0.04, 0.04, 0.1), (0.35, -0.2, 0.05), (0.45, -0.3, 0.05)),
 )
 LEFT, RIGHT = (0.5, 0.09, 0.08), (0.5, 0.165, 0.05)
+
+
+def test_an_object_that_is_clicked_anew_keeps_its_mesh(demo, session):
+    target = demo / 'annotation.yaml'
+    trimesh.creation.box((0.05, 0.05, 0.1)).export(demo / 'thing.ply')
+    said = yaml.safe_load(target.read_text())
+    (red,) = (item for item in said['objects'] if item['name'] == 'red')
+    red['mesh'] = 'thing.ply'
+    target.write_text(yaml.safe_dump(said))
+    begun = session(demo)
+    begun.click_ray(0, *_ray(RED), '', 'red')
+    begun.catch_up()
+    begun.save()
+    kept = {note.name: note.mesh for note in read_annotation(target).objects}
+    assert kept == {'red': 'thing.ply', 'plate': None}
 
 
 @pytest.fixture

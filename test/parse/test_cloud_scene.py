@@ -78,3 +78,11 @@ def test_a_point_where_nothing_is_gives_one_clear_message(stage):
     note = replace(annotation.objects[0], prompt=Prompt(0, point=(0.3, 0.3, 0.3)))
     with pytest.raises(R2RGenError, match='"block 0"'):
         build_scene(survey(clouds(stage)[0]), replace(annotation, objects=(note,)), Path())
+
+
+def test_a_mesh_that_clouds_have_no_use_for_is_told(stage):
+    said = pointed(stage, grasps=[[(8, 26)]])
+    note = replace(said.objects[0], mesh='block.ply')
+    scene = build_scene(survey(clouds(stage)[0]), replace(said, objects=(note,)), Path())
+    (warning,) = scene.warnings
+    assert 'the mesh block.ply of "block 0" is not used' in warning
