@@ -17,6 +17,14 @@ from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.paths import inside
 from r2rgen_ros.parse.clusters import by_size, clusters, spacing
 from r2rgen_ros.parse.foreground import rising
+from r2rgen_ros.parse.misses import (
+    MANY_HOLES,
+    holes_around,
+    holes_in_box,
+    no_depth,
+    nothing_near,
+    remedy,
+)
 from r2rgen_ros.parse.patches import find_patches
 from r2rgen_ros.parse.segment import merge
 
@@ -37,7 +45,6 @@ _GAP_M = 0.012
 _ROBOT_M = 0.07
 _CLICK_M = 0.05
 _CLICK_PX = 12.0
-_HOLES = 0.5
 _ALL_OF_IT = 0.8
 _MINE, _OTHERS = 0, 1
 
@@ -163,6 +170,7 @@ def select(
 
     """
     prompt, snapshot = note.prompt, candidates.snapshot
+    holes = 0.0
     if mask is not None:
         chosen = _masked(candidates, _under(demo, candidates, mask))
     elif prompt.point is not None or prompt.pixel is not None:
@@ -175,14 +183,19 @@ def select(
         chosen = np.flatnonzero(within & (candidates.label >= 0))
     elif prompt.box is not None:
         under = _under_box(snapshot.pixels(demo, candidates.frame), prompt.box)
+        holes = holes_in_box(candidates, prompt.box)
         chosen = _boxed(candidates, under, _rivals(demo, note, candidates, others))
     else:
-        chosen = _masked(candidates, _under_mask(demo, note, candidates, folder))
+        mask = _drawn_mask(demo, note, candidates, folder)
+        under = _under(demo, candidates, mask)
+        if len(snapshot.shape) == 2 and mask.any():
+            holes = 1.0 - float(under.sum() / mask.sum())
+        chosen = _masked(candidates, under)
     if len(chosen) < _LEAST_POINTS:
         raise R2RGenError(
             f'the prompt of "{note.name}" selects {len(chosen)} points in frame {prompt.frame}',
             f'{_LEAST_POINTS} or more',
-            'click on the object itself, above the support plane',
+            remedy(prompt, holes),
         )
     return chosen
 
@@ -197,39 +210,14 @@ def _clicked(demo: Demo, note: ObjectNote, candidates: Candidates) -> int:
         reach = _CLICK_PX
     distance = np.linalg.norm(offset, axis=1)
     distance[np.isnan(distance)] = np.inf
-    holes = _holes_around(candidates, note)
-    free = candidates.free
-    if not free.size:
-        raise R2RGenError(f'nothing stands on the support in frame {candidates.frame}')
-    at = int(free[distance[free].argmin()])
-    if holes > _HOLES and distance[at] > 0.25 * reach:
-        raise R2RGenError(
-            f'the click for "{note.name}" in frame {candidates.frame} is where the camera measures '
-            f'no depth: {100 * holes:.0f} % of the pixels around it are holes',
-            'a click on a surface with depth',
-            'see-through and shiny things have none: click on an opaque part, or choose a frame in '
-            'which it is seen better',
-        )
-    if distance[at] > reach:
-        raise R2RGenError(
-            f'nothing is near the click for "{note.name}" in frame {candidates.frame}',
-            'a click on an object',
-        )
-    return at
-
-
-def _holes_around(candidates: Candidates, note: ObjectNote) -> float:
-    """Share of the pixels around a clicked pixel that have no depth; 0 for clouds and points."""
-    snapshot, pixel = candidates.snapshot, note.prompt.pixel
-    if pixel is None or len(snapshot.shape) != 2:
-        return 0.0
-    rows, columns = snapshot.shape
-    v, u = np.divmod(snapshot.index, columns)
-    reach = _CLICK_PX
-    near = (np.abs(u - pixel[0]) <= reach) & (np.abs(v - pixel[1]) <= reach)
-    wide = min(columns - 1, pixel[0] + reach) - max(0.0, pixel[0] - reach) + 1
-    high = min(rows - 1, pixel[1] + reach) - max(0.0, pixel[1] - reach) + 1
-    return 1.0 - float(near.sum()) / max(1.0, float(wide * high))
+    holes, free = holes_around(candidates, note), candidates.free
+    gap = float(distance[free].min(initial=np.inf))
+    if holes > MANY_HOLES and gap > 0.25 * reach:
+        raise no_depth(note, holes)
+    if gap > reach:
+        hit = int(distance.argmin()) if distance.min(initial=np.inf) <= reach else None
+        raise nothing_near(note, candidates, hit)
+    return int(free[distance[free].argmin()])
 
 
 def _rivals(
@@ -317,16 +305,15 @@ def _part_in(
     return np.asarray((owner >= 0) & (region[owner] == region[best[len(best) // 2]]))
 
 
-def _under_mask(
+def _drawn_mask(
     demo: Demo, note: ObjectNote, candidates: Candidates, folder: Path
 ) -> NDArray[np.bool_]:
-    """Which points (N,) a mask covers."""
+    """Read the mask (H, W) of a prompt."""
     candidates.snapshot.pixels(demo, candidates.frame)  # says what is missing, if anything
     assert demo.sensor is not None
     assert note.prompt.mask is not None
     camera = demo.sensor.camera
-    mask = read_mask(inside(folder, note.prompt.mask), (camera.height, camera.width))
-    return _under(demo, candidates, mask)
+    return read_mask(inside(folder, note.prompt.mask), (camera.height, camera.width))
 
 
 def _under(demo: Demo, candidates: Candidates, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ space that the camera looked through, as a handle does, does not belong to it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,8 @@ from r2rgen_ros.geometry.normals import local_planes
 from r2rgen_ros.parse.symmetry import downhill, frame_about, spread_indices
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from r2rgen_ros.parse.carving import Space
@@ -29,10 +32,13 @@ if TYPE_CHECKING:
 _SAMPLE = 500
 _TURNS = 24
 _MOST_FREE = 0.10  # of a turn about the axis, for one point
-_LEAST_ROUND = 0.65  # share of the points whose turns keep out of free space
+_LEAST_ROUND = 0.5  # share of the points whose turns keep out of free space
+_STEEP = 0.3
+_MOST_ASIDE = 0.13  # of a normal past the axis: 0.42 for the sides of a cube, 0.15 of a hexagon
 _MOST_RIPPLE_M = 0.0015
 _TILT_STEP = 0.08
 _MOST_SHIFT_M = 0.006
+_RIPPLE_M = 0.001
 _PROFILE = 4000
 _TOGETHER_M = 0.004
 _LEAST_TOGETHER = 6
@@ -77,14 +83,18 @@ def find_revolution(seen: Seen, space: Space, axis: Floats) -> Revolution | None
     centre = _meeting_point(points, normals)
     if centre is None:
         return None
+    every = points[spread_indices(len(points), 2 * _SAMPLE)]
     for _ in range(2):
         fits = _kept_by_turning(points, centre, frame, space)
         some = np.flatnonzero(fits) if fits.mean() > 0.5 else np.arange(len(points))
         some = some[spread_indices(len(some), 2 * _SAMPLE)]
-        centre = _thinnest(points[some], normals[some], centre)
+        kept = partial(_kept_by_turning, every, frame=frame, space=space)
+        centre = _thinnest(points[some], normals[some], centre, kept)
     fits = _kept_by_turning(points, centre, frame, space)
     some = np.flatnonzero(fits)
     if len(some) < 30 or fits.mean() < _LEAST_ROUND:
+        return None
+    if _past_the_axis(points[some], normals[some], centre) > _MOST_ASIDE:
         return None
     profile, turned = _profile(points[some], normals[some], centre)
     _, ripples = _smooth(profile, turned, profile, turned)
@@ -196,16 +206,34 @@ def _kept_by_turning(
     return np.asarray(space.free(turned @ frame).mean(axis=0) <= _MOST_FREE)
 
 
-def _thinnest(points: Floats, normals: Floats, centre: Floats) -> Floats:
-    """The centre (2,) nearby for which the points make the thinnest profile."""
+def _thinnest(
+    points: Floats,
+    normals: Floats,
+    centre: Floats,
+    kept: Callable[[Floats], NDArray[np.bool_]],
+) -> Floats:
+    """The centre (2,) nearby for which the profile is thin and turns keep out of free space.
 
-    def ripple(at: Floats) -> float:
+    Either alone is flat about its best where the walls are as thick as the noise, or a rim is high.
+    """
+
+    def cost(at: Floats) -> float:
         profile, turned = _profile(points, normals, at / 10.0)
         _, away = _smooth(profile, turned, profile, turned)
-        return float(np.mean(np.minimum(away, 0.006)))
+        ripple = float(np.mean(np.minimum(away, 0.006)))
+        return ripple / _RIPPLE_M + 1.0 - float(kept(at / 10.0).mean())
 
-    found = downhill(ripple, 10.0 * centre, (0.03, 0.03), 40) / 10.0
+    found = downhill(cost, 10.0 * centre, (0.03, 0.03), 40) / 10.0
     return found if np.linalg.norm(found - centre) < _MOST_SHIFT_M else centre
+
+
+def _past_the_axis(points: Floats, normals: Floats, centre: Floats) -> float:
+    """Median part of the normals (N, 3) of walls that leads past the axis, from 0 to 1."""
+    away = points[:, :2] - centre
+    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
+    wall = np.linalg.norm(normals[:, :2], axis=1) > _STEEP
+    aside = np.abs(normals[:, 0] * away[:, 1] - normals[:, 1] * away[:, 0])
+    return float(np.median(aside[wall])) if wall.any() else 0.0
 
 
 def _profile(points: Floats, normals: Floats, centre: Floats) -> tuple[Floats, Floats]:

@@ -99,6 +99,42 @@ def test_behind_a_still_object_lies_the_support_plane(table):
     assert (found.colour[covered] == TABLE_GREY).all()
 
 
+def test_holes_of_the_table_are_closed_and_others_stay_open(table):
+    frames = []
+    for frame in sweep(table):
+        depth = frame.depth.copy()
+        depth[100:120, 60:90] = depth[180:200, :] = np.nan
+        frames.append(replace(frame, depth=depth))
+    demo = table.make_demo(frames)
+    truth, _ = table.draw(table.camera, table.pose, [])
+    nothing = np.zeros(truth.shape, dtype=bool)
+    background = find_background(demo)
+    found = complete_behind(demo, background, nothing, table.support)
+    assert np.allclose(found.depth, truth, atol=1e-5)
+    assert np.array_equal(found.colour, background.colour)
+    short = replace(table.support, outline=table.support.outline * [1.0, 0.2, 1.0])
+    found = complete_behind(demo, background, nothing, short)
+    assert np.allclose(found.depth[100:120, 60:90], truth[100:120, 60:90], atol=1e-5)
+    assert np.isnan(found.depth[180:200]).all()
+
+
+def test_behind_an_object_the_table_is_bent_as_the_camera_bends_it_around(table):
+    still = ((-0.06, -0.06, 0.0), (0.0, 0.0, 0.05))
+    off = 0.004 * np.cos(np.arange(table.camera.width) / 40.0)  # of the inverse depth, 1/m
+    frames = [
+        replace(frame, depth=(1.0 / (1.0 / frame.depth + off)).astype(np.float32))
+        for frame in sweep(table, still=[still])
+    ]
+    demo = table.make_demo(frames)
+    covered = table.draw(table.camera, table.pose, [still])[1] == 0
+    found = complete_behind(demo, find_background(demo), covered, table.support)
+    flat, _ = table.draw(table.camera, table.pose, [])
+    seen = 1.0 / (1.0 / flat + off)
+    error, without = (np.abs(depth - seen)[covered] for depth in (found.depth, flat))
+    assert np.median(without) > 0.001
+    assert np.median(error) < 0.5 * np.median(without)
+
+
 def test_beyond_the_outline_what_is_around_goes_on_behind_an_object(table):
     still = ((-0.1, -0.1, 0.0), (0.05, 0.05, 0.08))
     demo = table.make_demo(sweep(table, still=[still]))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,11 @@ from r2rgen_ros.parse.scene import build_scene, survey
 HOLD = [[(8, 26)]]
 
 
-def parse(stage, **said):
-    return build_scene(survey(stage.demo()), stage.annotation(**said), Path())
+def parse(stage, colourless=False, **said):
+    demo = stage.demo()
+    if colourless:
+        demo = replace(demo, frames=[replace(frame, colour=None) for frame in demo.frames])
+    return build_scene(survey(demo), stage.annotation(**said), Path())
 
 
 def check(staged, scene, stage, frames, k=0, metres=0.003, degrees=2.0):
@@ -73,11 +77,12 @@ def test_what_drops_is_released_where_it_lies(staged):
     assert any('does not move with it' in warning for warning in scene.warnings)
 
 
-def test_two_alike_side_by_side_are_two_objects_with_a_path_each(staged):
+@pytest.mark.parametrize('colourless', [False, True])
+def test_two_alike_side_by_side_are_two_objects_with_a_path_each(staged, colourless):
     stage = staged.carried()
     beside = np.tile(staged.at(-0.032, 0.01, 0.04, 10), (30, 1, 1))
     stage = staged.Stage([*stage.blocks, staged.Block((0.06, 0.05, 0.08), beside)], stage.hand)
-    scene = parse(stage, grasps=[*HOLD, []])
+    scene = parse(stage, colourless, grasps=[*HOLD, []])
     check(staged, scene, stage, slice(None))
     check(staged, scene, stage, slice(None), k=1, metres=2e-4)
     assert (scene.objects[1].state == UNTOUCHED).all()

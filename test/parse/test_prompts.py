@@ -93,6 +93,14 @@ def test_what_the_robot_touches_is_no_object(seen, table):
     assert near.objects == (1,)
 
 
+def test_a_click_on_what_touches_the_robot_says_so(seen, table, tmp_path):
+    near = find_candidates(0, seen.snapshot, table.support, np.array([[-0.19, 0.01, 0.12]]))
+    v, u = np.argwhere(seen.owner == 0).mean(axis=0)
+    note = ObjectNote('thing', Prompt(pixel=(float(u), float(v))))
+    with pytest.raises(R2RGenError, match=r'touches the robot.* record /robot_description'):
+        select(seen.demo, note, near, tmp_path)
+
+
 def test_what_lies_beyond_the_support_is_no_object(seen, table):
     outline = np.array([[0.0, -0.5], [0.5, -0.5], [0.5, 0.5], [0.0, 0.5]])
     right = find_candidates(0, seen.snapshot, table.support, FAR_HAND, outline)
@@ -103,10 +111,11 @@ def test_what_lies_beyond_the_support_is_no_object(seen, table):
     ('prompt', 'words'),
     [
         ({'pixel': (2.0, 2.0)}, 'nothing is near the click'),
-        ({'point': (0.0, 0.3, 0.3)}, 'nothing is near the click'),
-        ({'box': (0.0, 0.0, 3.0, 3.0)}, 'selects 0 points'),
+        ({'pixel': (400.0, 20.0)}, 'outside the image; expected a pixel of 320 x 240'),
+        ({'point': (0.0, 0.3, 0.3)}, 'nothing is near the click.* choose a frame'),
+        ({'box': (0.0, 0.0, 3.0, 3.0)}, 'selects 0 points.* draw it around the object'),
         ({'region': ((1.0, 1.0, 1.0), (2.0, 2.0, 2.0))}, 'selects 0 points'),
-        ({'mask': 'black.png'}, 'selects 0 points'),
+        ({'mask': 'black.png'}, 'selects 0 points.* draw it around the object'),
         ({'mask': 'gone.png'}, r'cannot read the mask .*gone\.png'),
         ({'mask': 'text.png'}, r'cannot read the mask .*text\.png'),
         ({'mask': 'small.png'}, r'small\.png is 5 x 4 pixels; expected 320 x 240'),

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.model.annotation import ObjectNote, Prompt, SupportPlane
@@ -146,6 +147,18 @@ def test_a_click_on_what_has_no_depth_says_so(seen):
                  holes=lambda owner: owner == 0)  # fmt: skip
     with pytest.raises(R2RGenError, match=r'measures no depth: \d+ % of the pixels'):
         select(glass.demo, clicks(glass)[0], glass.found, Path())
+
+
+@pytest.mark.parametrize('kind', ['box', 'mask'])
+def test_what_is_drawn_around_glass_says_so(seen, tmp_path, kind):
+    glass = seen([LEFT, ((0.1, 0.0, 0.0), (0.15, 0.05, 0.06))], [CREAM, RED],
+                 holes=lambda owner: owner == 0)  # fmt: skip
+    v, u = np.nonzero(glass.owner == 0)
+    Image.fromarray((glass.owner == 0).astype(np.uint8) * 255).save(tmp_path / 'glass.png')
+    edges = tuple(float(edge) for edge in (u.min() - 3, v.min() - 3, u.max() + 3, v.max() + 3))
+    prompt = Prompt(box=edges) if kind == 'box' else Prompt(mask='glass.png')
+    with pytest.raises(R2RGenError, match=r'\d+ % of the pixels in it have no depth'):
+        select(glass.demo, ObjectNote('glass', prompt), glass.found, tmp_path)
 
 
 @pytest.mark.parametrize('noise', [0.0, 0.002])
