@@ -184,7 +184,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         console.say(f'check: {warning}')
     if calibration is not None:
         console.say(f'the robot as measured and as described: {calibration}')
-    console.say(f'next: r2rgen generate {args.demo} -o DATASET -n 10')
+    if annotation.skills:
+        console.say(f'next: r2rgen generate {args.demo} -o DATASET -n 10')
+    else:
+        console.say(f'no skills were found; next: r2rgen annotate {args.demo} --ui, and mark them')
     return {
         'annotation': str(target),
         'picture': str(picture),

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from r2rgen_ros.geometry import se3
@@ -120,3 +121,14 @@ def test_ctrl_c_leaves_the_old_or_the_new(start, demo, tree):
             assert (twin / 'annotation.1.yaml').read_bytes() == old
             assert (twin / 'annotation.png').read_bytes() == picture
         assert {path.name for path in twin.glob('.*')} <= {FOLDER}
+
+
+def test_without_skills_it_says_where_to_mark_them(r2rgen, demo):
+    said = yaml.safe_load((demo / 'annotation.yaml').read_text())
+    (demo / 'annotation.yaml').write_text(yaml.safe_dump({**said, 'skills': []}))
+
+    result = r2rgen('annotate', demo)
+
+    assert result.status == 0
+    assert f'r2rgen annotate {demo} --ui, and mark them' in result.out
+    assert 'r2rgen generate' not in result.out
