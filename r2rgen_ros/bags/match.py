@@ -302,11 +302,11 @@ class Matcher:
             for track in self.recorded.joints:
                 if track.topic == topic and track.positions.shape[1]:
                     names = [n for n in track.names if GRIPPER.search(n)] or list(track.names)
-                    return _mean(track, names, stamps), self._closed_is_low(*names)
+                    return _mean(track, track.positions, names, stamps), self._closed_is_low(*names)
         for track in measured_joints(self.recorded):
             names = [n for n in track.names if GRIPPER.search(n) and (arms == 1 or arm in n)]
             if names:
-                return _mean(track, names, stamps), self._closed_is_low(*names)
+                return _mean(track, track.positions, names, stamps), self._closed_is_low(*names)
         self.warnings.append(f'no gripper was found for arm "{arm}"')
         return np.full(len(stamps), np.nan), True
 
@@ -323,11 +323,9 @@ class Matcher:
             names = [n for n in track.names if GRIPPER.search(n)]
             names = names or (list(track.names) if track in own else [])
             names = [n for n in names if arms == 1 or arm in n or arm in track.topic.name]
-            columns = [track.names.index(name) for name in names]
-            values = track.efforts[:, columns]
-            if columns and np.isfinite(values).all() and np.ptp(values, axis=0).any():
-                rows = interpolate_rows(values, fractional_index(track.stamps, stamps))
-                return np.asarray(rows.mean(axis=1))
+            values = track.efforts[:, [track.names.index(name) for name in names]]
+            if names and np.isfinite(values).all() and np.ptp(values, axis=0).any():
+                return _mean(track, track.efforts, names, stamps)
         return None
 
     def _closed_is_low(self, *names: str) -> bool:
@@ -393,7 +391,10 @@ def _held(track: tracks.NumberTrack, stamps: Stamps) -> NDArray[np.float64]:
     return track.values[index]
 
 
-def _mean(track: tracks.JointTrack, names: list[str], stamps: Stamps) -> NDArray[np.float64]:
+def _mean(
+    track: tracks.JointTrack, rows: NDArray[np.float64], names: list[str], stamps: Stamps
+) -> NDArray[np.float64]:
+    """Mean over some joints of a track's rows (N, J), positions or efforts, at some instants."""
     columns = [track.names.index(name) for name in names]
-    values = interpolate_rows(track.positions[:, columns], fractional_index(track.stamps, stamps))
+    values = interpolate_rows(rows[:, columns], fractional_index(track.stamps, stamps))
     return np.asarray(values.mean(axis=1))

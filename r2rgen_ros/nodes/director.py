@@ -96,10 +96,7 @@ class Director:
     def close(self) -> None:
         """End the nodes as Ctrl-C does, and wait for them; Ctrl-C twice more kills them."""
         with Interrupts(self._kill):
-            for process in self._processes.values():
-                process.send_signal(signal.SIGINT)
-            for name in list(self._processes):
-                self._end(name)
+            self._end(*self._processes)
         if self._node is not None:
             self._executor.shutdown(timeout_sec=_STEP_S)
             self._node.destroy_node()
@@ -203,15 +200,17 @@ class Director:
             )
         interrupts.check()
 
-    def _end(self, name: str) -> None:
-        process = self._processes[name]
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        del self._processes[name]
+    def _end(self, *names: str) -> None:
+        for name in names:
+            self._processes[name].send_signal(signal.SIGINT)
+        for name in names:
+            process = self._processes[name]
+            try:
+                process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            del self._processes[name]
 
     def _kill(self) -> None:
         for process in self._processes.values():

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import uniform_filter
-from scipy.spatial import cKDTree
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
@@ -163,38 +162,6 @@ def fuse(views: Sequence[View], growth: float = NOISE_GROWTH) -> Seen:
     return Seen(Cloud.from_arrays(places, colours), planes.normals, raw.sigma)
 
 
-def fuse_clouds(clouds: Sequence[Cloud], eyes: Floats | None = None) -> Seen:
-    """Fuse clouds that have no depth image, given in the object's frame.
-
-    Args:
-        clouds: What each frame saw.
-        eyes: (len(clouds), 3) where the camera was, in the object's frame; None where unknown,
-            which leaves the normals zero.
-
-    """
-    cloud = Cloud.concatenate(list(clouds))
-    if not len(cloud):
-        return Seen(cloud, np.zeros((0, 3)))
-    points = cloud.points.astype(np.float64)
-    index = _one_per_voxel(points, VOXEL_M)
-    if eyes is None:
-        return Seen(cloud.select(index), np.zeros((len(index), 3)))
-    lengths = [len(part) for part in clouds]
-    towards = np.repeat(np.asarray(eyes, dtype=np.float64), lengths, axis=0) - points
-    towards /= np.maximum(np.linalg.norm(towards, axis=1, keepdims=True), 1e-9)
-    width = float(np.clip(2.0 * _spacing(points[index]), _LEAST_WIDTH_M, 0.02))
-    planes = local_planes(
-        points[index],
-        towards[index],
-        points,
-        towards,
-        np.ones(len(points)),
-        np.zeros((len(points), 0)),
-        width,
-    )
-    return Seen(cloud.select(index), planes.normals)
-
-
 def _measured(view: View, growth: float) -> _Raw:
     """The object's points of one view, without those that hang between two surfaces."""
     inside = view.inside & np.isfinite(view.depth)
@@ -295,11 +262,3 @@ def _voxels(points: Floats, size: float) -> tuple[NDArray[np.int64], NDArray[np.
 def _one_per_voxel(points: Floats, size: float) -> NDArray[np.int64]:
     """Index of one point per voxel, in the order of the points."""
     return np.sort(_voxels(points, size)[0])
-
-
-def _spacing(points: Floats) -> float:
-    """Median distance from a point to the next."""
-    if len(points) < 2:
-        return 0.0
-    distances = np.asarray(cKDTree(points).query(points, k=2)[0])
-    return float(np.median(distances[:, 1]))

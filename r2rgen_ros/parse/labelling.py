@@ -157,29 +157,22 @@ class Labeller:
         """
         frames = ahead(self._measured, range(len(poses)))
         for frame, measured in enumerate(frames):
-            yield self._label(frame, poses[frame], measured)
+            yield self.label(frame, poses[frame], measured)
 
-    def label(self, frame: int, poses: Sequence[Floats]) -> NDArray[np.uint8]:
+    def label(
+        self, frame: int, poses: Sequence[Floats], measured: _Measured | None = None
+    ) -> NDArray[np.uint8]:
         """Return the labels (H, W) of a frame.
 
         Args:
             frame: The frame.
             poses: Per object, (4, 4) object2base in it.
+            measured: What is known of it, where that is at hand.
 
         """
-        return self._label(frame, poses, self._measured(frame))
-
-    def _measured(self, frame: int) -> _Measured:
-        """Read a frame and draw its robot."""
-        depth, view = self.looks.depth(frame), self.looks.ground.view
-        if view is None:
-            return _Measured(depth, self.looks.before(depth))
-        mask, surface = self.looks.robot(frame), view.drawing(frame).depth
-        return _Measured(depth, self.looks.before(depth), mask, surface)
-
-    def _label(self, frame: int, poses: Sequence[Floats], measured: _Measured) -> NDArray[np.uint8]:
         looks, sensor = self.looks, self.looks.ground.demo.sensor
         assert sensor is not None
+        measured = measured or self._measured(frame)
         depth, robot, surface = measured.depth, measured.robot, measured.surface
         drawn = drawing(sensor, frame, self.clouds, poses)
         on = _agrees(looks, drawn, depth, _RISE_M)
@@ -197,6 +190,14 @@ class Labeller:
         labels[on] = FIRST_OBJECT + drawn.owner[on]
         self._take_in(labels, depth, (labels == ROBOT) & _not(robot), frame)
         return labels
+
+    def _measured(self, frame: int) -> _Measured:
+        """Read a frame and draw its robot."""
+        depth, view = self.looks.depth(frame), self.looks.ground.view
+        if view is None:
+            return _Measured(depth, self.looks.before(depth))
+        mask, surface = self.looks.robot(frame), view.drawing(frame).depth
+        return _Measured(depth, self.looks.before(depth), mask, surface)
 
     def _take_in(
         self,

@@ -136,7 +136,6 @@ def object_views(
     demo, view = looks.ground.demo, looks.ground.view
     assert demo.sensor is not None
     look = looks(frame)
-    assert look.index is not None
     owner = _owner(look, surfaces, poses, looks.behind.noise)
     owner = _spread(look.points, owner, surfaces, poses)
     data = demo.frames[frame]
@@ -169,7 +168,6 @@ def _owner(
     look: Look, surfaces: Sequence[Surface], poses: Sequence[Floats], growth: float
 ) -> NDArray[np.int64]:
     """Which object (N,) each point lies on, -1 for none."""
-    assert look.camera2base is not None
     z = [float(np.linalg.norm(pose[:3, 3] - look.camera2base[:3, 3])) for pose in poses]
     reaches = [max(_TOLERANCE_M, _SIGMAS * growth * each * each) for each in z]
     return owners(surfaces, poses, look.points, reaches)

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ['MeshFinder', 'link_surfaces', 'read_mesh']
-
 HOW_TO_GIVE = 'give the folder that holds it, or source the workspace that has it'
 WITHOUT_READER = (
     "the robot's surface is left out: its meshes cannot be read without the package trimesh; to "

@@ -12,7 +12,8 @@ import pytest
 import trimesh
 
 from r2rgen_ros.model.errors import R2RGenError
-from r2rgen_ros.robots.meshes import MeshFinder, link_surfaces, read_mesh
+from r2rgen_ros.robots.mesh_files import read_mesh
+from r2rgen_ros.robots.meshes import MeshFinder, link_surfaces
 from r2rgen_ros.robots.surface import sample_surface
 from r2rgen_ros.simulate import panda
 
