@@ -22,6 +22,7 @@ from scipy.sparse.linalg import spsolve
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.polygon import contains
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.parse.farthest import farthest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,12 +32,9 @@ if TYPE_CHECKING:
     from r2rgen_ros.parse.robot import RobotView
 
 _MOST_FRAMES = 60
-_ROWS = 64
 _THREADS = 2
 _SAME_M = 0.003  # the foot of an object is nearly as far as what it stands on
-_SIGMAS = 3.0
 _STRIDE = 8
-_CHANCE = 0.04
 _FLAT_M = 0.006  # what is nearer to the plane than this is the table, as the camera sees it
 _EVEN = 40  # the distortion of a camera is even over a fortieth of the image's width
 _PRIOR = 0.02
@@ -78,36 +76,38 @@ def find_background(demo: Demo, view: RobotView | None = None) -> Background:
             'use an external one',
         )
     chosen = np.unique(np.linspace(0, len(demo) - 1, min(_MOST_FRAMES, len(demo))).astype(int))
-    frames = [demo.frames[index] for index in chosen.tolist()]
-    depths = np.stack([frame.depth for frame in frames if frame.depth is not None])
-    _, height, width = depths.shape
-    hidden = np.zeros((height, width), dtype=bool)
+    depths, colours, hidden = _read(demo, view, chosen.tolist())
+    noise = noise_growth(depths[:, ::_STRIDE, ::_STRIDE])
+    depth, colour = farthest(depths, colours, noise)
+    return Background(depth, colour, noise, hidden)
+
+
+def _read(
+    demo: Demo, view: RobotView | None, chosen: list[int]
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]]:
+    """Read depths (F, H, W) without the robot, colours (F, H, W, 3), and what it always hides."""
+    assert demo.sensor is not None
+    shape = demo.sensor.camera.height, demo.sensor.camera.width
+    depths = np.empty((len(chosen), *shape), dtype=np.float32)
+    colours = np.full((len(chosen), *shape, 3), 128, dtype=np.uint8)
+    hidden = np.zeros(shape, dtype=bool)
     if view is not None:
         _ = view.tolerance  # learnt once, not in each thread
-        with ThreadPoolExecutor(_THREADS) as pool:
-            for depth, mask in zip(
-                depths, pool.map(view.mask, chosen.tolist(), depths), strict=True
-            ):
-                hidden |= mask
-                depth[mask] = np.nan
-        hidden &= ~np.isfinite(depths).any(axis=0)
-    colours = [
-        np.full((height, width, 3), 128, np.uint8) if frame.colour is None else frame.colour
-        for frame in frames
-    ]
-    noise = noise_growth(depths[:, ::_STRIDE, ::_STRIDE])
-    depth = np.empty((height, width), dtype=np.float32)
-    colour = np.empty((height, width, 3), dtype=np.uint8)
-
-    def fill(row: int) -> None:
-        rows = slice(row, row + _ROWS)
-        depth[rows], colour[rows] = _farthest(
-            depths[:, rows], np.stack([c[rows] for c in colours]), noise
-        )
-
-    with ThreadPoolExecutor(_THREADS) as pool:  # NumPy sorts without the interpreter's lock
-        list(pool.map(fill, range(0, height, _ROWS)))
-    return Background(depth, colour, noise, hidden)
+    masks = []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for place, index in enumerate(chosen):
+            frame = demo.frames[index]
+            assert frame.depth is not None
+            depths[place] = frame.depth
+            if frame.colour is not None:
+                colours[place] = frame.colour
+            if view is not None:
+                masks.append(pool.submit(view.mask, index, frame.depth))
+        for place, mask in enumerate(masks):
+            depths[place][mask.result()] = np.nan
+            hidden |= mask.result()
+    hidden &= ~np.isfinite(depths).any(axis=0)
+    return depths, colours, hidden
 
 
 def noise_growth(depths: NDArray[np.float32]) -> float:
@@ -127,40 +127,6 @@ def noise_growth(depths: NDArray[np.float32]) -> float:
     middle = np.nanmedian(seen, axis=0)
     spread = 1.4826 * np.nanmedian(np.abs(seen - middle), axis=0)
     return float(np.median(spread / middle**2))
-
-
-def _farthest(
-    depths: NDArray[np.float32], colours: NDArray[np.uint8], noise: float
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Farthest repeated depth (R, W) and the median colour there, of (F, R, W) and (F, R, W, 3)."""
-    count = len(depths)
-    valid = np.isfinite(depths)
-    filled = np.where(valid, depths, -np.inf)
-    # A single far reading may be a flying pixel: the farthest few must agree.
-    rank = min(max(1, round(_CHANCE * count)), count - 1)
-    ordered = -np.partition(-filled, rank, axis=0)
-    far = ordered[rank]
-    lone = ~np.isfinite(far)
-    far[lone] = filled.max(axis=0)[lone]
-    with np.errstate(invalid='ignore', divide='ignore'):
-        # The farthest few are the tail of the noise; what belongs to them lies before them.
-        reach = np.maximum(_SAME_M, _SIGMAS * noise * far**2)
-        near = (filled > far - 2.0 * reach) & (filled < far + reach)
-        hits = near.sum(axis=0)
-        # Differences from the farthest keep float32 exact where nothing varies.
-        offset = np.where(near, filled - far, 0.0).sum(axis=0) / hits
-    depth = np.where(hits > 0, far + offset, np.nan)
-    return depth.astype(np.float32), _median(colours, near | (hits == 0))
-
-
-def _median(colours: NDArray[np.uint8], chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Median colour (R, W, 3) over the chosen frames; a mean would show every shadow half.
-
-    Where no depth is ever valid all frames are chosen, so that the backdrop keeps its colour.
-    """
-    ordered = np.sort(np.where(chosen[..., None], colours, 255), axis=0)
-    middle = (np.maximum(chosen.sum(axis=0) - 1, 0) // 2)[None, ..., None]
-    return np.asarray(np.take_along_axis(ordered, middle, axis=0)[0])
 
 
 def complete_behind(

@@ -45,6 +45,7 @@ LEAST_FRAMES = 3
 LEAST_COVERAGE = 0.2
 
 _GATES_M = (0.15, 0.15, 0.10, 0.10, 0.06, 0.04)  # of the rounds with nearest points
+_CLOSE_MM = 4.0  # what is nearer from the start needs none of them
 _COARSE_EVERY = 2  # of the frames, in these rounds
 _PIXEL_GATES_M = (0.03, 0.02, 0.02, 0.02)  # of the rounds with points of the same pixel
 _WEAKEST = 0.01  # share of the points that must oppose the least determined motion
@@ -113,7 +114,8 @@ def check_calibration(demo: Demo, view: RobotView | None) -> Calibration:
     looks = [Look.take(demo, frame, place) for place, frame in enumerate(frames)]
     first = gather(view, looks, _PIXEL_GATES_M[0], by_pixel=True)
     correction, delay = np.eye(4), 0.0
-    for gate in _GATES_M:
+    close = len(first.points) >= LEAST_POINTS and _middle(first.distances()) < _CLOSE_MM
+    for gate in () if close else _GATES_M:
         pairs = gather(view.corrected(correction), looks[::_COARSE_EVERY], gate, by_pixel=False)
         if len(pairs.points) < LEAST_COARSE:
             return _unjudged(_too_little(len(pairs.points)))

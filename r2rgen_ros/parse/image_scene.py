@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.scene import IN_HAND, PUSHED, RELEASED, UNTOUCHED, SceneObject
+from r2rgen_ros.parse.ahead import ahead
 from r2rgen_ros.parse.background import Background, complete_behind
 from r2rgen_ros.parse.closing import Resting
 from r2rgen_ros.parse.completion import Completed, surroundings
@@ -23,7 +25,7 @@ from r2rgen_ros.parse.looks import Looks
 from r2rgen_ros.parse.registration import Surface
 from r2rgen_ros.parse.sources import complete_object, tracked_paths
 from r2rgen_ros.parse.steps import Steps
-from r2rgen_ros.parse.views import object_views, seed_views, telling_frames
+from r2rgen_ros.parse.views import object_views, open_frame, seed_views, telling_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +45,7 @@ _LEAST_NOISE = 1e-4
 _HIGH_M = 0.02
 _CARRIED_FRAMES = 60
 _RADIUS_M = 0.0025
+_THREADS = 2
 _FIRST_PASS, _SECOND_PASS = 0.4, 0.8  # share of the time after which each ends, about
 
 
@@ -124,10 +127,7 @@ class ImageParser:
             paths = self._follow(surfaces, self._steps.part(_FIRST_PASS, _SECOND_PASS))
             views = self._views(surfaces, paths)
             seen = self._fused(seeds, views)
-        completed = [
-            self._completed(note, each, own, path)
-            for note, each, own, path in zip(self._notes, seen, views, paths, strict=True)
-        ]
+        completed = self._all_completed(seen, views, paths)
         labels, environment, strangers = self._labelled(completed, paths)
         objects = [
             SceneObject(
@@ -211,9 +211,12 @@ class ImageParser:
             for frame in telling_frames(path, held, in_hand=in_hand):
                 wanted.setdefault(frame, []).append(k)
         out: list[list[View]] = [[] for _ in paths]
-        for frame, those in sorted(wanted.items()):
+        frames = sorted(wanted)
+        opened = ahead(lambda frame: open_frame(self.looks, frame), frames)
+        for frame, ready in zip(frames, opened, strict=True):
             poses = [path.poses[frame] for path in paths]
-            for k, view in object_views(self.looks, frame, surfaces, poses, those).items():
+            views = object_views(self.looks, frame, surfaces, poses, wanted[frame], ready)
+            for k, view in views.items():
                 out[k].append(view)
         return out
 
@@ -224,9 +227,17 @@ class ImageParser:
             out.append(seen if len(seen.cloud) >= len(seed.cloud) // 2 else seed)
         return out
 
+    def _all_completed(
+        self, seen: Sequence[Seen], views: Sequence[Sequence[View]], paths: Sequence[ObjectPath]
+    ) -> list[Completed]:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            found = list(pool.map(self._completed, self._notes, seen, views, paths))
+        self._remarks += [remark for _, remark in found if remark]
+        return [done for done, _ in found]
+
     def _completed(
         self, note: ObjectNote, seen: Seen, views: Sequence[View], path: ObjectPath
-    ) -> Completed:
+    ) -> tuple[Completed, str]:
         still = np.flatnonzero((path.carrier < 0) & path.is_trusted)
         resting = None
         if still.size and np.isfinite(self.ground.support.residual):
@@ -236,10 +247,7 @@ class ImageParser:
             if lift < _SAME_M + 4.0 * seen.noise:
                 resting = Resting.on(self.ground.support, pose)
         space = surroundings(seen, list(views), self._growth) if views else None
-        done, remark = complete_object(note, self._folder, seen, space, resting)
-        if remark:
-            self._remarks.append(remark)
-        return done
+        return complete_object(note, self._folder, seen, space, resting)
 
     def _labelled(
         self, completed: Sequence[Completed], paths: Sequence[ObjectPath]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from r2rgen_ros.model.demo import Frame
     from r2rgen_ros.parse.evidence import Look
     from r2rgen_ros.parse.following import ObjectPath
     from r2rgen_ros.parse.looks import Looks
@@ -113,12 +114,18 @@ def telling_frames(path: ObjectPath, held: NDArray[np.int8], *, in_hand: bool) -
     return sorted({int(frame) for part in parts for frame in part})
 
 
+def open_frame(looks: Looks, frame: int) -> tuple[Look, Frame]:
+    """Read a frame, and what it shows that may be objects."""
+    return looks(frame), looks.ground.demo.frames[frame]
+
+
 def object_views(
     looks: Looks,
     frame: int,
     surfaces: Sequence[Surface],
     poses: Sequence[Floats],
     wanted: Sequence[int],
+    ready: tuple[Look, Frame] | None = None,
 ) -> dict[int, View]:
     """Views of objects in one frame.
 
@@ -131,14 +138,14 @@ def object_views(
         surfaces: Per object, what is known of its surface.
         poses: Per object, (4, 4) object2base in that frame.
         wanted: Places of the objects to return.
+        ready: What `open_frame` made of the frame, where that was done ahead.
 
     """
     demo, view = looks.ground.demo, looks.ground.view
     assert demo.sensor is not None
-    look = looks(frame)
+    look, data = ready or open_frame(looks, frame)
     owner = _owner(look, surfaces, poses, looks.behind.noise)
     owner = _spread(look.points, owner, surfaces, poses)
-    data = demo.frames[frame]
     depth = data.depth
     assert depth is not None
     drawn, on = draw_objects(looks, frame, depth, [each.points for each in surfaces], poses)
