@@ -188,9 +188,8 @@ def _write_bag(folder: Path, recorded: DemoGenEpisode, zarr_path: Path, rate_hz:
         bag.add_topic(POINTS, messages.POINT_CLOUD, SENSOR)
         bag.add_topic(JOINTS, messages.JOINT_STATE, RELIABLE)
         bag.add_topic(COMMAND, messages.POSE_STAMPED, RELIABLE)
-        camera = messages.transform_matrix(
-            START_NS, BASE_FRAME, OPTICAL_FRAME, published.camera2base()
-        )
+        pose = published.camera2base(zarr_path.resolve().stem)
+        camera = messages.transform_matrix(START_NS, BASE_FRAME, OPTICAL_FRAME, pose)
         bag.write('/tf_static', START_NS, messages.tf_message([camera]))
         poses = hand_poses(recorded.state)
         for frame, pose in enumerate(poses):

@@ -13,6 +13,7 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud, voxel_downsample
 from r2rgen_ros.model.scene import FIRST_OBJECT, ROBOT, SceneObject
 from r2rgen_ros.parse.clusters import clusters, spacing
+from r2rgen_ros.parse.colouring import Palette, own_by_colour
 from r2rgen_ros.parse.labels import ObjectMatcher, label_cloud
 from r2rgen_ros.parse.snapshot import Snapshot
 from r2rgen_ros.parse.tracking import track
@@ -65,10 +66,14 @@ def parse_clouds(
         for note, snapshot, places, poses in zip(notes, first, chosen, tracks, strict=True)
     ]
     labels, environment = _label_clouds(ground, clouds, tracks, found, progress)
+    told = [
+        _colour(demo, FIRST_OBJECT + k, clouds[k], tracks[k], held, labels)
+        for k in range(len(notes))
+    ]
     objects = [
         SceneObject(
             note.name,
-            _fuse(demo, FIRST_OBJECT + k, clouds[k], tracks[k], held[k], labels),
+            _fuse(demo, FIRST_OBJECT + k, clouds[k], tracks[k], held[k], labels, told[k]),
             tracks[k],
             held[k],
         )
@@ -140,6 +145,41 @@ def _stays(demo: Demo, points: NDArray[np.float64], tolerance: float) -> NDArray
     return np.asarray(hits >= 0.6 * len(later))
 
 
+def _colour(
+    demo: Demo,
+    label: int,
+    model: Cloud,
+    poses: NDArray[np.float64],
+    held: Sequence[NDArray[np.int8]],
+    labels: list[NDArray[np.uint8]],
+) -> bool:
+    """Label what colours tell of an object from its grasp on; return whether they tell anything.
+
+    They are learnt before any grasp, when distance alone parts object and robot.
+    """
+    grasped = np.flatnonzero(held[label - FIRST_OBJECT] >= 0)
+    before = int(np.argmax(np.any(np.stack(held) >= 0, axis=0)))
+    if not grasped.size or not before:
+        return False
+    own, robot = [], []
+    for frame in _few(np.arange(before)):
+        snapshot, names = _named(demo, frame, labels)
+        own.append(snapshot.colours[names == label])
+        robot.append(snapshot.colours[names == ROBOT])
+    palette = Palette.learn(own, robot)
+    if palette is None:
+        return False
+    points = model.points.astype(np.float64)
+    for frame in range(int(grasped[0]), len(demo)):
+        snapshot, names = _named(demo, frame, labels)
+        taken = own_by_colour(
+            snapshot.points, snapshot.colours, names == label, names == ROBOT,
+            points, poses[frame], palette,
+        )  # fmt: skip
+        labels[frame].reshape(-1)[snapshot.index[taken]] = label
+    return True
+
+
 def _fuse(
     demo: Demo,
     label: int,
@@ -147,22 +187,35 @@ def _fuse(
     poses: NDArray[np.float64],
     held: NDArray[np.int8],
     labels: list[NDArray[np.uint8]],
+    told: bool,
 ) -> Cloud:
     """Gather what the frames saw of an object, in its own frame.
 
-    Frames in which the robot is at it are left out: fingers, or a tool, within the tolerance would
-    be fused too.
+    Frames in which the robot is at it are left out unless colours tell them apart: fingers, or a
+    tool, within the tolerance would be fused too.
     """
-    free = np.flatnonzero(held < 0)
-    free = free[np.unique(np.linspace(0, len(free) - 1, _FUSED_FRAMES).astype(int))]
     parts = [seed]
-    for frame in free.tolist():
-        snapshot = Snapshot.take(demo, frame)
-        names = labels[frame].reshape(-1)[snapshot.index]
+    in_hand = _few(np.flatnonzero(held >= 0)) if told else []
+    for frame in _few(np.flatnonzero(held < 0)) + in_hand:
+        snapshot, names = _named(demo, frame, labels)
         chosen = np.flatnonzero(names == label)
-        if chosen.size and not _robot_at(snapshot.points, names, chosen):
+        if chosen.size and (told or not _robot_at(snapshot.points, names, chosen)):
             parts.append(_local(snapshot, chosen, poses[frame]))
     return voxel_downsample(Cloud.concatenate(parts), _VOXEL_M)
+
+
+def _few(frames: NDArray[np.int64]) -> list[int]:
+    """A dozen of some frames, spread evenly."""
+    places = np.unique(np.linspace(0, len(frames) - 1, _FUSED_FRAMES).astype(int))
+    return [int(frame) for frame in frames[places]] if len(frames) else []
+
+
+def _named(
+    demo: Demo, frame: int, labels: Sequence[NDArray[np.uint8]]
+) -> tuple[Snapshot, NDArray[np.uint8]]:
+    """Read a frame, and the label (N,) of each of its points."""
+    snapshot = Snapshot.take(demo, frame)
+    return snapshot, labels[frame].reshape(-1)[snapshot.index]
 
 
 def _robot_at(

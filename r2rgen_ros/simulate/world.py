@@ -117,22 +117,23 @@ class World:
         self._joints = {name: self.model.joint(f'{name}_free').qposadr[0] for name in self.things}
         self.reset({})
 
-    def reset(self, poses: Mapping[str, Floats]) -> None:
-        """Put the robot into its home pose, gripper open, and objects where they are told.
+    def reset(self, poses: Mapping[str, Floats], joints: Floats = panda.HOME) -> None:
+        """Put the robot into a pose, gripper open, and objects where they are told.
 
         Args:
             poses: object2base (4, 4) by name; objects left out stand on the floor, out of view.
+            joints: (7,) positions of the arm, rad.
 
         """
         self._mujoco.mj_resetData(self.model, self.data)
-        self.data.qpos[: len(panda.HOME)] = panda.HOME
+        self.data.qpos[: len(panda.HOME)] = joints
         self.data.qpos[len(panda.HOME) : len(panda.JOINTS)] = 0.5 * panda.OPEN_WIDTH
         for name, pose in poses.items():
             start = self._joints[name]
             place, (x, y, z, w) = se3.to_quaternion(pose)
             self.data.qpos[start : start + 3] = place
             self.data.qpos[start + 3 : start + 7] = (w, x, y, z)
-        self.command(panda.HOME, np.zeros(len(panda.HOME)), panda.OPEN_WIDTH)
+        self.command(joints, np.zeros(len(joints)), panda.OPEN_WIDTH)
         self._mujoco.mj_forward(self.model, self.data)
 
     def command(self, joints: Floats, velocities: Floats, width: float) -> None:

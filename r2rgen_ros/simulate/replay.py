@@ -1,0 +1,94 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Let the virtual robot's controllers follow recorded or generated joints, open loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from r2rgen_ros.model.errors import check_array, require
+from r2rgen_ros.simulate import panda
+from r2rgen_ros.simulate.world import TIME_STEP
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.simulate.world import World
+
+    Floats = NDArray[np.float64]
+
+_SETTLE_S = 1.0
+_WATCH_EVERY = 20
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What the controllers are told.
+
+    Attributes:
+        seconds: (M,) rising, from 0.
+        joints: (M, 7) positions of the arm, rad.
+        widths: (M,) distances of the fingers, metres; 0 presses on what is between them.
+
+    """
+
+    seconds: Floats
+    joints: Floats
+    widths: Floats
+
+    def __post_init__(self) -> None:
+        """Check shapes and time."""
+        seconds = check_array('seconds of the orders', self.seconds, (None,))
+        require(len(seconds) > 1 and bool((np.diff(seconds) > 0).all()), 'orders do not rise')
+        check_array('ordered joints', self.joints, (len(seconds), len(panda.ARM_JOINTS)))
+        check_array('ordered widths', self.widths, (len(seconds),))
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of it.
+
+    Attributes:
+        poses: object2base (4, 4) by name at the end.
+        lag_rad: Largest distance of a joint from where it was told to be.
+
+    """
+
+    poses: Mapping[str, Floats]
+    lag_rad: float
+
+
+def replay(world: World, poses: Mapping[str, Floats], orders: Orders) -> Replayed:
+    """Carry out orders from given starting poses, with contact physics.
+
+    Joints between two orders lie on a cubic spline, as a joint trajectory controller interpolates.
+
+    Args:
+        world: The world.
+        poses: object2base (4, 4) by name at the start.
+        orders: What the controllers are told.
+
+    """
+    curve = CubicSpline(orders.seconds, orders.joints, bc_type='clamped')
+    speed = curve.derivative()
+    count = round(float(orders.seconds[-1]) / TIME_STEP)
+    ticks = np.minimum(TIME_STEP * np.arange(1, count + 1), orders.seconds[-1])
+    goals, speeds = curve(ticks), speed(ticks)
+    widths = np.interp(ticks, orders.seconds, orders.widths)
+    world.reset(poses, orders.joints[0])
+    lag = 0.0
+    for step, (goal, velocity, width) in enumerate(zip(goals, speeds, widths, strict=True)):
+        world.command(goal, velocity, float(width))
+        world.step()
+        if step % _WATCH_EVERY == 0:
+            lag = max(lag, float(np.abs(world.data.qpos[: len(goal)] - goal).max()))
+    world.command(goals[-1], np.zeros(goals.shape[1]), float(widths[-1]))
+    for _ in range(round(_SETTLE_S / TIME_STEP)):
+        world.step()
+    return Replayed({name: world.pose(name) for name in world.things}, lag)
