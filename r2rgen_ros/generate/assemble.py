@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2rgen_ros.generate.feasibility import PlaneCheck
+from r2rgen_ros.generate.joint_limits import Excess, JointLimits
 from r2rgen_ros.generate.motion import (
     Limits,
     MovedPath,
@@ -19,6 +20,8 @@ from r2rgen_ros.generate.motion import (
 )
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import Episode, Reason, Rejection, Variation
+from r2rgen_ros.parse.robot import robot_of
+from r2rgen_ros.robots.kinematics import POSITION_TOLERANCE_M, ROTATION_TOLERANCE_RAD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +29,12 @@ if TYPE_CHECKING:
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.geometry.camera import PinholeCamera
     from r2rgen_ros.model.scene import Scene
-    from r2rgen_ros.robots.kinematics import Robot
+    from r2rgen_ros.robots.kinematics import IkPath, Robot
+
+    Floats = NDArray[np.float64]
+
+_ROUNDS = 6
+_AT_LIMIT = 1e-6
 
 
 def object_changes(scene: Scene, transforms: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -63,6 +71,7 @@ class Assembler:
         plane: The checks on the support plane.
         limits: Largest step per arm.
         robot: Kinematics of the arm; None where the source has no URDF or joints.
+        joint_limits: Of that arm; None without it.
 
     """
 
@@ -71,13 +80,19 @@ class Assembler:
     plane: PlaneCheck
     limits: tuple[Limits, ...]
     robot: Robot | None
+    joint_limits: JointLimits | None = None
 
     @classmethod
-    def create(cls, scene: Scene, config: GenerateConfig, robot: Robot | None = None) -> Assembler:
+    def create(cls, scene: Scene, config: GenerateConfig) -> Assembler:
         """Measure the source once."""
+        robot = robot_of(scene.demo)
         period = scene.demo.period_ns * 1e-9
         limits = tuple(step_limits(arm.ee2base, period, config.motion) for arm in scene.demo.arms)
-        return cls(scene, config, PlaneCheck.create(scene, config.feasibility), limits, robot)
+        joints = None
+        if robot is not None:
+            joints = JointLimits.create(robot, scene.demo, config.motion)
+        plane = PlaneCheck.create(scene, config.feasibility)
+        return cls(scene, config, plane, limits, robot, joints)
 
     def assemble(self, variation: Variation) -> Episode | Rejection:
         """Return the episode of a variation, or why there is none."""
@@ -86,11 +101,10 @@ class Assembler:
         if failed is not None:
             return failed
         paths = [self._path(variation, arm) for arm in range(len(self.scene.demo.arms))]
-        times = source_times(paths, self.limits, len(self.scene.demo))
-        moved = [path.at(times) for path in paths]
-        joints = self._joints(variation, times, moved)
-        if isinstance(joints, Rejection):
-            return joints
+        timed = self._timed(variation, paths)
+        if isinstance(timed, Rejection):
+            return timed
+        times, moved, joints = timed
         demo = self.scene.demo
         nearest = np.ceil(times - 0.5).astype(np.int64)
         return Episode(
@@ -102,6 +116,38 @@ class Assembler:
             object2base=self._objects(variation, changes, times, moved),
             skill=self._skills(times),
             joints=joints,
+        )
+
+    def _timed(
+        self, variation: Variation, paths: list[MovedPath]
+    ) -> tuple[Floats, list[Floats], Floats | None] | Rejection:
+        """Source frames (M,), paths (M, 4, 4) and joints (M, J), slow enough for the joints."""
+        count = len(self.scene.demo)
+        slower: Floats | None = None
+        for _ in range(_ROUNDS):
+            times = source_times(paths, self.limits, count, slower)
+            moved = [path.at(times) for path in paths]
+            joints = self._joints(variation, times, moved)
+            if isinstance(joints, Rejection):
+                return joints
+            if joints is None or self.joint_limits is None:
+                return times, moved, joints
+            stamps = episode_stamps(self.scene.demo.stamps, times)
+            skill = self._skills(times)
+            more = self.joint_limits.slower(joints, stamps, times, skill, count)
+            if more is None:
+                return times, moved, joints
+            if isinstance(more, Excess):
+                return _rejected(
+                    variation, Reason.TOO_FAST, str(more), times[more.frame], more.share - 1.0
+                )
+            slower = more if slower is None else np.maximum(slower, more)
+        return _rejected(
+            variation,
+            Reason.TOO_FAST,
+            'the joints are too fast however slow the motion is',
+            0.0 if slower is None else float(slower.argmax()),
+            0.0 if slower is None else float(slower.max()),
         )
 
     def _path(self, variation: Variation, arm: int) -> MovedPath:
@@ -152,8 +198,9 @@ class Assembler:
     ) -> NDArray[np.float64] | Rejection | None:
         """Joint positions (M, J) that reach the path, or the first frame that they do not."""
         demo = self.scene.demo
-        if self.robot is None or demo.joints is None or len(moved) != 1:
+        if self.robot is None:
             return None
+        assert demo.joints is not None
         low = np.floor(times).astype(np.int64)
         high = np.minimum(low + 1, len(demo) - 1)
         share = (times - low)[:, None]
@@ -167,17 +214,28 @@ class Assembler:
         path = self.robot.solve_path(demo.joints.names, targets, seeds)
         if path.first_failed < 0:
             return np.asarray(path.positions)
-        frame = round(float(times[path.first_failed]))
         miss = float(path.position_error_m[path.first_failed])
-        return Rejection(
-            variation.index,
-            Reason.UNREACHABLE,
-            f'the arm misses the path by {1e3 * miss:.0f} mm',
-            frame,
-            miss,
-            variation,
-            variation.moves,
+        return _rejected(
+            variation, Reason.UNREACHABLE, self._why(path), times[path.first_failed], miss
         )
+
+    def _why(self, path: IkPath) -> str:
+        """Say what keeps the arm from a path."""
+        assert self.robot is not None
+        assert self.scene.demo.joints is not None
+        at = path.first_failed
+        miss, turn = path.position_error_m[at], path.rotation_error_rad[at]
+        if miss <= POSITION_TOLERANCE_M and turn <= ROTATION_TOLERANCE_RAD:
+            return 'the arm would have to jump to another configuration'
+        names = list(self.scene.demo.joints.names)
+        values = path.positions[at, [names.index(name) for name in self.robot.chain]]
+        limits = self.robot.limits(self.robot.chain)
+        ends = (values <= limits[:, 0] + _AT_LIMIT) | (values >= limits[:, 1] - _AT_LIMIT)
+        stuck = [name for name, end in zip(self.robot.chain, ends, strict=True) if end]
+        missed = (
+            f'the arm misses the path by {1e3 * miss:.0f} mm and {np.rad2deg(turn):.0f} degrees'
+        )
+        return f'{missed}, with {", ".join(stuck)} at the limit' if stuck else missed
 
     def _out_of_view(self, variation: Variation, changes: NDArray[np.float64]) -> Rejection | None:
         """Objects must begin where the camera sees them."""
@@ -195,16 +253,22 @@ class Assembler:
                 for pose in (new, own)
             )
             if share < min(least, recorded) - 1e-9:
-                return Rejection(
-                    variation.index,
+                return _rejected(
+                    variation,
                     Reason.OUT_OF_VIEW,
                     f'only {100 * share:.0f} % of "{item.name}" would be inside the image',
                     0,
                     least - share,
-                    variation,
-                    variation.moves,
                 )
         return None
+
+
+def _rejected(
+    variation: Variation, reason: Reason, detail: str, frame: float, amount: float
+) -> Rejection:
+    return Rejection(
+        variation.index, reason, detail, round(float(frame)), amount, variation, variation.moves
+    )
 
 
 def _share_inside(pixels: NDArray[np.float64], camera: PinholeCamera) -> float:

@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from r2rgen_ros.geometry import se3
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 _SLACK = 1e-9
 _ROUNDS = 60
+_MORE = 1.01
+_CELLS = 8  # parts of an interval between two frames, in which it may be slowed differently
+_EASE = 12  # parts in which a lower speed is reached and left
 
 
 @dataclass(frozen=True)
@@ -159,59 +163,99 @@ class MovedPath:
 
 
 def source_times(
-    paths: Sequence[MovedPath], limits: Sequence[Limits], count: int
+    paths: Sequence[MovedPath],
+    limits: Sequence[Limits],
+    count: int,
+    slower: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Choose which fractional source frame each episode frame replays.
 
-    Skills keep their frames. A motion keeps its frames too, unless a step would exceed a limit;
-    then the whole motion is slowed evenly.
+    Skills keep their frames. A motion keeps its frames too where its steps keep the limits; where
+    one would exceed them the motion is slowed, and reaches and leaves its lower speed smoothly.
 
     Args:
         paths: The moved path of every arm.
         limits: Largest step of every arm.
         count: Number of source frames.
+        slower: (count - 1,) how much longer each interval of the source must take at least, for
+            reasons other than these limits; None for none.
 
     Returns:
         (M,) rising source frames, M >= count, with every whole frame of the skills among them.
 
     """
-    factors = np.ones(count - 1)
+    factors = np.ones((count - 1, _CELLS))
     for path, limit in zip(paths, limits, strict=True):
         for first, last in path.motions():
             span = slice(int(first), int(last))
-            factor = _stretch(path, limit, int(first), int(last))
-            factors[span] = np.maximum(factors[span], factor)
-    return _spread(factors)
-
-
-def _stretch(path: MovedPath, limit: Limits, first: int, last: int) -> float:
-    """How much longer a motion must be for its steps to keep the limit."""
-    steps = last - first
-    frames = steps
+            need = _slowing(path, limit, int(first), int(last))
+            if slower is not None:
+                need = np.maximum(need, slower[span, None])
+            factors[span] = np.maximum(factors[span], _smooth(need))
+    times = _spread(factors)
     for _ in range(_ROUNDS):
-        poses = path.at(np.linspace(first, last, frames + 1))
-        step = largest_step(poses)
-        excess = max(
-            step.translation / limit.translation if limit.translation > 0.0 else 0.0,
-            step.rotation / limit.rotation if limit.rotation > 0.0 else 0.0,
-        )
+        # Within a part the speed still varies a little.
+        excess = _worst(paths, limits, times)
         if excess <= 1.0 + _SLACK:
             break
-        frames = max(frames + 1, int(np.ceil(frames * min(excess, 8.0))))
-    return frames / steps
+        slowed = factors.max(axis=1) > 1.0 + _SLACK
+        factors[slowed] *= max(excess, _MORE)  # frames come whole
+        times = _spread(factors)
+    return times
+
+
+def _worst(
+    paths: Sequence[MovedPath], limits: Sequence[Limits], times: NDArray[np.float64]
+) -> float:
+    """How many times its limit the longest step of any motion is that was slowed."""
+    slowed = np.diff(times) < 1.0 - _SLACK
+    worst = 0.0
+    for path, limit in zip(paths, limits, strict=True):
+        poses = path.at(times)
+        moved = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1)
+        turned = se3.angle_between(poses[:-1], poses[1:])
+        for steps, most in ((moved, limit.translation), (turned, limit.rotation)):
+            if most > 0.0:
+                worst = max(worst, float(steps[slowed].max(initial=0.0)) / most)
+    return worst
+
+
+def _slowing(path: MovedPath, limit: Limits, first: int, last: int) -> NDArray[np.float64]:
+    """How much longer (N, _CELLS) each part of the intervals of a motion must take, at least 1."""
+    cells = _CELLS * (last - first)
+    poses = path.at(np.linspace(first, last, cells + 1))
+    moved = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1)
+    turned = se3.angle_between(poses[:-1], poses[1:])
+    need = np.ones(cells)
+    for steps, most in ((moved, limit.translation), (turned, limit.rotation)):
+        if most > 0.0:
+            excess = _CELLS * steps / most
+            need = np.maximum(need, np.where(excess > 1.0 + _SLACK, excess, 1.0))
+    return need.reshape(-1, _CELLS)
+
+
+def _smooth(need: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make a slowing (N, _CELLS) vary slowly, without taking any of it away."""
+    if need.max() <= 1.0 + _SLACK:
+        return np.ones_like(need)
+    flat = maximum_filter1d(need.reshape(-1), 2 * _EASE + 1, mode='nearest')
+    return np.asarray(uniform_filter1d(flat, 2 * _EASE + 1, mode='nearest').reshape(need.shape))
 
 
 def _spread(factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Place frames over runs of equal stretch; every run keeps its ends."""
-    edges = np.flatnonzero(np.diff(factors)) + 1
+    """Place frames so that each part (N, _CELLS) of the intervals takes as long as it must."""
+    kept = factors.max(axis=1) <= 1.0 + _SLACK
+    edges = np.flatnonzero(np.diff(kept)) + 1
     bounds = [0, *edges.tolist(), len(factors)]
     parts = []
     for low, high in pairwise(bounds):
-        frames = int(np.ceil((high - low) * factors[low] - _SLACK))
-        if frames == high - low:
+        if kept[low]:
             parts.append(np.arange(low, high, dtype=np.float64))
-        else:
-            parts.append(low + (high - low) * np.arange(frames) / frames)
+            continue
+        passed = np.concatenate([[0.0], np.cumsum(factors[low:high])]) / _CELLS
+        frames = int(np.ceil(passed[-1] - _SLACK))
+        places = low + np.arange(len(passed)) / _CELLS
+        parts.append(np.interp(np.arange(frames) * (passed[-1] / frames), passed, places))
     parts.append(np.array([float(len(factors))]))
     return np.concatenate(parts)
 

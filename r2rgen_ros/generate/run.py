@@ -219,7 +219,7 @@ class _Maker:
         robot = robot_of(job.scene.demo)
         self._job = job
         self._sampler = Sampler.create(job.scene, job.config, job.seed)
-        self._assembler = Assembler.create(job.scene, job.config, robot)
+        self._assembler = Assembler.create(job.scene, job.config)
         self._composer = make_composer(job.scene, job.config, robot)
         self.writer = EpisodeWriter(
             job.source if robot is not None else _without_joints(job.source),

@@ -80,6 +80,7 @@ class Reason(str, Enum):
     OVERLAP = 'overlap'
     OFF_SUPPORT = 'off_support'
     UNREACHABLE = 'unreachable'
+    TOO_FAST = 'too_fast'
     OUT_OF_VIEW = 'out_of_view'
 
 

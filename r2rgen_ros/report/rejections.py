@@ -20,6 +20,7 @@ MEANINGS = {
     Reason.OVERLAP: 'objects would overlap',
     Reason.OFF_SUPPORT: 'an object would leave the support',
     Reason.UNREACHABLE: 'the arm would not reach',
+    Reason.TOO_FAST: 'a joint would be too fast in a skill',
     Reason.OUT_OF_VIEW: 'an object would start outside the image',
 }
 REMEDIES = {
@@ -27,6 +28,7 @@ REMEDIES = {
     Reason.OVERLAP: 'give smaller ranges, or ranges that lead the objects apart',
     Reason.OFF_SUPPORT: 'give smaller ranges, or check the outline of the support plane',
     Reason.UNREACHABLE: 'give smaller ranges of yaw, or ranges towards the base',
+    Reason.TOO_FAST: 'give smaller ranges of yaw, or raise the limits under motion',
     Reason.OUT_OF_VIEW: 'give smaller ranges, or lower feasibility.min_visible_share',
 }
 

@@ -35,7 +35,7 @@ def recorded(virtual_demo):
 
 
 def _identity(scene, config):
-    assembler = Assembler.create(scene, config, robot_of(scene.demo))
+    assembler = Assembler.create(scene, config)
     return assembler.assemble(Sampler.create(scene, config, 0).from_moves(0, {}))
 
 
@@ -107,7 +107,7 @@ def moved(recorded):
     variation = sampler.from_moves(
         0, {first: PlanarMove(0.04, -0.05, 0.5), last: PlanarMove(-0.03, 0.05, -0.5)}
     )
-    episode = Assembler.create(scene, config, robot_of(scene.demo)).assemble(variation)
+    episode = Assembler.create(scene, config).assemble(variation)
     assert not isinstance(episode, Rejection), episode
     return episode
 
@@ -148,7 +148,7 @@ def test_a_moved_base_leaves_no_pixel_from_outside_the_recording(recorded):
         config = GenerateConfig(camera=CameraConfig(fill=fill))
         sampler = Sampler.create(scene, config, 0)
         variation = sampler.from_moves(0, {}, PlanarMove(0.0, 0.06, 0.08))
-        episode = Assembler.create(scene, config, None).assemble(variation)
+        episode = Assembler.create(scene, config).assemble(variation)
         assert not isinstance(episode, Rejection), episode
         pictures[fill] = next(iter(make_composer(scene, config).frames(episode))).depth
     seen = {fill: np.isfinite(depth) for fill, depth in pictures.items()}
