@@ -167,7 +167,7 @@ def plain_profile(
     require(
         not unknown,
         f'the robot description has no links {missing_names(unknown, links)}',
-        'links of the URDF',
+        f'some of {links[:12]}',
         'choose with --base-frame and --ee-frame, or record the robot_description of this robot',
     )
     arms = tuple(

@@ -113,8 +113,21 @@ def sorted_pairs(pairs: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:
 
 
 def nearest(name: str, names: Iterable[str], count: int = _FEW) -> list[str]:
-    """Return the names most like a name, best first; none where nothing is like it."""
-    return difflib.get_close_matches(name, sorted(set(names)), n=count, cutoff=0.55)
+    """Return the names most like a name, best first; none where nothing is like it.
+
+    Names that differ by their prefix only come first, as left_joint1 and panda_joint1.
+    """
+    have = sorted(set(names))
+    tail = _tail(name)
+    same = [other for other in have if tail and _tail(other) == tail]
+    like = difflib.get_close_matches(name, have, n=count, cutoff=0.7)
+    return list(dict.fromkeys([*difflib.get_close_matches(name, same, count, 0.0), *like]))[:count]
+
+
+def _tail(name: str) -> str:
+    """A name without its first word; empty where what is left says little, such as "link"."""
+    tail = name.partition('_')[2] if '_' in name else name
+    return tail if '_' in tail or any(letter.isdigit() for letter in tail) else ''
 
 
 def listed(names: Sequence[str]) -> str:
@@ -180,7 +193,7 @@ def _check_joint(joint: ET.Element, links: list[str]) -> None:
 
 
 def _check_tree(links: list[str], joints: list[ET.Element]) -> None:
-    children = [str(joint.find('child').get('link')) for joint in joints]  # type: ignore[union-attr]
+    children = [_end(joint, 'child') for joint in joints]
     double = [name for name, count in Counter(children).items() if count > 1]
     require(
         not double,
@@ -195,3 +208,25 @@ def _check_tree(links: list[str], joints: list[ET.Element]) -> None:
         'one tree',
         'join them by fixed joints to one link, such as "world"',
     )
+    _check_reach(links, joints, roots[0])
+
+
+def _check_reach(links: list[str], joints: list[ET.Element], root: str) -> None:
+    pairs = [(_end(joint, 'parent'), _end(joint, 'child')) for joint in joints]
+    reached, edge = {root}, [root]
+    while edge:
+        edge = [child for parent, child in pairs if parent in edge]
+        reached.update(edge)
+    lost = [name for name in links if name not in reached]
+    require(
+        not lost,
+        f'in the robot description the links {listed(lost)} hang on each other in a ring',
+        'a tree',
+        f'let one of them hang on "{root}"',
+    )
+
+
+def _end(joint: ET.Element, which: str) -> str:
+    """The parent or the child link of a joint that was checked to have them."""
+    element = joint.find(which)
+    return '' if element is None else str(element.get('link'))

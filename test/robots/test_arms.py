@@ -138,8 +138,8 @@ def test_a_plain_profile_has_the_gripper_and_its_palm():
     assert not profile.base.is_mobile
     assert profile.arms[0].gripper.joints == ('grip', 'follow')
     assert profile.arms[0].gripper.links == ('tip', 'left', 'right')
-    with pytest.raises(R2RGenError, match=r'no links "top" \(nearest: "tip"\)'):
-        plain_profile(ODD, 'base', [('arm', 'top')])
+    with pytest.raises(R2RGenError, match=r'no links "uper" \(nearest: "upper"\)'):
+        plain_profile(ODD, 'base', [('arm', 'uper')])
 
 
 def test_limits_check_themselves():

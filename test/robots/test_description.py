@@ -6,7 +6,12 @@ from __future__ import annotations
 import pytest
 
 from r2rgen_ros.model.errors import R2RGenError
-from r2rgen_ros.robots.description import check_description, mesh_names, missing_names
+from r2rgen_ros.robots.description import (
+    check_description,
+    mesh_names,
+    missing_names,
+    nearest,
+)
 from r2rgen_ros.robots.kinematics import Robot
 
 LIMIT = '<limit lower="0" upper="1" effort="1" velocity="1"/>'
@@ -51,6 +56,14 @@ def test_a_sound_description_passes_and_can_be_built():
             arm(more='<joint name="k" type="fixed"><parent link="a"/><child link="b"/></joint>'),
             '"b" hang on several joints',
         ),
+        (
+            arm(
+                more='<link name="c"/><link name="d"/>'
+                '<joint name="k" type="fixed"><parent link="c"/><child link="d"/></joint>'
+                '<joint name="l" type="fixed"><parent link="d"/><child link="c"/></joint>'
+            ),
+            'the links "c", "d" hang on each other in a ring',
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(text, words):
@@ -79,3 +92,11 @@ def test_missing_names_come_with_the_nearest_and_are_cut_short():
         words
         == '"joint1" (nearest: "left_joint1"), "zz", "joint3" (nearest: "left_joint3") and 1 more'
     )
+
+
+def test_names_that_differ_by_their_prefix_are_nearest():
+    have = ['panda_joint1', 'panda_joint2', 'panda_link0', 'camera_link']
+    assert nearest('fr3_joint2', have, 1) == ['panda_joint2']
+    assert nearest('link0', have) == ['panda_link0']
+    assert nearest('panda_joint3', have)[0].startswith('panda_joint')
+    assert nearest('elbow', have) == []
