@@ -8,6 +8,7 @@ What is checked here is what the parser of URDFs only complains of on standard e
 from __future__ import annotations
 
 import difflib
+import math
 import xml.etree.ElementTree as ET
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -27,6 +28,14 @@ PREFIX = (
 """What to do where two arms have the same names."""
 _FEW = 3
 _LIMITED = ('revolute', 'prismatic')
+_KINDS = (*_LIMITED, 'continuous', 'fixed', 'floating', 'planar')
+_NUMBERS = {
+    'origin': {'xyz': 3, 'rpy': 3},
+    'axis': {'xyz': 3},
+    'limit': {'lower': 1, 'upper': 1, 'effort': 1, 'velocity': 1},
+    'mimic': {'multiplier': 1, 'offset': 1},
+}
+"""Attributes of a joint's elements that are so many numbers."""
 
 
 def find_text(name: str, finder: MeshFinder, what: str) -> tuple[Path, str]:
@@ -178,18 +187,33 @@ def _check_joint(joint: ET.Element, links: list[str]) -> None:
             f'{name} has the {which} link "{link}", which is not there',
             f'one of {near or links[:8]}',
         )
-    if joint.get('type') in _LIMITED:
+    kind = joint.get('type')
+    require(kind in _KINDS, f'{name} has the type "{kind}"', f'one of {list(_KINDS)}')
+    for element in joint:
+        for key, count in _NUMBERS.get(element.tag, {}).items():
+            require(
+                key not in element.attrib or _are_numbers(element.attrib[key], count),
+                f'{name} has {key}="{element.get(key)}" in its {element.tag}',
+                f'{count} finite numbers' if count > 1 else 'a finite number',
+            )
+    if kind in _LIMITED:
         limit = joint.find('limit')
         have = {} if limit is None else limit.attrib
         lack = [key for key in ('effort', 'velocity') if key not in have]
-        # One of these may be left out for 0; without both, the joint could not move at all.
-        lack += [] if {'lower', 'upper'} & set(have) else ['lower', 'upper']
         require(
             not lack,
-            f'{name} is {joint.get("type")} but has no limit for {", ".join(lack)}',
+            f'{name} is {kind} but has no limit for {", ".join(lack)}',
             '<limit lower="..." upper="..." effort="..." velocity="..."/>',
-            'add the limits of the data sheet to the URDF, or call the joint continuous',
+            'add the limits of the data sheet to the URDF',
         )
+
+
+def _are_numbers(text: str, count: int) -> bool:
+    try:
+        values = [float(word) for word in text.split()]
+    except ValueError:
+        return False
+    return len(values) == count and all(map(math.isfinite, values))
 
 
 def _check_tree(links: list[str], joints: list[ET.Element]) -> None:

@@ -136,7 +136,8 @@ class _Inspector:
                 return root, None
             return root, Robot.from_urdf(text, base, base)
         except R2RGenError as error:
-            self._faults.append(Fault.of(error))
+            fix = error.fix or 'run "check_urdf" on it, which says what is wrong, and mend it'
+            self._faults.append(Fault.of(R2RGenError(error.found, error.expected, fix)))
             return None, None
 
     def _frame_faults(self) -> Iterator[Fault]:
@@ -241,6 +242,15 @@ class _Inspector:
             )
 
     def _limit_faults(self, arm: ArmProfile, limits: JointLimits) -> Iterator[Fault]:
+        stuck = [
+            n for n, a, b in zip(limits.names, limits.lower, limits.upper, strict=True) if a == b
+        ]
+        if stuck:
+            yield Fault(
+                f'by the robot description {listed(stuck)}, of arm "{arm.name}", cannot move: the'
+                ' lower limit is the upper one, or both are left out',
+                'add <limit lower="..." upper="..."/> of the data sheet to the URDF',
+            )
         for what, values in (('speed', limits.speed), ('acceleration', limits.acceleration)):
             free = [name for name, v in zip(limits.names, values, strict=True) if np.isinf(v)]
             if free:

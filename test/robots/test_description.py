@@ -31,6 +31,7 @@ def test_a_sound_description_passes_and_can_be_built():
         arm('', 'continuous'),
         arm('', 'fixed'),
         arm('<limit upper="1" effort="1" velocity="1"/>'),
+        arm('<limit effort="1" velocity="1"/>', 'prismatic'),
     ):
         check_description(text)
         assert Robot.from_urdf(text, 'a', 'b').links == ('a', 'b')
@@ -44,7 +45,12 @@ def test_a_sound_description_passes_and_can_be_built():
         ('<robot name="r"/>', 'has no links'),
         (arm(''), '"j" of the robot description is revolute but has no limit for effort, velocity'),
         (arm(LIMIT.replace('velocity="1"', '')), 'has no limit for velocity'),
-        (arm('<limit effort="1" velocity="1"/>', 'prismatic'), 'no limit for lower, upper'),
+        (arm(LIMIT, 'rotary'), 'has the type "rotary"; expected one of'),
+        (
+            arm(LIMIT.replace('"1" effort', '"1,5" effort')),
+            'has upper="1,5" in its limit; expected',
+        ),
+        (arm('<origin xyz="0 nan 0"/>' + LIMIT), 'has xyz="0 nan 0" in its origin'),
         (arm(more='<link name="b"/>'), 'several links "b"'),
         (arm(more='<link name="c"/>'), '2 roots: "a", "c"'),
         (

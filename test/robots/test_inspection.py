@@ -221,6 +221,14 @@ def test_a_broken_description_is_one_line(look, panda, old, new, words):
     assert words in line
 
 
+def test_a_joint_without_a_range_is_told(look, panda):
+    stuck = panda.replace('lower="-1.7628"', '').replace('upper="1.7628"', '')
+    assert stuck != panda
+    line = only(look(load_profile('panda'), panda, descriptions={'/robot_description': stuck}))
+    assert '"panda_joint2", of arm "arm", cannot move' in line
+    assert 'to fix: add <limit lower="..." upper="..."/>' in line
+
+
 def test_a_mobile_base_without_odometry_is_told_what_to_do(look, robot_bags):
     urdf, profile = robot_bags.of_the_wheel('tiago_hey5'), load_profile('tiago_hey5')
     line = only(look(profile, urdf))
