@@ -18,6 +18,7 @@ from r2rgen_ros.robots.description import (
     listed,
     mesh_names,
     missing_names,
+    nearest,
 )
 from r2rgen_ros.robots.findings import ArmReport, Fault, RobotInspection
 from r2rgen_ros.robots.kinematics import Robot
@@ -108,7 +109,7 @@ class _Inspector:
             cameras=tuple((camera.name, camera.frame) for camera in profile.cameras),
             meshes_named=self._meshes[0],
             meshes_found=self._meshes[1],
-            faults=tuple(sorted(self._faults, key=lambda fault: not fault.is_needed)),
+            faults=tuple(sorted(dict.fromkeys(self._faults), key=lambda item: not item.is_needed)),
         )
 
     def _description(self) -> tuple[ET.Element | None, Robot | None]:
@@ -217,8 +218,10 @@ class _Inspector:
             return
         missing = [joint for joint in joints if joint not in have]
         if missing:
+            others = '' if nearest(missing[0], have) else f'; they have {listed(list(have))}'
             yield Fault(
-                f'the bag\'s joint states lack {missing_names(missing, have)}, of arm "{arm.name}"',
+                f"the bag's joint states lack {missing_names(missing, have)}, of arm"
+                f' "{arm.name}"{others}',
                 RECORD_JOINTS,
             )
         grip = [] if arm.gripper is None else list(arm.gripper.joints)

@@ -122,7 +122,16 @@ def test_joints_named_otherwise_or_missing_are_told(look, panda):
 
     line = only(look(load_profile('panda'), panda, joints={'/joint_states': six}))
     assert 'lack "panda_joint7" (nearest: "panda_joint' in line
-    line = only(look(load_profile('panda'), panda, joints={}))
+
+    def other(names, row, step):
+        return ['elbow'], row[:1]
+
+    line = only(look(load_profile('panda'), panda, joints={'/js': other}))
+    assert 'of arm "arm"; they have "elbow"; to fix: record' in line
+
+
+def test_what_both_arms_lack_is_told_once(look, robot_bags):
+    line = only(look(load_profile('dual_panda'), robot_bags.two_pandas(), joints={}))
     assert line == 'the bag has no joint states; to fix: record "/joint_states"'
 
 
