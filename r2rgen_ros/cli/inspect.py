@@ -3,7 +3,8 @@
 """Say what a bag holds, what a demonstration would still need, and how to mend it.
 
 BAG is a rosbag2 folder, a .mcap or .db3 file, a ROS 1 .bag, or a folder that holds one of them.
-Nothing is changed.
+Nothing is changed. --robot compares the bag with what is known of a robot: a preset (panda, ur5e,
+xarm7, baxter, dual_panda, tiago, tiago_hey5) or a file of that kind.
 """
 
 from __future__ import annotations
@@ -14,24 +15,55 @@ from typing import TYPE_CHECKING, Any
 from r2rgen_ros.bags.inspection import Inspection, TopicReport, inspect_bag
 from r2rgen_ros.cli import console
 from r2rgen_ros.cli.streams import add_stream_arguments, selected_streams
+from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.robots.inspection import inspect_robot, selection_of
+from r2rgen_ros.robots.profile import load_profile
+from r2rgen_ros.robots.recorded import read_robot
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
+    from r2rgen_ros.robots.findings import ArmReport, RobotInspection
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument('bag', metavar='BAG', type=Path, help='the recording')
+    parser.add_argument(
+        '--robot',
+        metavar='NAME|FILE',
+        help='a preset of a robot, or a profile: say whether it fits the bag',
+    )
+    parser.add_argument(
+        '--mesh-folder',
+        action='append',
+        default=[],
+        type=Path,
+        metavar='FOLDER',
+        help="a folder with the packages of the robot's meshes; may be repeated; with --robot",
+    )
     add_stream_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Inspect a bag, print the findings, and return them."""
-    found = inspect_bag(args.bag, selected_streams(args))
+    wanted, robot = selected_streams(args), None
+    if args.robot is None and args.mesh_folder:
+        raise R2RGenError('--mesh-folder is given without --robot', '', 'name the robot as well')
+    if args.robot is not None:
+        profile = load_profile(args.robot)
+        recorded = read_robot(args.bag, wanted.joint_states)
+        wanted = selection_of(profile, recorded, wanted)
+        robot = inspect_robot(profile, recorded, args.mesh_folder)
+    found = inspect_bag(args.bag, wanted)
     for line in describe(found):
         console.say(line)
-    return found.to_json()
+    if robot is None:
+        return found.to_json()
+    for line in describe_robot(robot):
+        console.say(line)
+    return {**found.to_json(), 'robot': robot.to_json()}
 
 
 def describe(found: Inspection) -> Iterator[str]:
@@ -99,3 +131,36 @@ def _verdict(found: Inspection) -> Iterator[str]:
             yield f'  {title}: {lack.what} ({lack.why}); to fix: {lack.fix}'
     if found.obstacle:
         yield f'  in the way: {found.obstacle}'
+
+
+def describe_robot(found: RobotInspection) -> Iterator[str]:
+    """The lines that a person reads of a robot."""
+    yield f'robot {found.robot}: {found.base_type} base {found.base_frame}'
+    for arm in found.arms:
+        yield from _arm(arm)
+    for name, frame in found.cameras:
+        yield f'  camera {name}: {frame}'
+    if found.meshes_named:
+        yield f'  meshes: {found.meshes_found} of {found.meshes_named} found'
+    for fault in found.faults:
+        yield f'  {"!" if fault.is_needed else "useful:"} {fault}'
+    yield 'The robot fits the bag.' if found.fits else 'The robot does not fit the bag yet.'
+
+
+def _arm(arm: ArmReport) -> Iterator[str]:
+    joints = f': {arm.joints[0]} ... {arm.joints[-1]}' if arm.joints else ''
+    yield f'  arm {arm.name}: end effector {arm.end_effector}, {len(arm.joints)} joints{joints}'
+    if arm.knows_speed is not None:
+        known = {True: 'known', False: 'not known'}
+        yield (
+            f'      limits of speed {known[bool(arm.knows_speed)]},'
+            f' of acceleration {known[bool(arm.knows_acceleration)]}'
+        )
+    if arm.agreement is None:
+        yield '      kinematics could not be compared with the transforms'
+    else:
+        yield (
+            f'      kinematics {"agree" if arm.agreement else "disagree"} with the transforms: at'
+            f' most {arm.agreement.largest_mm:.2g} mm and {arm.agreement.largest_deg:.2g} degrees'
+            f' apart in {arm.agreement.instants} instants'
+        )
