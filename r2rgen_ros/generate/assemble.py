@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from r2rgen_ros.generate.collisions import CollisionCheck
 from r2rgen_ros.generate.feasibility import PlaneCheck
 from r2rgen_ros.generate.joint_limits import Excess, JointLimits
 from r2rgen_ros.generate.motion import (
@@ -72,6 +73,7 @@ class Assembler:
         limits: Largest step per arm.
         robot: Kinematics of the arm; None where the source has no URDF or joints.
         joint_limits: Of that arm; None without it.
+        collisions: What the robot might run into; None where that cannot be told.
 
     """
 
@@ -81,6 +83,7 @@ class Assembler:
     limits: tuple[Limits, ...]
     robot: Robot | None
     joint_limits: JointLimits | None = None
+    collisions: CollisionCheck | None = None
 
     @classmethod
     def create(cls, scene: Scene, config: GenerateConfig) -> Assembler:
@@ -92,7 +95,10 @@ class Assembler:
         if robot is not None:
             joints = JointLimits.create(robot, scene.demo, config.motion)
         plane = PlaneCheck.create(scene, config.feasibility)
-        return cls(scene, config, plane, limits, robot, joints)
+        collisions = None
+        if robot is not None and config.feasibility.collisions:
+            collisions = CollisionCheck.create(scene, config.feasibility)
+        return cls(scene, config, plane, limits, robot, joints, collisions)
 
     def assemble(self, variation: Variation) -> Episode | Rejection:
         """Return the episode of a variation, or why there is none."""
@@ -107,7 +113,7 @@ class Assembler:
         times, moved, joints = timed
         demo = self.scene.demo
         nearest = np.ceil(times - 0.5).astype(np.int64)
-        return Episode(
+        episode = Episode(
             variation=variation,
             stamps=episode_stamps(demo.stamps, times),
             source=times,
@@ -117,6 +123,17 @@ class Assembler:
             skill=self._skills(times),
             joints=joints,
         )
+        return self._collision(episode) or episode
+
+    def _collision(self, episode: Episode) -> Rejection | None:
+        """Where the robot, or what it holds, would run into something."""
+        if self.collisions is None or episode.joints is None:
+            return None
+        found = self.collisions.check(episode)
+        if found is None:
+            return None
+        frame = episode.source[found.frame]
+        return _rejected(episode.variation, found.reason, found.detail, frame, found.amount)
 
     def _timed(
         self, variation: Variation, paths: list[MovedPath]

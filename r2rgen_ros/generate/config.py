@@ -137,6 +137,9 @@ class FeasibilityConfig:
         support_margin_m: How far inside the outline of the support a footprint must stay.
         min_visible_share: Share of an object's points that must lie inside the first image.
         attempts_per_episode: Attempts that may be spent per wanted episode.
+        collisions: Whether the robot and what it holds must keep clear of everything else; that
+            needs the robot's description, joints and meshes.
+        collision_clearance_m: How clear; where the source came closer, that is enough.
 
     """
 
@@ -144,6 +147,8 @@ class FeasibilityConfig:
     support_margin_m: float = 0.0
     min_visible_share: float = 0.7
     attempts_per_episode: int = 20
+    collisions: bool = True
+    collision_clearance_m: float = 0.01
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -151,6 +156,7 @@ class FeasibilityConfig:
         check_range('support_margin_m', self.support_margin_m, -1.0, 1.0, 'm')
         check_range('min_visible_share', self.min_visible_share, 0.0, 1.0)
         check_range('attempts_per_episode', self.attempts_per_episode, 1, 100_000)
+        check_range('collision_clearance_m', self.collision_clearance_m, 0.0, 0.04, 'm')
 
 
 @dataclass(frozen=True)
@@ -372,7 +378,11 @@ def _motion(part: YamlSection) -> MotionConfig:
 
 
 def _feasibility(part: YamlSection) -> FeasibilityConfig:
-    part.keys([], ['clearance_m', 'support_margin_m', 'min_visible_share', 'attempts_per_episode'])
+    part.keys(
+        [],
+        ['clearance_m', 'support_margin_m', 'min_visible_share', 'attempts_per_episode',
+         'collisions', 'collision_clearance_m'],
+    )  # fmt: skip
     values: dict[str, Any] = {}
     if 'clearance_m' in part:
         values['clearance_m'] = part['clearance_m'].number(0, 1, 'm')
@@ -382,6 +392,10 @@ def _feasibility(part: YamlSection) -> FeasibilityConfig:
         values['min_visible_share'] = part['min_visible_share'].number(0, 1)
     if 'attempts_per_episode' in part:
         values['attempts_per_episode'] = part['attempts_per_episode'].whole(1, 100_000)
+    if 'collisions' in part:
+        values['collisions'] = part['collisions'].flag()
+    if 'collision_clearance_m' in part:
+        values['collision_clearance_m'] = part['collision_clearance_m'].number(0, 0.04, 'm')
     return FeasibilityConfig(**values)
 
 

@@ -81,6 +81,8 @@ class Reason(str, Enum):
     OFF_SUPPORT = 'off_support'
     UNREACHABLE = 'unreachable'
     TOO_FAST = 'too_fast'
+    COLLISION = 'collision'
+    SELF_COLLISION = 'self_collision'
     OUT_OF_VIEW = 'out_of_view'
 
 

@@ -96,6 +96,7 @@ class Scene:
             no depth; None for clouds.
         warnings: What a person should look at: frames that cannot be trusted and why, what moves
             and is neither robot nor object, a camera pose that does not fit.
+        mesh_folders: Folders that hold the packages of the robot's meshes, or are these.
 
     """
 
@@ -107,6 +108,7 @@ class Scene:
     labels: tuple[NDArray[np.uint8], ...]
     backdrop: NDArray[np.uint8] | None = None
     warnings: tuple[str, ...] = ()
+    mesh_folders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check counts."""

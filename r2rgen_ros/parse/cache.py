@@ -18,7 +18,7 @@ import time
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -126,7 +126,9 @@ def cached_scene(
     if kept is not None:
         if progress is not None:
             progress(len(demo))
-        return kept
+        # The folders may have moved with the annotation.
+        meshes = tuple(str(path) for path in named_folders(annotation, folder))
+        return replace(kept, mesh_folders=meshes)
     scene = parsed()
     if key == key_now():  # nothing changed while it was parsed
         _store(key, scene)

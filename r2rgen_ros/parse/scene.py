@@ -91,13 +91,14 @@ def build_scene(
         chosen.append(
             select(demo, note, found[frame], folder, annotation.objects, masks.get(note.name))
         )
+    meshes = tuple(str(path) for path in mesh_folders(annotation, folder))
     if ground.background is None:
         objects, labels, environment = parse_clouds(
             ground, annotation.objects, found, chosen, held, progress
         )
         return Scene(
             demo, annotation, ground.support, tuple(objects), environment, tuple(labels),
-            warnings=(*ground.warnings, *_unused_meshes(annotation)),
+            warnings=(*ground.warnings, *_unused_meshes(annotation)), mesh_folders=meshes,
         )  # fmt: skip
     snapshots = [found[note.prompt.frame].snapshot for note in annotation.objects]
     parser = ImageParser(ground, annotation, folder, snapshots, chosen, held, progress)
@@ -111,6 +112,7 @@ def build_scene(
         tuple(labels),
         behind.colour,
         (*ground.warnings, *warnings),
+        meshes,
     )
 
 

@@ -21,6 +21,8 @@ MEANINGS = {
     Reason.OFF_SUPPORT: 'an object would leave the support',
     Reason.UNREACHABLE: 'the arm would not reach',
     Reason.TOO_FAST: 'a joint would be too fast in a skill',
+    Reason.COLLISION: 'the robot or what it holds would run into something',
+    Reason.SELF_COLLISION: 'the arm would run into itself',
     Reason.OUT_OF_VIEW: 'an object would start outside the image',
 }
 REMEDIES = {
@@ -29,6 +31,8 @@ REMEDIES = {
     Reason.OFF_SUPPORT: 'give smaller ranges, or check the outline of the support plane',
     Reason.UNREACHABLE: 'give smaller ranges of yaw, or ranges towards the base',
     Reason.TOO_FAST: 'give smaller ranges of yaw, or raise the limits under motion',
+    Reason.COLLISION: 'give smaller ranges, or lower feasibility.collision_clearance_m',
+    Reason.SELF_COLLISION: 'give smaller ranges of yaw',
     Reason.OUT_OF_VIEW: 'give smaller ranges, or lower feasibility.min_visible_share',
 }
 

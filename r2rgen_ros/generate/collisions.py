@@ -1,0 +1,333 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the robot, or what it holds, would run into anything on an episode's way.
+
+What the source demonstration touched it may touch again, where it did so: every distance is
+compared with the source's own at the frames that are replayed. So no list of allowed contacts is
+needed, and what a scene was parsed with, noise and all, cannot forbid the source itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.ndimage import minimum_filter1d
+from scipy.spatial import cKDTree
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.cloud import Cloud, voxel_downsample
+from r2rgen_ros.geometry.distance_field import DistanceField
+from r2rgen_ros.geometry.polygon import contains
+from r2rgen_ros.model.episode import Reason
+from r2rgen_ros.model.scene import ENVIRONMENT
+from r2rgen_ros.robots.body import RobotBody
+from r2rgen_ros.robots.self_collision import SelfCollision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.generate.config import FeasibilityConfig
+    from r2rgen_ros.model.annotation import SupportPlane
+    from r2rgen_ros.model.episode import Episode
+    from r2rgen_ros.model.scene import Scene
+
+    Floats = NDArray[np.float64]
+
+_SPACING_M = 0.012
+_OBJECT_POINTS = 500
+_OBJECT_NODE_M = 0.005
+_ROOM_NODE_M = 0.01
+_ROOM_NODES = 6e6
+_MARGIN_M = 0.05
+_ABOVE_M = 0.01  # lower parts of the environment are the support plane
+_LEFTOVER_M = 0.03
+_SWEPT_FRAMES = 30
+_SLACK_M = 0.004  # what nodes and samples make of one and the same distance
+_WINDOW = 2  # frames by which a contact may be earlier or later than in the source
+_MOVED = 1e-6
+
+
+@dataclass(frozen=True)
+class _Motion:
+    """What moves how, frame by frame.
+
+    Attributes:
+        source: (M,) source frame that each frame replays.
+        joints: (M, N) positions of the demonstration's joints.
+        object2base: (K, M, 4, 4).
+        environment2base: (4, 4) where the environment is, seen from the base.
+
+    """
+
+    source: NDArray[np.int64]
+    joints: Floats
+    object2base: Floats
+    environment2base: Floats
+
+
+@dataclass(frozen=True)
+class Collision:
+    """The first frame that comes too close.
+
+    Attributes:
+        reason: Self-collision, or collision.
+        frame: Place in the episode.
+        amount: How much too close, metres.
+        detail: One sentence for a person.
+
+    """
+
+    reason: Reason
+    frame: int
+    amount: float
+    detail: str
+
+
+@dataclass(frozen=True, eq=False)
+class CollisionCheck:
+    """Compares distances with those of the source.
+
+    Attributes:
+        scene: The parsed demonstration.
+        clearance: Distance from which on nothing is too close, metres.
+
+    """
+
+    scene: Scene
+    clearance: float
+    _body: RobotBody
+    _own: SelfCollision
+    _robot: _Bodies
+    _things: tuple[_Bodies, ...]
+    _fields: tuple[DistanceField, ...]
+    _room: DistanceField | None
+    _source: dict[tuple[str, str], Floats]
+
+    @classmethod
+    def create(cls, scene: Scene, config: FeasibilityConfig) -> CollisionCheck | None:
+        """Measure the source once.
+
+        Args:
+            scene: The parsed demonstration.
+            config: The clearance.
+
+        Returns:
+            The check; None where the robot's joints or surface are not known.
+
+        """
+        demo = scene.demo
+        if demo.joints is None or demo.robot_description is None:
+            return None
+        body = RobotBody.from_urdf(demo.robot_description, demo.base_frame, scene.mesh_folders)
+        robot = _moving(body, demo.joints.names, demo.joints.positions)
+        if not robot.names:
+            return None
+        things, fields = [], []
+        for item in scene.objects:
+            points = item.cloud.points.astype(np.float64)
+            few = points[:: -(-len(points) // _OBJECT_POINTS)]
+            things.append(_Bodies.of([(f'"{item.name}"', few)]))
+            fields.append(DistanceField.around(points, _OBJECT_NODE_M, _MARGIN_M, closed=True))
+        check = cls(
+            scene, config.collision_clearance_m, body, SelfCollision.create(body), robot,
+            tuple(things), tuple(fields), _room(scene, body), {},
+        )  # fmt: skip
+        shape = (len(scene.objects), len(demo), 4, 4)
+        poses = np.array([item.object2base for item in scene.objects]).reshape(shape)
+        source = _Motion(np.arange(len(demo)), demo.joints.positions, poses, np.eye(4))
+        check._source.update(check._gaps(source))
+        return check
+
+    def check(self, episode: Episode) -> Collision | None:
+        """Return the first collision of an episode that has joints; None where there is none."""
+        assert episode.joints is not None
+        motion = _Motion(
+            episode.source_frames, episode.joints, episode.object2base, episode.variation.base2base
+        )
+        worst: Collision | None = None
+        for pair, gap in self._gaps(motion):
+            own = minimum_filter1d(self._source[pair], 2 * _WINDOW + 1, mode='nearest')
+            # Hulls are wider than links: of these only overlap counts.
+            clear = 0.0 if pair in self._own.pairs else self.clearance
+            wanted = np.minimum(clear, own[motion.source]) - _SLACK_M
+            close = np.flatnonzero(gap < wanted)
+            if close.size and (worst is None or close[0] < worst.frame):
+                at = int(close[0])
+                run = close[close <= at + 2 * _WINDOW]
+                worst = self._collision(pair, at, float((wanted - gap)[run].max()), gap[run].min())
+        return worst
+
+    def _collision(self, pair: tuple[str, str], frame: int, amount: float, gap: float) -> Collision:
+        own = pair in self._own.pairs
+        how = 'run into' if gap <= _SLACK_M else f'come within {1e3 * gap:.0f} mm of'
+        return Collision(
+            Reason.SELF_COLLISION if own else Reason.COLLISION,
+            frame,
+            amount,
+            f'{pair[0]} would {how} {pair[1]}',
+        )
+
+    def _gaps(self, motion: _Motion) -> Iterator[tuple[tuple[str, str], Floats]]:
+        """Distances (M,) of all pairs of things that may touch."""
+        joints = self.scene.demo.joints
+        assert joints is not None
+        poses = self._body.poses(joints.names, motion.joints)
+        robot = poses[:, self._robot.places].swapaxes(0, 1)
+        yield from self._from_still(self._robot, robot, motion)
+        for thing, field, own in zip(self._things, self._fields, motion.object2base, strict=True):
+            local = se3.inverse(own)[None] @ robot
+            near = field.nearest(self._robot.points, self._robot.starts, local)
+            yield from (
+                ((link, thing.names[0]), gap)
+                for link, gap in zip(self._robot.names, near, strict=True)
+            )
+        for place, item in enumerate(self.scene.objects):
+            inside = item.held[motion.source] >= 0
+            if inside.any():
+                for pair, gap in self._from_held(place, motion):
+                    yield pair, np.where(inside, gap, np.inf)
+        yield from zip(
+            self._own.pairs, self._own.distances(joints.names, motion.joints), strict=True
+        )
+
+    def _from_held(self, place: int, motion: _Motion) -> Iterator[tuple[tuple[str, str], Floats]]:
+        """Distances of an object that is held from all but the robot."""
+        thing, poses = self._things[place], motion.object2base[place][None]
+        yield from self._from_still(thing, poses, motion)
+        for other, field in enumerate(self._fields):
+            if other != place:
+                local = se3.inverse(motion.object2base[other])[None] @ poses
+                gap = field.nearest(thing.points, thing.starts, local)[0]
+                yield (thing.names[0], self._things[other].names[0]), gap
+
+    def _from_still(
+        self, bodies: _Bodies, poses: Floats, motion: _Motion
+    ) -> Iterator[tuple[tuple[str, str], Floats]]:
+        """Distances from what never moves: the support plane and the rest of the room."""
+        still = se3.inverse(motion.environment2base) @ poses
+        support = self.scene.support
+        for name, gap in zip(bodies.names, _heights(bodies, still, support), strict=True):
+            yield (name, 'the support'), gap
+        if self._room is not None:
+            near = self._room.nearest(bodies.points, bodies.starts, still)
+            for name, gap in zip(bodies.names, near, strict=True):
+                yield (name, 'the environment'), gap
+
+
+@dataclass(frozen=True, eq=False)
+class _Bodies:
+    """Points of rigid bodies, each in its own frame.
+
+    Attributes:
+        names: Of the P bodies.
+        points: (N, 3) of all of them after one another, metres.
+        starts: (P + 1,) where the points of each begin.
+        places: (P,) where each is among what its owner numbers.
+
+    """
+
+    names: tuple[str, ...]
+    points: Floats
+    starts: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, parts: Sequence[tuple[str, Floats]], places: Sequence[int] | None = None
+    ) -> _Bodies:
+        points = [part for _, part in parts]
+        return cls(
+            tuple(name for name, _ in parts),
+            np.concatenate([np.zeros((0, 3)), *points]),
+            np.cumsum([0, *(len(part) for part in points)]),
+            np.arange(len(parts)) if places is None else np.asarray(places, dtype=np.int64),
+        )
+
+
+def _moving(body: RobotBody, names: Sequence[str], positions: Floats) -> _Bodies:
+    """The parts of the robot that move in the demonstration."""
+    poses = body.poses(names, positions)
+    moves = np.abs(poses - poses[:1]).max(axis=(0, 2, 3)) > _MOVED
+    parts, places = [], []
+    for place, part in enumerate(body.parts(names)):
+        if moves[place]:
+            parts.append((body.links[part.link], body.samples(part, _SPACING_M)))
+            places.append(place)
+    return _Bodies.of(parts, places)
+
+
+def _room(scene: Scene, body: RobotBody) -> DistanceField | None:
+    """Distances from the environment above the support, as far as any arm may reach.
+
+    Where the robot was in the demonstration nothing else can be: what is there are leftovers of it,
+    of its foot, say, which the camera never saw uncovered.
+    """
+    demo, support = scene.demo, scene.support
+    points = scene.environment.points.astype(np.float64)
+    points = points[_was_seen(scene, points)]
+    outline = support.to_plane(support.outline)
+    over = contains(outline, support.to_plane(points))
+    rising = ~over | (support.height(points) > _ABOVE_M)
+    hands = np.concatenate([arm.ee2base[:, :3, 3] for arm in demo.arms])
+    reach = 2.0 * float(np.linalg.norm(hands, axis=1).max())
+    points = points[rising & (np.linalg.norm(points, axis=1) < reach)]
+    points = voxel_downsample(Cloud.from_arrays(points), 0.5 * _ROOM_NODE_M).points.astype(float)
+    points = points[~_swept(scene, body, points)]
+    if not len(points):
+        return None
+    volume = float(np.prod(np.ptp(points, axis=0) + 2.0 * _MARGIN_M))
+    spacing = max(_ROOM_NODE_M, (volume / _ROOM_NODES) ** (1.0 / 3.0))
+    return DistanceField.around(points, spacing, _MARGIN_M)
+
+
+def _was_seen(scene: Scene, points: Floats) -> NDArray[np.bool_]:
+    """Which points (N, 3) of the environment the camera saw; the others were made up to fill it."""
+    sensor = scene.demo.sensor
+    if sensor is None or not scene.demo.has_images or scene.annotation.sources.empty_capture:
+        return np.ones(len(points), dtype=bool)
+    seen = np.zeros((sensor.camera.height, sensor.camera.width), dtype=bool)
+    for labels in scene.labels:
+        seen |= labels == ENVIRONMENT
+    pixels = sensor.camera.project(se3.apply(se3.inverse(sensor.camera2base[0]), points))
+    u, v = np.rint(pixels[:, :2]).astype(np.int64).T
+    height, width = seen.shape
+    return np.asarray(seen[v.clip(0, height - 1), u.clip(0, width - 1)])
+
+
+def _swept(scene: Scene, body: RobotBody, points: Floats) -> NDArray[np.bool_]:
+    """Which points (N, 3) are where the robot was."""
+    joints = scene.demo.joints
+    assert joints is not None
+    frames = np.unique(np.linspace(0, len(scene.demo) - 1, _SWEPT_FRAMES).astype(int))
+    poses = body.poses(joints.names, joints.positions[frames])
+    out = np.zeros(len(points), dtype=bool)
+    for place, part in enumerate(body.parts(joints.names)):
+        samples = body.samples(part, _SPACING_M)
+        tree, centre = cKDTree(samples), samples.mean(axis=0)
+        reach = float(np.linalg.norm(samples - centre, axis=1).max()) + _LEFTOVER_M
+        for pose in poses[:, place]:
+            far = np.linalg.norm(points - se3.apply(pose, centre[None]), axis=1)
+            rest = np.flatnonzero(~out & (far < reach))
+            local = se3.apply(se3.inverse(pose), points[rest])
+            out[rest] = np.isfinite(tree.query(local, distance_upper_bound=_LEFTOVER_M)[0])
+    return out
+
+
+def _heights(bodies: _Bodies, poses: Floats, support: SupportPlane) -> Iterator[Floats]:
+    """Per body, its lowest height (M,) over the support plane, where that is."""
+    outline = support.to_plane(support.outline)
+    for body, (start, stop) in enumerate(pairwise(bodies.starts.tolist())):
+        out = np.full(poses.shape[1], _MARGIN_M)
+        points = bodies.points[start:stop]
+        up = poses[body, :, :3, :3].swapaxes(1, 2) @ support.normal
+        heights = up @ points.T + (poses[body, :, :3, 3] @ support.normal - support.offset)[:, None]
+        frame, point = np.nonzero(heights < _MARGIN_M)
+        places = np.einsum('nij,nj->ni', poses[body, frame, :3, :3], points[point])
+        over = contains(outline, support.to_plane(places + poses[body, frame, :3, 3]))
+        np.minimum.at(out, frame[over], heights[frame[over], point[over]])
+        yield out

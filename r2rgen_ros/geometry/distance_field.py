@@ -1,0 +1,189 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How far any place is from a set of points: a grid of distances, looked up between its nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+from scipy.ndimage import binary_fill_holes, distance_transform_edt
+
+from r2rgen_ros.model.errors import check_array, check_range, require
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+
+_MOST_NODES = 60_000_000
+_compiled = njit(cache=True, nogil=True, error_model='numpy')
+
+
+@dataclass(frozen=True)
+class DistanceField:
+    """Distances from points, on a grid around them.
+
+    Attributes:
+        origin: (3,) place of the first node, metres.
+        spacing: Between nodes, metres.
+        values: (X, Y, Z) float32 distance at each node, metres; below zero inside what is closed.
+        margin: Distance that is given where the grid ends, metres.
+
+    """
+
+    origin: Floats
+    spacing: float
+    values: NDArray[np.float32]
+    margin: float
+
+    @classmethod
+    def around(
+        cls, points: ArrayLike, spacing: float, margin: float, *, closed: bool = False
+    ) -> DistanceField:
+        """Measure the distances from points.
+
+        They are exact to about the spacing (Euclidean distance transform of the occupied cells).
+
+        Args:
+            points: (N, 3), at least one, metres.
+            spacing: Between nodes, metres.
+            margin: How far beyond the points the grid reaches, metres.
+            closed: Whether what the points enclose is inside, so that its distance is negative.
+
+        Raises:
+            R2RGenError: There are no points, or the grid would be absurdly large.
+
+        """
+        places = check_array('points of a distance field', points, (None, 3))
+        require(len(places) > 0, 'a distance field of no points')
+        check_range('the spacing of a distance field', spacing, 1e-4, 1.0, 'm')
+        low = places.min(axis=0) - margin
+        size = np.ceil((places.max(axis=0) + margin - low) / spacing).astype(np.int64) + 1
+        require(
+            int(np.prod(size)) <= _MOST_NODES,
+            f'a distance field of {" x ".join(str(n) for n in size)} nodes',
+            'points that lie closer together',
+        )
+        occupied = np.zeros(size, dtype=bool)
+        occupied[tuple(np.rint((places - low) / spacing).astype(np.int64).T)] = True
+        solid = binary_fill_holes(occupied) if closed else occupied
+        values = np.asarray(distance_transform_edt(~solid, sampling=spacing), dtype=np.float32)
+        if closed:
+            values -= distance_transform_edt(solid & ~occupied, sampling=spacing).astype(np.float32)
+        return cls(low, spacing, values, margin)
+
+    def at(self, points: ArrayLike) -> Floats:
+        """Distances (N,) of points (N, 3), between nodes by trilinear interpolation.
+
+        Outside the grid the distance is the margin, of which it is at least.
+        """
+        places = check_array('points', points, (None, 3))
+        out = np.empty(len(places))
+        _look_up(places, self.origin, 1.0 / self.spacing, self.values, self.margin, out)
+        return out
+
+    def nearest(self, points: Floats, starts: NDArray[np.int64], poses: Floats) -> Floats:
+        """Smallest distance of moving bodies.
+
+        Args:
+            points: (N, 3) points of P bodies after one another, each in its body's frame.
+            starts: (P + 1,) where the points of each body begin, and N.
+            poses: (P, M, 4, 4) body to the frame of this field.
+
+        Returns:
+            (P, M), at most the margin.
+
+        """
+        centres, radii = _balls(points, starts)
+        out = np.empty(poses.shape[:2])
+        _nearest(
+            points, starts, centres, radii, np.ascontiguousarray(poses),
+            self.origin, 1.0 / self.spacing, self.values, self.margin, out,
+        )  # fmt: skip
+        return out
+
+
+def _balls(points: Floats, starts: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Centres (P, 3) and radii (P,) of balls around bodies."""
+    centres, radii = np.zeros((len(starts) - 1, 3)), np.zeros(len(starts) - 1)
+    for body in range(len(radii)):
+        part = points[starts[body] : starts[body + 1]]
+        if len(part):
+            centres[body] = 0.5 * (part.min(axis=0) + part.max(axis=0))
+            radii[body] = np.linalg.norm(part - centres[body], axis=1).max()
+    return centres, radii
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _value(
+    x: float, y: float, z: float, values: NDArray[np.float32], margin: float
+) -> float:  # fmt: skip
+    """Trilinear interpolation at a place in units of the grid."""
+    nx, ny, nz = values.shape
+    if not (0.0 <= x <= nx - 1.0 and 0.0 <= y <= ny - 1.0 and 0.0 <= z <= nz - 1.0):
+        return margin
+    i, j, k = min(int(x), nx - 2), min(int(y), ny - 2), min(int(z), nz - 2)
+    u, v, w = x - i, y - j, z - k
+    low = (1.0 - w) * values[i, j, k] + w * values[i, j, k + 1]
+    right = (1.0 - w) * values[i, j + 1, k] + w * values[i, j + 1, k + 1]
+    above = (1.0 - w) * values[i + 1, j, k] + w * values[i + 1, j, k + 1]
+    far = (1.0 - w) * values[i + 1, j + 1, k] + w * values[i + 1, j + 1, k + 1]
+    return float((1.0 - u) * ((1.0 - v) * low + v * right) + u * ((1.0 - v) * above + v * far))
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _look_up(
+    points: Floats,
+    origin: Floats,
+    scale: float,
+    values: NDArray[np.float32],
+    margin: float,
+    out: Floats,
+) -> None:
+    for n in range(len(points)):
+        x = (points[n, 0] - origin[0]) * scale
+        y = (points[n, 1] - origin[1]) * scale
+        z = (points[n, 2] - origin[2]) * scale
+        out[n] = min(_value(x, y, z, values, margin), margin)
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _nearest(
+    points: Floats,
+    starts: NDArray[np.int64],
+    centres: Floats,
+    radii: Floats,
+    poses: Floats,
+    origin: Floats,
+    scale: float,
+    values: NDArray[np.float32],
+    margin: float,
+    out: Floats,
+) -> None:
+    size = values.shape
+    place = np.empty(3)
+    for body in range(len(radii)):
+        for frame in range(poses.shape[1]):
+            pose = poses[body, frame]
+            beside = False
+            for axis in range(3):
+                middle = pose[axis, 3]
+                for other in range(3):
+                    middle += pose[axis, other] * centres[body, other]
+                end = origin[axis] + (size[axis] - 1) / scale
+                beside = beside or middle + radii[body] < origin[axis]
+                beside = beside or middle - radii[body] > end
+            least = margin
+            # No point of it is within the grid.
+            if not beside:
+                for n in range(starts[body], starts[body + 1]):
+                    for axis in range(3):
+                        moved = pose[axis, 3] - origin[axis]
+                        for other in range(3):
+                            moved += pose[axis, other] * points[n, other]
+                        place[axis] = moved * scale
+                    least = min(least, _value(place[0], place[1], place[2], values, margin))
+            out[body, frame] = least

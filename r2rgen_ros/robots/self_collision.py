@@ -1,0 +1,108 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How close the links of a robot come to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import coal
+import numpy as np
+import pinocchio as pin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from r2rgen_ros.robots.body import RobotBody
+
+    Floats = NDArray[np.float64]
+
+_DIRECTIONS = 128
+_FEWEST = 4
+
+
+@dataclass(frozen=True, eq=False)
+class SelfCollision:
+    """Distances between the convex hulls of links that are no neighbours.
+
+    Links that at most one joint parts touch where they are joined; they are left out.
+
+    Attributes:
+        body: The robot.
+        pairs: Names of the two links of each of the Q pairs.
+
+    """
+
+    body: RobotBody
+    pairs: tuple[tuple[str, str], ...]
+    _geometry: Any
+
+    @classmethod
+    def create(cls, body: RobotBody, allowed: Iterable[tuple[str, str]] = ()) -> SelfCollision:
+        """Wrap every link of a robot into a hull.
+
+        Args:
+            body: The robot with its surface.
+            allowed: Pairs of links that may touch, in either order.
+
+        """
+        robot = body.robot
+        model = robot._model
+        geometry = pin.GeometryModel()
+        places = []
+        for name, surface in zip(body.links, body.surfaces, strict=True):
+            corners = _extremes(surface.vertices)
+            if len(corners) < _FEWEST:
+                continue
+            frame = model.frames[robot._links[name]]
+            hull = coal.ConvexBase.convexHull(_vectors(corners), True, 'Qt')
+            item = pin.GeometryObject(name, frame.parentJoint, frame.placement, hull)
+            places.append((name, geometry.addGeometryObject(item)))
+        touching = {frozenset(pair) for pair in allowed}
+        pairs = []
+        for i, (one, first) in enumerate(places):
+            for other, second in places[i + 1 :]:
+                parted = robot.tree.between(one, other)
+                if len(parted) > 1 and frozenset((one, other)) not in touching:
+                    geometry.addCollisionPair(pin.CollisionPair(first, second))
+                    pairs.append((one, other))
+        return cls(body, tuple(pairs), geometry)
+
+    def distances(self, names: Sequence[str], positions: ArrayLike) -> Floats:
+        """Signed distances (Q, M) of the pairs at joint positions (M, J), metres.
+
+        Args:
+            names: J joint names; what they do not tell stays at zero.
+            positions: (M, J) rad or m.
+
+        """
+        model = self.body.robot._model
+        data, found = model.createData(), self._geometry.createData()
+        configurations = self.body.robot._configurations(
+            names, np.asarray(positions, dtype=np.float64)
+        )
+        out = np.empty((len(self.pairs), len(configurations)))
+        for frame, q in enumerate(configurations):
+            pin.updateGeometryPlacements(model, data, self._geometry, found, q)
+            pin.computeDistances(self._geometry, found)
+            out[:, frame] = [result.min_distance for result in found.distanceResults]
+        return out
+
+
+def _extremes(vertices: Floats) -> Floats:
+    """Vertices (E, 3) that lie farthest out in directions spread evenly over the sphere."""
+    turn = np.arange(_DIRECTIONS) + 0.5
+    height = 1.0 - 2.0 * turn / _DIRECTIONS
+    angle = np.pi * (1.0 + np.sqrt(5.0)) * turn
+    ring = np.sqrt(1.0 - height**2)
+    directions = np.stack([ring * np.cos(angle), ring * np.sin(angle), height], axis=1)
+    return np.asarray(vertices[np.unique((vertices @ directions.T).argmax(axis=0))])
+
+
+def _vectors(points: Floats) -> Any:
+    out = coal.StdVec_Vec3s()
+    out.extend(list(points))
+    return out
