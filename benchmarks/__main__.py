@@ -9,7 +9,7 @@ import json
 import sys
 from importlib import import_module
 
-NAMES = ('speed', 'record', 'parse')
+NAMES = ('speed', 'record', 'parse', 'replay')
 
 
 def main() -> int:

@@ -100,14 +100,21 @@ class Assembler:
             collisions = CollisionCheck.create(scene, config.feasibility)
         return cls(scene, config, plane, limits, robot, joints, collisions)
 
-    def assemble(self, variation: Variation) -> Episode | Rejection:
-        """Return the episode of a variation, or why there is none."""
+    def assemble(self, variation: Variation, *, forced: bool = False) -> Episode | Rejection:
+        """Return the episode of a variation, or why there is none.
+
+        Args:
+            variation: What to change.
+            forced: Whether the arm shall try what it cannot reach, do safely or fast enough. That
+                is for finding out whether it really cannot; what the plane forbids stays forbidden.
+
+        """
         changes = object_changes(self.scene, variation.transforms)
         failed = self.plane.check(variation, changes) or self._out_of_view(variation, changes)
         if failed is not None:
             return failed
         paths = [self._path(variation, arm) for arm in range(len(self.scene.demo.arms))]
-        timed = self._timed(variation, paths)
+        timed = self._timed(variation, paths, forced)
         if isinstance(timed, Rejection):
             return timed
         times, moved, joints = timed
@@ -123,7 +130,7 @@ class Assembler:
             skill=self._skills(times),
             joints=joints,
         )
-        return self._collision(episode) or episode
+        return (None if forced else self._collision(episode)) or episode
 
     def _collision(self, episode: Episode) -> Rejection | None:
         """Where the robot, or what it holds, would run into something."""
@@ -136,7 +143,7 @@ class Assembler:
         return _rejected(episode.variation, found.reason, found.detail, frame, found.amount)
 
     def _timed(
-        self, variation: Variation, paths: list[MovedPath]
+        self, variation: Variation, paths: list[MovedPath], forced: bool
     ) -> tuple[Floats, list[Floats], Floats | None] | Rejection:
         """Source frames (M,), paths (M, 4, 4) and joints (M, J), slow enough for the joints."""
         count = len(self.scene.demo)
@@ -144,10 +151,10 @@ class Assembler:
         for _ in range(_ROUNDS):
             times = source_times(paths, self.limits, count, slower)
             moved = [path.at(times) for path in paths]
-            joints = self._joints(variation, times, moved)
+            joints = self._joints(variation, times, moved, forced)
             if isinstance(joints, Rejection):
                 return joints
-            if joints is None or self.joint_limits is None:
+            if joints is None or self.joint_limits is None or forced:
                 return times, moved, joints
             stamps = episode_stamps(self.scene.demo.stamps, times)
             skill = self._skills(times)
@@ -211,8 +218,8 @@ class Assembler:
         return out
 
     def _joints(
-        self, variation: Variation, times: NDArray[np.float64], moved: list[NDArray[np.float64]]
-    ) -> NDArray[np.float64] | Rejection | None:
+        self, variation: Variation, times: Floats, moved: list[Floats], forced: bool
+    ) -> Floats | Rejection | None:
         """Joint positions (M, J) that reach the path, or the first frame that they do not."""
         demo = self.scene.demo
         if self.robot is None:
@@ -228,8 +235,8 @@ class Assembler:
         own = self.robot.forward(demo.joints.names, seeds)
         source = se3.interpolate(demo.arms[0].ee2base, times)
         targets = moved[0] @ se3.inverse(source) @ own
-        path = self.robot.solve_path(demo.joints.names, targets, seeds)
-        if path.first_failed < 0:
+        path = self.robot.solve_path(demo.joints.names, targets, seeds, persist=forced)
+        if path.first_failed < 0 or forced:
             return np.asarray(path.positions)
         miss = float(path.position_error_m[path.first_failed])
         return _rejected(

@@ -193,6 +193,7 @@ class Robot:
         seeds: ArrayLike,
         *,
         max_step: ArrayLike = 0.5,
+        persist: bool = False,
     ) -> IkPath:
         """Joint positions that bring the end effector along a path.
 
@@ -207,6 +208,7 @@ class Robot:
             seeds: (M, J) joint positions of the source at these frames.
             max_step: Largest change of a joint from frame to frame, rad or m, a number or (J,);
                 a seed's own larger step is allowed too.
+            persist: Whether to go on after a failure, as close to the path as the arm can.
 
         Returns:
             The positions, the errors left, and the first frame that fails: its target is missed by
@@ -221,7 +223,7 @@ class Robot:
         require(se3.is_transform(targets), 'an IK target is not a rigid transform')
         self._require_joints(set(self._chain) - set(names), names)
         solver = _Solver(self, names, seeds, np.asarray(max_step, dtype=np.float64))
-        return solver.follow(targets)
+        return solver.follow(targets, persist)
 
     def _frame(self, link: str) -> int:
         if link not in self._links:
@@ -307,13 +309,14 @@ class _Solver:
         self._high = np.maximum(limits[:, 1], own.max(axis=0, initial=-np.inf))
         self._eye = np.eye(6)
 
-    def follow(self, targets: Floats) -> IkPath:
-        """Solve frame after frame until the end or the first failure."""
+    def follow(self, targets: Floats, persist: bool) -> IkPath:
+        """Solve frame after frame until the end or, unless it persists, the first failure."""
         count = len(targets)
         positions = self._seeds.copy()
         errors = np.full((count, 2), np.nan)
         correction = np.zeros(len(self._columns))
         last: Floats | None = None
+        failed = -1
         for index in range(count):
             seed = self._seeds[index, self._columns]
             target = self._in_world(index, targets[index])
@@ -322,10 +325,12 @@ class _Solver:
             else:
                 found, errors[index] = self._reach(index, seed, seed + correction, target)
             positions[index, self._columns] = found
-            if self._missed(errors[index]) or self._jumped(index, last, found):
-                return IkPath(positions, errors[:, 0], errors[:, 1], index)
+            if failed < 0 and (self._missed(errors[index]) or self._jumped(index, last, found)):
+                failed = index
+                if not persist:
+                    break
             correction, last = found - seed, found
-        return IkPath(positions, errors[:, 0], errors[:, 1])
+        return IkPath(positions, errors[:, 0], errors[:, 1], failed)
 
     @staticmethod
     def _missed(error: Floats) -> bool:

@@ -55,13 +55,15 @@ class Replayed:
     """What came of it.
 
     Attributes:
-        poses: object2base (4, 4) by name at the end.
+        paths: object2base (N, 4, 4) by name over time, the end last.
         lag_rad: Largest distance of a joint from where it was told to be.
+        touched: Pairs of names of bodies that touched at any time.
 
     """
 
-    poses: Mapping[str, Floats]
+    paths: Mapping[str, Floats]
     lag_rad: float
+    touched: frozenset[frozenset[str]]
 
 
 def replay(world: World, poses: Mapping[str, Floats], orders: Orders) -> Replayed:
@@ -82,13 +84,17 @@ def replay(world: World, poses: Mapping[str, Floats], orders: Orders) -> Replaye
     goals, speeds = curve(ticks), speed(ticks)
     widths = np.interp(ticks, orders.seconds, orders.widths)
     world.reset(poses, orders.joints[0])
-    lag = 0.0
+    lag, touched = 0.0, set[frozenset[str]]()
+    seen: list[Floats] = []
     for step, (goal, velocity, width) in enumerate(zip(goals, speeds, widths, strict=True)):
         world.command(goal, velocity, float(width))
         world.step()
         if step % _WATCH_EVERY == 0:
             lag = max(lag, float(np.abs(world.data.qpos[: len(goal)] - goal).max()))
+            touched |= world.touching()
+            seen.append(world.data.qpos.copy())
     world.command(goals[-1], np.zeros(goals.shape[1]), float(widths[-1]))
     for _ in range(round(_SETTLE_S / TIME_STEP)):
         world.step()
-    return Replayed({name: world.pose(name) for name in world.things}, lag)
+    seen.append(world.data.qpos.copy())
+    return Replayed(world.poses(np.stack(seen)), lag, frozenset(touched))

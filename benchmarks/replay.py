@@ -1,0 +1,444 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the robot can really do what is generated: open loop, with contact physics.
+
+Each task is recorded once and parsed from one click per object. Variations are drawn over the whole
+table with full yaw until enough are accepted. The joints of every accepted episode go to the
+controllers of the simulator, with the objects placed as the variation says; the task itself judges
+the end. The gripper is told the recorded width, and to close for good while it holds something.
+
+The counter-check: attempts that were rejected for reach, speed or collision are carried out all the
+same, as well as the arm can. They really fail if the task fails, if a joint is led astray, if the
+path is missed, if a joint exceeds its limits, or if something touches that does not touch in the
+source.
+
+Figures at the top are the worst task's. Intervals are Wilson's, of 95 %.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.parse import clicks
+from r2rgen_ros.bags.load import load_demo
+from r2rgen_ros.generate.assemble import Assembler, object_changes
+from r2rgen_ros.generate.config import (
+    FeasibilityConfig,
+    GenerateConfig,
+    MoveRange,
+    PerturbationConfig,
+    SamplingConfig,
+)
+from r2rgen_ros.generate.joint_limits import largest_step
+from r2rgen_ros.generate.sampling import Sampler
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.episode import Reason, Rejection
+from r2rgen_ros.parse.propose import propose
+from r2rgen_ros.parse.scene import build_scene, survey
+from r2rgen_ros.simulate import panda, record
+from r2rgen_ros.simulate.ground_truth import GroundTruth
+from r2rgen_ros.simulate.replay import Orders, replay
+from r2rgen_ros.simulate.tasks import NAMES, Task, make_task
+from r2rgen_ros.simulate.world import TABLE_HALF, TABLE_MIDDLE, World
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from r2rgen_ros.model.episode import Episode, Variation
+    from r2rgen_ros.model.scene import Scene
+    from r2rgen_ros.simulate.replay import Replayed
+
+SEED = 100
+VARIATIONS = 100
+FORCED = 30
+_MOST_ATTEMPTS = 6000
+_CHUNK = 8
+_ASTRAY_RAD = 0.05
+_ASIDE_M = 0.02
+_FORCIBLE = (Reason.UNREACHABLE, Reason.TOO_FAST, Reason.COLLISION, Reason.SELF_COLLISION)
+_LARGE_IS_GOOD = ('identity_success', 'success', 'acceptance', 'rejected_that_fail')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of this benchmark."""
+    parser.add_argument(
+        '--variations', type=int, default=VARIATIONS, help='accepted, per task (default: 100)'
+    )
+    parser.add_argument(
+        '--forced', type=int, default=FORCED, help='of each reason, per task (default: 30)'
+    )
+    parser.add_argument('--task', action='append', choices=NAMES, help='only these; repeatable')
+    parser.add_argument('--keep', type=Path, metavar='DIR', help='folder in which recordings stay')
+    parser.add_argument('--workers', type=int, default=1, help='processes (default: 1)')
+    parser.add_argument('--verbose', action='store_true', help='tell of every failure')
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one attempt.
+
+    Attributes:
+        index: Its number.
+        reason: Why it was rejected; empty where it was accepted.
+        forced: Whether it was carried out all the same.
+        wrong: What went wrong when it was carried out; empty where all was well.
+        why: The rejection in words.
+        seconds: What making it took without the check of collisions, and with it.
+        shares: Largest shares of the joints' limits of speed and of acceleration.
+        step_rad: Largest step of a joint from frame to frame.
+        miss_mm: Largest distance of the hand from where the episode says.
+        miss_deg: Largest angle of the same.
+        frames: Of the episode.
+
+    """
+
+    index: int
+    reason: str
+    forced: bool = False
+    wrong: str = ''
+    why: str = ''
+    seconds: tuple[float, float] = (0.0, 0.0)
+    shares: tuple[float, float] = (0.0, 0.0)
+    step_rad: float = 0.0
+    miss_mm: float = 0.0
+    miss_deg: float = 0.0
+    frames: int = 0
+
+
+def measure(
+    variations: int = VARIATIONS,
+    forced: int = FORCED,
+    task: Sequence[str] | None = None,
+    keep: Path | None = None,
+    workers: int = 1,
+    verbose: bool = False,
+) -> dict[str, Any]:
+    """Return all figures of the benchmark.
+
+    Args:
+        variations: Accepted variations of each task.
+        forced: Rejected ones of each reason that are carried out.
+        task: The tasks; None for all.
+        keep: Folder in which recordings are kept and looked for; None to keep none.
+        workers: Processes; more than one spoils the milliseconds.
+        verbose: Whether to tell of every failure, on standard error.
+
+    """
+    out = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = keep or Path(scratch)
+        for name in tuple(task) if task else NAMES:
+            bag = recording(name, folder)
+            outcomes = list(_run(bag, variations, forced, workers))
+            if verbose:
+                _tell(name, outcomes)
+            out[name] = summary(outcomes)
+    figures = list(out.values())
+    top = {}
+    for key, value in figures[0].items():
+        if isinstance(value, (int, float)):
+            pick = min if key.startswith(_LARGE_IS_GOOD) else max
+            top[key] = pick(figure[key] for figure in figures)
+    return {**top, 'tasks': out}
+
+
+def recording(name: str, folder: Path) -> Path:
+    """Return the bag of a task; if there is none, it is recorded."""
+    bag = folder / f'{name}-replay'
+    if not bag.exists():
+        record.record(name, SEED, bag)
+    return bag
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One task, ready to try variations."""
+
+    task: Task
+    truth: GroundTruth
+    scene: Scene
+    sampler: Sampler
+    assembler: Assembler
+    without_collisions: Assembler
+    world: World
+    contacts: frozenset[frozenset[str]] = frozenset()
+
+    @classmethod
+    def create(cls, bag: Path) -> Bench:
+        """Parse a recording and build its world."""
+        name = bag.name.removesuffix('-replay')
+        truth = GroundTruth.load(bag)
+        demo = load_demo(bag)
+        ground = survey(demo)
+        annotation = propose(ground, bag, clicks(truth, SEED))
+        scene = build_scene(ground, annotation, bag)
+        config = _whole_table(scene)
+        plain = replace(config, feasibility=replace(config.feasibility, collisions=False))
+        made = make_task(name, np.random.default_rng(np.random.SeedSequence([SEED, 0])))
+        bench = cls(
+            made, truth, scene, Sampler.create(scene, config, 0),
+            Assembler.create(scene, config), Assembler.create(scene, plain), World(made.things),
+        )  # fmt: skip
+        same = bench.same()
+        source = replay(bench.world, bench._start(same.variation), bench._orders(same))
+        return replace(bench, contacts=source.touched)
+
+    def same(self) -> Episode:
+        """The episode in which nothing is changed."""
+        variation = self.sampler.from_moves(0, {})
+        assert not isinstance(variation, Rejection)
+        episode = self.assembler.assemble(variation)
+        assert not isinstance(episode, Rejection), episode
+        return episode
+
+    def attempt(self, index: int) -> Outcome:
+        """Make an attempt, and carry it out where it is accepted."""
+        variation = self.sampler.variation(index)
+        if isinstance(variation, Rejection):
+            return Outcome(index, variation.reason.value)
+        begin = time.perf_counter()
+        made = self.assembler.assemble(variation)
+        middle = time.perf_counter()
+        self.without_collisions.assemble(variation)
+        seconds = time.perf_counter() - middle, middle - begin
+        if isinstance(made, Rejection):
+            return Outcome(index, made.reason.value, seconds=seconds)
+        return self._carried_out(index, made, seconds=seconds)
+
+    def force(self, index: int) -> Outcome:
+        """Carry out an attempt that was rejected for what the arm can do."""
+        variation = self.sampler.variation(index)
+        assert not isinstance(variation, Rejection)
+        why = self.assembler.assemble(variation)
+        episode = self.assembler.assemble(variation, forced=True)
+        assert isinstance(why, Rejection)
+        assert not isinstance(episode, Rejection)
+        return self._carried_out(index, episode, why)
+
+    def identity(self) -> Outcome:
+        """Carry out the source itself."""
+        return self._carried_out(-1, self.same())
+
+    def _start(self, variation: Variation) -> dict[str, Any]:
+        """Where the objects truly stand at the start, object2base (4, 4) by name."""
+        changes = object_changes(self.scene, variation.transforms)
+        place = {item.name: k for k, item in enumerate(self.scene.objects)}
+        return {
+            name: variation.base2base @ changes[place[name], 0] @ self.truth.object2base[k, 0]
+            for k, name in enumerate(self.truth.names)
+        }
+
+    def _orders(self, episode: Episode) -> Orders:
+        """The episode's joints, and widths that press on what is held."""
+        assert episode.joints is not None
+        assert self.scene.demo.joints is not None
+        names = list(self.scene.demo.joints.names)
+        arm = [names.index(name) for name in panda.ARM_JOINTS]
+        fingers = [names.index(name) for name in panda.FINGER_JOINTS]
+        widths = episode.joints[:, fingers].sum(axis=1)
+        for note in self.scene.annotation.objects:
+            for grasp in note.grasps:
+                widths[(episode.source >= grasp.first) & (episode.source <= grasp.last)] = 0.0
+        seconds = (episode.stamps - episode.stamps[0]) * 1e-9
+        return Orders(seconds, episode.joints[:, arm], widths)
+
+    def _miss(self, episode: Episode) -> tuple[float, float]:
+        """Largest distance (mm) and angle (degrees) of the joints' hand from the episode's."""
+        robot, demo = self.assembler.robot, self.scene.demo
+        assert robot is not None
+        assert demo.joints is not None
+        (path,) = episode.ee2base.values()
+        assert episode.joints is not None
+        hand = robot.forward(demo.joints.names, episode.joints)
+        low = robot.forward(demo.joints.names, demo.joints.positions)
+        own = se3.inverse(demo.arms[0].ee2base) @ low  # what the recording itself is off by
+        wanted = path @ se3.interpolate(own, episode.source)
+        gaps = np.linalg.norm(hand[:, :3, 3] - wanted[:, :3, 3], axis=1)
+        return 1e3 * float(gaps.max()), float(np.rad2deg(se3.angle_between(hand, wanted).max()))
+
+    def _wrong(self, episode: Episode, result: Replayed) -> str:
+        """What went wrong, as the task and the episode judge it; empty where all is well."""
+        wrong = self.task.failure(result.paths, moved=True)
+        if wrong:
+            return wrong
+        start = self._start(episode.variation)
+        for k, item in enumerate(self.scene.objects):
+            own = se3.inverse(episode.object2base[k, 0]) @ start[item.name]
+            aside = (episode.object2base[k, -1] @ own - result.paths[item.name][-1])[:2, 3]
+            if np.linalg.norm(aside) > _ASIDE_M:
+                return f'the {item.name} ends {1e3 * np.linalg.norm(aside):.0f} mm from its place'
+        return ''
+
+    def _strained(self, result: Replayed, share: float, miss_mm: float) -> str:
+        """Why a forced attempt that served its purpose is no success all the same."""
+        strange = result.touched - self.contacts
+        if strange:
+            return 'touching: ' + ', '.join('+'.join(sorted(pair)) for pair in strange)
+        if share > 1.0 + 1e-3:
+            return f'a joint uses {100 * share:.0f} % of its limit'
+        if result.lag_rad > _ASTRAY_RAD:
+            return f'a joint lags by {result.lag_rad:.2f} rad'
+        return f'the path is missed by {miss_mm:.1f} mm' if miss_mm > 0.5 else ''
+
+    def _carried_out(
+        self,
+        index: int,
+        episode: Episode,
+        why: Rejection | None = None,
+        seconds: tuple[float, float] = (0.0, 0.0),
+    ) -> Outcome:
+        result = replay(self.world, self._start(episode.variation), self._orders(episode))
+        limits = self.assembler.joint_limits
+        assert limits is not None
+        assert episode.joints is not None
+        speed, acceleration = limits.shares(episode.joints, episode.stamps)
+        shares = float(speed.max(initial=0.0)), float(acceleration.max(initial=0.0))
+        miss_mm, miss_deg = self._miss(episode)
+        wrong = self._wrong(episode, result)
+        if why is not None and not wrong:
+            wrong = self._strained(result, max(shares), miss_mm)
+        return Outcome(
+            index,
+            '' if why is None else why.reason.value,
+            why is not None,
+            wrong,
+            '' if why is None else f'frame {why.frame}, {why.detail}',
+            seconds,
+            shares,
+            largest_step(episode.joints, limits.columns),
+            miss_mm,
+            miss_deg,
+            len(episode),
+        )
+
+
+def _whole_table(scene: Scene) -> GenerateConfig:
+    """Ranges that bring every object anywhere on the table, turned in any way."""
+    low = np.array(TABLE_MIDDLE) - TABLE_HALF
+    high = np.array(TABLE_MIDDLE) + TABLE_HALF
+    ranges = {}
+    plain = GenerateConfig()
+    sampler = Sampler.create(scene, plain, 0)
+    for index in sampler.free_skills:
+        at = sampler.centres[index, :2]
+        x, y = zip(low - at, high - at, strict=True)
+        spans = [(float(a), float(b)) for a, b in (x, y)]
+        name = scene.annotation.skills[index].name
+        ranges[name] = MoveRange(spans[0], spans[1], (-180.0, 180.0))
+    return replace(
+        plain,
+        sampling=SamplingConfig(skills=ranges),
+        perturbation=PerturbationConfig(count=1),
+        # What the camera sees is not what is asked here.
+        feasibility=FeasibilityConfig(min_visible_share=0.0),
+    )
+
+
+def _run(bag: Path, variations: int, forced: int, workers: int) -> Iterator[Outcome]:
+    """Try variations until enough are accepted, then force some of the others."""
+    with ProcessPoolExecutor(workers, get_context('spawn')) as pool:
+        yield pool.submit(_identity, bag).result()
+        accepted, rejected = 0, dict[str, list[int]]()
+        for start in range(0, _MOST_ATTEMPTS, _CHUNK * workers):
+            indices = range(start, start + _CHUNK * workers)
+            for outcome in pool.map(partial(_attempt, bag), indices):
+                accepted += not outcome.reason
+                rejected.setdefault(outcome.reason, []).append(outcome.index)
+                yield outcome
+                if accepted >= variations:
+                    break
+            if accepted >= variations:
+                break
+        few = [index for reason in _FORCIBLE for index in rejected.get(reason.value, [])[:forced]]
+        yield from pool.map(partial(_force, bag), few)
+
+
+@lru_cache(maxsize=1)
+def _bench(bag: Path) -> Bench:
+    return Bench.create(bag)
+
+
+def _identity(bag: Path) -> Outcome:
+    return _bench(bag).identity()
+
+
+def _attempt(bag: Path, index: int) -> Outcome:
+    return _bench(bag).attempt(index)
+
+
+def _force(bag: Path, index: int) -> Outcome:
+    return _bench(bag).force(index)
+
+
+def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the figures of one task."""
+    identity, *others = outcomes
+    attempts = [one for one in others if not one.forced]
+    accepted = [one for one in attempts if not one.reason]
+    forced = [one for one in others if one.forced]
+    good = sum(not one.wrong for one in accepted)
+    low, high = wilson(good, len(accepted))
+    plain, full = (
+        1e3 * np.median([one.seconds[k] for one in accepted]) if accepted else 0.0 for k in (0, 1)
+    )
+    return {
+        'identity_success': float(not identity.wrong),
+        'success': _figure(good / max(1, len(accepted))),
+        'success_low': _figure(low),
+        'success_high': _figure(high),
+        'acceptance': _figure(len(accepted) / max(1, len(attempts))),
+        'rejected_that_fail': _figure(
+            np.mean([bool(one.wrong) for one in forced]) if forced else 1.0
+        ),
+        'limit_violations': sum(max(one.shares) > 1.0 + 1e-3 for one in accepted),
+        'largest_joint_step_rad': _figure(max((one.step_rad for one in accepted), default=0.0)),
+        'ik_mm_max': _figure(max((one.miss_mm for one in accepted), default=0.0)),
+        'ik_deg_max': _figure(max((one.miss_deg for one in accepted), default=0.0)),
+        'feasibility_ms_per_demo': _figure(plain),
+        'feasibility_with_collisions_ms_per_demo': _figure(full),
+        'frames': float(np.median([one.frames for one in accepted])) if accepted else 0.0,
+        'accepted': len(accepted),
+        'attempts': len(attempts),
+        'reasons': dict(Counter(one.reason for one in attempts if one.reason)),
+        'forced': {
+            reason: {'tried': len(those), 'failed': sum(bool(one.wrong) for one in those)}
+            for reason in sorted({one.reason for one in forced})
+            if (those := [one for one in forced if one.reason == reason])
+        },
+        'failures': [f'{one.index}: {one.wrong}' for one in accepted if one.wrong],
+    }
+
+
+def wilson(good: int, count: int) -> tuple[float, float]:
+    """Interval of 95 % of a share (Wilson, 1927)."""
+    if not count:
+        return 0.0, 1.0
+    share, z = good / count, 1.959964
+    middle = share + z * z / (2 * count)
+    half = z * np.sqrt(share * (1.0 - share) / count + z * z / (4 * count * count))
+    return (middle - half) / (1.0 + z * z / count), (middle + half) / (1.0 + z * z / count)
+
+
+def _figure(value: Any) -> float:
+    return round(float(value), 4)
+
+
+def _tell(name: str, outcomes: Sequence[Outcome]) -> None:
+    for one in outcomes:
+        if one.forced or one.wrong:
+            print(
+                f'{name} {one.index} {one.reason or "accepted"} {one.why}: {one.wrong or "works"}',
+                file=sys.stderr,
+            )
