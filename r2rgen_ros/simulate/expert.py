@@ -19,7 +19,7 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.robots.kinematics import Robot
 from r2rgen_ros.simulate import panda
-from r2rgen_ros.simulate.tasks import heading, standing
+from r2rgen_ros.simulate.steps import heading, standing
 from r2rgen_ros.simulate.world import TIME_STEP
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.simulate.objects import Thing
-    from r2rgen_ros.simulate.tasks import Step, Task
+    from r2rgen_ros.simulate.steps import Step, Task
     from r2rgen_ros.simulate.world import State, World
 
     Floats = NDArray[np.float64]
@@ -43,6 +43,7 @@ _PEAK = 1.875  # of the least-jerk profile's speed, over its mean
 _DROP_M = 0.0007
 _CLOSING = 0.12
 _SLACK_M = 0.02
+_WATCH_EVERY = 20  # time steps
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class _Expert:
         self._spans: list[Span] = []
         self._holds: list[Hold] = []
         self._closed = 0.0
+        self._seen: list[Floats] = []
 
     def run(self) -> Rollout:
         self._rest(0.5)
@@ -124,8 +126,10 @@ class _Expert:
         return Rollout(tuple(self._states), tuple(self._spans), tuple(self._holds))
 
     def _take(self, step: Step) -> None:
-        thing = self._world.things[step.thing]
-        grasp = grasp_pose(thing, self._world.pose(step.thing))
+        if step.grasp is not None:
+            grasp = step.grasp(self._poses())
+        else:
+            grasp = grasp_pose(self._world.things[step.thing], self._world.pose(step.thing))
         lifted = grasp.copy()
         lifted[2, 3] += self._task.carry_m
         plan = _Plan(self._tool(), self._width)
@@ -151,17 +155,29 @@ class _Expert:
         goal[2, 3] += _DROP_M
         tool2thing = se3.inverse(poses[step.thing]) @ self._true_tool()
         release = goal @ tool2thing
-        over = release.copy()
-        over[2, 3] += self._task.carry_m - goal[2, 3]
+        if step.path is None:
+            way = [_above(release, self._task.carry_m - goal[2, 3])]
+        else:
+            way = [pose @ tool2thing for pose in step.path(poses)]
         plan = _Plan(self._tool(), self._width)
-        plan.move(over)
+        plan.move(way[0])
         start = plan.length
-        plan.move(release)
+        for pose in (*way[1:], release):
+            plan.move(pose)
+        if not step.lets_go:
+            self._execute(plan, step, start, plan.length)
+            return
         plan.wait(0.15)
         opened = plan.length
         plan.grip(panda.OPEN_WIDTH)
-        plan.move(_above(release, HOVER_M))
-        before = self._execute(plan, step, start, plan.length)
+        if step.path is None:
+            plan.move(_above(release, HOVER_M))
+        else:
+            plan.move(_behind(release, HOVER_M))
+        end = plan.length
+        if step.path is not None:
+            plan.move(_above(_behind(release, HOVER_M), HOVER_M))
+        before = self._execute(plan, step, start, end)
         self._holds.append(Hold(step.thing, self._closed, before + opened))
         if float(self._world.pose(step.thing)[2, 3]) > goal[2, 3] + _SLACK_M:
             raise self._failed(f'the {step.thing} did not leave the fingers at "{step.name}"')
@@ -208,14 +224,16 @@ class _Expert:
         for goal, velocity, width in zip(goals, speeds, fingers, strict=True):
             if self._keep(self._count):
                 self._states.append(self._world.state())
+            if self._count % _WATCH_EVERY == 0:
+                self._seen.append(self._world.data.qpos.copy())
             self._world.command(goal, velocity, float(width))
             self._world.step()
             self._count += 1
         self._joints, self._width = goals[-1].copy(), float(fingers[-1])
 
     def _judge(self) -> None:
-        poses = self._poses()
-        wrong = self._task.failure(poses)
+        seen = np.stack([*self._seen, self._world.data.qpos])
+        wrong = self._task.failure(self._world.poses(seen))
         if wrong:
             raise self._failed(wrong)
         for name in self._world.things:
@@ -323,6 +341,13 @@ def _least_jerk(seconds: float) -> Floats:
     count = round(seconds / PLAN_STEP)
     t = np.arange(count + 1) / count
     return np.asarray(t**3 * (10.0 - 15.0 * t + 6.0 * t**2))
+
+
+def _behind(pose: Floats, far: float) -> Floats:
+    """Return a pose of the tool drawn back along its fingers."""
+    out = pose.copy()
+    out[:3, 3] -= far * pose[:3, 2]
+    return out
 
 
 def _above(pose: Floats, height: float) -> Floats:

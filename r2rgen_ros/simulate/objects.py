@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from r2rgen_ros.simulate.shapes import Mesh, bent_tube, revolve, vessel, wall_pieces
+from r2rgen_ros.simulate.shapes import Mesh, bent_tube, revolve, stick, vessel, wall_pieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -240,4 +240,120 @@ def deck() -> Thing:
         ((solid, (0.93, 0.70, 0.16)), (stripe, (0.97, 0.97, 0.94))),
         (solid,),
         Grip(0.016, (0.5 * np.pi,)),
+    )
+
+
+@dataclass(frozen=True)
+class Handle:
+    """The handle of a cup: a tube bent along an arc in the x-z plane of the cup's frame.
+
+    Attributes:
+        middle: (x, z) of the arc's middle, metres.
+        radius: Radius of the arc, metres.
+        thickness: Radius of the tube, metres.
+        wall: x of the cup's wall, where the hole ends, metres.
+
+    """
+
+    middle: tuple[float, float]
+    radius: float
+    thickness: float
+    wall: float
+
+
+CUP_HANDLE = Handle((0.028, 0.045), 0.029, 0.0045, 0.030)
+
+
+def cup() -> Thing:
+    """Return a cup with a handle towards +x that is wide enough to hang by, 8.5 cm high."""
+    handle, wall, height = CUP_HANDLE, 0.0035, 0.085
+    radius = handle.wall
+    stations = (
+        (0.0, radius - 0.003, radius - wall - 0.003),
+        (0.008, radius, radius - wall),
+        (height, radius, radius - wall),
+    )
+    x, z = handle.middle
+    tube, line = bent_tube((x, 0.0, z), handle.radius, handle.thickness, (-1.48, 1.48))
+    rods = tuple(Rod(tuple(a), tuple(b), handle.thickness) for a, b in pairwise(line))
+    colour = (0.16, 0.36, 0.68)
+    band = revolve([(radius, 0.060), (radius + 4e-4, 0.060), (radius + 4e-4, 0.072), (radius, 0.072)])
+    return Thing(
+        'cup',
+        0.24,
+        (0.122, 0.060, height),
+        ((vessel(stations, 0.006), colour), (tube, colour), (band, (0.93, 0.91, 0.86))),
+        (Cylinder(radius - 0.003, 0.0, 0.006), *map(Piece, wall_pieces(stations[1:])), *rods),
+        Grip(0.060, (0.0,)),
+        rest=0.006,
+    )
+
+
+PEG = Rod((0.0, 0.0, 0.185), (0.120, 0.0, 0.185 + 0.120 * np.tan(0.26)), 0.005)
+"""The peg of the stand, in its frame: it slants upwards."""
+
+
+def stand() -> Thing:
+    """Return a heavy stand, 24 cm high, with a peg towards +x that cups hang on."""
+    foot, post, height = 0.075, 0.010, 0.235
+    steel, wood = (0.30, 0.31, 0.34), (0.80, 0.27, 0.16)
+    disc = revolve([(0.0, 0.0), (foot, 0.0), (foot, 0.014), (foot - 0.004, 0.018), (0.0, 0.018)])
+    column = revolve([(0.0, 0.018), (post, 0.018), (post, height), (0.0, height)], 32)
+    return Thing(
+        'stand',
+        3.0,
+        (0.300, 0.160, height),  # with room for the peg, and for a hand beside it
+        (
+            (disc, steel),
+            (column, steel),
+            (stick(PEG.start, PEG.end, PEG.radius), wood),
+        ),
+        (Cylinder(foot, 0.0, 0.018), Cylinder(post, 0.018, height), PEG),
+    )
+
+
+def brick(name: str, colour: Colour) -> Thing:
+    """Return a brick with its longer side along x, 4 cm high."""
+    half = (0.034, 0.0225, 0.020)
+    solid = Box((0.0, 0.0, half[2]), half)
+    return Thing(
+        name,
+        0.15,
+        (2.0 * half[0], 2.0 * half[1], 2.0 * half[2]),
+        ((solid, colour),),
+        (solid,),
+        Grip(0.024, (0.0,)),
+        rest=2.0 * half[2],
+    )
+
+
+def tumbler() -> Thing:
+    """Return a cup without a handle that widens upwards, 8.6 cm high."""
+    wall, height = 0.0035, 0.086
+    stations = ((0.0, 0.0265, 0.0265 - wall), (height, 0.0315, 0.0315 - wall))
+    ring = revolve([(0.0300, 0.064), (0.0308, 0.064), (0.0312, 0.072), (0.0304, 0.072)])
+    return Thing(
+        'tumbler',
+        0.18,
+        (0.063, 0.063, height),
+        ((vessel(stations, 0.006), (0.86, 0.50, 0.12)), (ring, (0.95, 0.93, 0.88))),
+        (Cylinder(0.0265, 0.0, 0.006), *map(Piece, wall_pieces(stations))),
+        Grip(0.066, None),
+        rest=0.006,
+    )
+
+
+def coaster() -> Thing:
+    """Return a coaster, a flat disc 11 cm wide."""
+    radius, height = 0.055, 0.012
+    disc = revolve(
+        [(0.0, 0.0), (radius, 0.0), (radius, height - 0.002), (radius - 0.002, height), (0.0, height)]
+    )
+    return Thing(
+        'coaster',
+        0.30,
+        (2.0 * radius, 2.0 * radius, height),
+        ((disc, (0.13, 0.34, 0.36)),),
+        (Cylinder(radius, 0.0, height),),
+        rest=height,
     )

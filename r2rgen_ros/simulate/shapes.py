@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,3 +141,24 @@ def bent_tube(
     )
     line = middle + radius * outward[::3]
     return Mesh(rings.reshape(-1, 3), faces.astype(np.int32)), line
+
+
+def stick(start: ArrayLike, end: ArrayLike, radius: float, segments: int = 32) -> Mesh:
+    """Mesh of a straight round stick with rounded ends, such as a peg.
+
+    Args:
+        start: (3,) middle of the ball at one end, metres.
+        end: (3,) middle of the ball at the other end, metres.
+        radius: Radius of the stick and of the balls, metres.
+        segments: Number of facets around the axis.
+
+    """
+    first, last = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
+    length = float(np.linalg.norm(last - first))
+    bend = np.linspace(0.0, 0.5 * np.pi, 7)
+    ball = radius * np.stack([np.cos(bend), np.sin(bend)], axis=1)
+    ball[-1, 0] = 0.0  # exactly on the axis
+    low, high = ball[::-1] * [1.0, -1.0], ball + [0.0, length]
+    upright = revolve(np.concatenate([low, high]), segments)
+    turn, _ = Rotation.align_vectors([last - first], [[0.0, 0.0, length]])
+    return Mesh(turn.apply(upright.vertices) + first, upright.faces)

@@ -1,11 +1,10 @@
 # Copyright 2026 The r2rgen_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the virtual robot is asked to do: objects, where they may start, steps, and success."""
+"""What the virtual robot is asked to do: its tasks by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,149 +12,18 @@ import numpy as np
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.simulate import objects
+from r2rgen_ros.simulate.steps import Poses, Region, Step, Task, heading, standing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from r2rgen_ros.simulate.objects import Thing
 
     Floats = NDArray[np.float64]
 
-Poses = Mapping[str, 'Floats']
-
-GAP_M = 0.06
-"""Room between two objects at the start, for the fingers."""
-_TRIES = 1000
-
-
-@dataclass(frozen=True)
-class Region:
-    """Where something may stand on the table: ranges of x, y (metres) and yaw (radians)."""
-
-    x: tuple[float, float]
-    y: tuple[float, float]
-    yaw: tuple[float, float]
-
-    def sample(self, rng: np.random.Generator) -> Floats:
-        """Draw a pose thing2base (4, 4)."""
-        x, y, yaw = (rng.uniform(*span) for span in (self.x, self.y, self.yaw))
-        return standing(x, y, yaw)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One skill: the hand takes an object, or puts down the one it holds.
-
-    Attributes:
-        name: Name of the skill.
-        thing: The object in question.
-        goal: Where it shall stand, object2base (4, 4) from the poses of all; None to take it.
-        targets: Names of the objects that the goal depends on.
-        keeps_yaw: Whether the object may keep the heading it has in the hand.
-
-    """
-
-    name: str
-    thing: str
-    goal: Callable[[Poses], Floats] | None = None
-    targets: tuple[str, ...] = ()
-    keeps_yaw: bool = False
-
-
-@dataclass(frozen=True)
-class Task:
-    """A task of the virtual robot.
-
-    Attributes:
-        name: As in `--task`.
-        says: What happens, for people.
-        things: The objects, in the order of the ground truth.
-        regions: Where each object may start.
-        steps: The skills in order.
-        site: Where something is built, if anywhere; kept clear at the start.
-        site_size: Extents (3,) of what is kept clear there, metres.
-        carry_m: Height of an object's foot above the table while it is carried.
-
-    """
-
-    name: str
-    says: str
-    things: tuple[Thing, ...]
-    regions: Mapping[str, Region]
-    steps: tuple[Step, ...]
-    site: Floats | None = None
-    site_size: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    carry_m: float = 0.14
-
-    def sample(self, rng: np.random.Generator) -> dict[str, Floats]:
-        """Draw starting poses object2base (4, 4) by name, without overlap.
-
-        Raises:
-            R2RGenError: There is no room.
-
-        """
-        for _ in range(_TRIES):
-            poses = {thing.name: self.regions[thing.name].sample(rng) for thing in self.things}
-            if self._clear(poses):
-                return poses
-        raise R2RGenError(f'the objects of task "{self.name}" find no room on the table')
-
-    def _clear(self, poses: Poses) -> bool:
-        circles = [_circles(poses[thing.name], thing.size) for thing in self.things]
-        if self.site is not None:
-            circles.append(_circles(self.site, self.site_size))
-        return all(_apart(a, b) >= GAP_M for i, a in enumerate(circles) for b in circles[:i])
-
-    def failure(self, poses: Poses) -> str:
-        """Return what is wrong with the end, from true poses; empty where all is well."""
-        for step in self.steps:
-            if step.goal is None:
-                continue
-            wrong = _deviation(step, poses)
-            if wrong:
-                return wrong
-        return ''
-
-
-def standing(x: float, y: float, yaw: float, z: float = 0.0) -> Floats:
-    """Pose (4, 4) of an object that stands upright."""
-    return se3.compose(se3.rotation_about([0.0, 0.0, 1.0], yaw), [x, y, z])
-
-
-def heading(pose: Floats) -> float:
-    """Yaw of a pose (4, 4), radians."""
-    return float(np.arctan2(pose[1, 0], pose[0, 0]))
-
-
-def _circles(pose: Floats, size: tuple[float, float, float]) -> Floats:
-    """Circles (C, 3) of x, y and radius on the table that cover an upright object's footprint."""
-    short, long = sorted(size[:2])
-    count = int(np.ceil(long / short))
-    along = (np.arange(count) - 0.5 * (count - 1)) * long / count
-    axis = pose[:2, 0] if size[0] > size[1] else pose[:2, 1]
-    radius = 0.5 * np.hypot(short, long / count)
-    return np.column_stack([pose[:2, 3] + along[:, None] * axis, np.full(count, radius)])
-
-
-def _apart(first: Floats, second: Floats) -> float:
-    """Smallest gap between two sets of circles (C, 3), metres."""
-    between = np.linalg.norm(first[:, None, :2] - second[None, :, :2], axis=-1)
-    return float((between - first[:, None, 2] - second[None, :, 2]).min())
-
-
-def _deviation(step: Step, poses: Poses) -> str:
-    assert step.goal is not None
-    pose, goal = poses[step.thing], step.goal(poses)
-    aside = 1e3 * float(np.linalg.norm(pose[:2, 3] - goal[:2, 3]))
-    high = 1e3 * abs(float(pose[2, 3] - goal[2, 3]))
-    tilt = float(np.degrees(np.arccos(np.clip(pose[2, 2], -1.0, 1.0))))
-    if aside > 20.0:
-        return f'the {step.thing} stands {aside:.0f} mm beside where it belongs'
-    if high > 6.0:
-        return f'the {step.thing} is {high:.0f} mm above or below where it belongs'
-    if tilt > 5.0:
-        return f'the {step.thing} is tilted by {tilt:.0f} degrees'
-    return ''
+__all__ = ['NAMES', 'Poses', 'Region', 'Step', 'Task', 'heading', 'make_task', 'standing']
 
 
 def _on(target: Thing) -> Callable[[Poses], Floats]:
@@ -238,11 +106,169 @@ def _build_bridge(rng: np.random.Generator) -> Task:
     )
 
 
+def _stack_bricks(rng: np.random.Generator) -> Task:  # noqa: ARG001
+    bricks = (
+        objects.brick('brick_1', (0.72, 0.16, 0.14)),
+        objects.brick('brick_2', (0.95, 0.76, 0.12)),
+        objects.brick('brick_3', (0.13, 0.42, 0.70)),
+    )
+    half_turn = 0.5 * np.pi  # a brick looks the same after half a turn
+    table = Region((0.40, 0.66), (-0.34, 0.34), (-half_turn, half_turn))
+    steps = []
+    for below, brick in pairwise(bricks):
+        on = {'goal': _on(below), 'targets': (below.name,), 'within_m': 0.015}
+        steps.append(Step(f'pick {brick.name}', brick.name, targets=(brick.name,)))
+        steps.append(Step(f'place {brick.name}', brick.name, **on))
+    return Task(
+        'stack-bricks',
+        'stack three bricks',
+        bricks,
+        {brick.name: table for brick in bricks},
+        tuple(steps),
+    )
+
+
+_HANGS_AT = 0.085
+"""Distance of a cup on the peg from the middle of the stand's post, metres."""
+
+
+def _hang_cup(rng: np.random.Generator) -> Task:  # noqa: ARG001
+    cup, stand = objects.cup(), objects.stand()
+    peg = np.array(objects.PEG.end) - objects.PEG.start
+    peg /= np.linalg.norm(peg)
+
+    def hung(poses: Poses) -> Floats:
+        return poses[stand.name] @ _hung_on_peg(cup, poses[stand.name])
+
+    def onto_peg(poses: Poses) -> tuple[Floats, ...]:
+        goal = hung(poses)
+        lift = np.array([0.0, 0.0, 0.006])  # the peg in the middle of the handle's hole
+        out = poses[stand.name][:3, :3] @ (0.09 * peg) + lift
+        return (
+            _shifted(goal, out + [0.0, 0.0, 0.05]),
+            _shifted(goal, out),
+            _shifted(goal, lift),
+        )
+
+    return Task(
+        'hang-cup',
+        'hang the cup on the peg of the stand',
+        (cup, stand),
+        {
+            cup.name: Region((0.38, 0.62), (-0.30, 0.30), (-np.pi, np.pi)),
+            stand.name: Region((0.40, 0.60), (-0.27, 0.27), (-0.5, 1.0), (0.0, np.pi)),
+        },
+        (
+            Step('pick cup', cup.name, targets=(cup.name,)),
+            Step(
+                'hang cup', cup.name, hung, (stand.name,), path=onto_peg, judge=_not_hanging
+            ),
+        ),
+        carry_m=0.26,
+    )
+
+
+def _hung_on_peg(cup: Thing, stand2base: Floats) -> Floats:
+    """Pose cup2stand (4, 4) of the cup at rest on the peg, its middle of mass under the peg.
+
+    It opens to the side that the hand reaches: the hand points to the left of the table.
+    """
+    handle, rod = objects.CUP_HANDLE, objects.PEG
+    arc = np.array([handle.middle[0], 0.0, handle.middle[1]])
+    inside = arc - [0.0, 0.0, 0.42 * cup.size[2]]  # from the middle of mass, see `world`
+    inside /= np.linalg.norm(inside)
+    axis = np.array(rod.end) - rod.start
+    slant = np.arctan2(axis[2], axis[0])
+    touching = arc + (handle.radius - (handle.thickness + rod.radius) / np.cos(slant)) * inside
+    tilt = np.arctan2(inside[0], inside[2])
+    side = 0.5 * np.pi if np.cos(heading(stand2base)) > 0.0 else -0.5 * np.pi
+    turn = se3.rotation_about([0.0, 0.0, 1.0], side) @ se3.rotation_about([0.0, 1.0, 0.0], -tilt)
+    place = np.array(rod.start) + axis * (_HANGS_AT / axis[0])
+    return se3.compose(turn, place - turn @ touching)
+
+
+def _not_hanging(paths: Poses) -> str:
+    """Say what keeps the cup from hanging on the peg, from object2base (N, 4, 4) of both."""
+    handle, rod = objects.CUP_HANDLE, objects.PEG
+    stand2cup = se3.inverse(paths['cup'][-1]) @ paths['stand'][-1]
+    start, end = se3.apply(stand2cup, np.array([rod.start, rod.end]))
+    if start[1] * end[1] >= 0.0:
+        return 'the cup does not hang on the peg'
+    x, _, z = start + (end - start) * (start[1] / (start[1] - end[1]))
+    if x < handle.wall or np.hypot(x - handle.middle[0], z - handle.middle[1]) > handle.radius:
+        return 'the peg does not pass through the handle of the cup'
+    if paths['cup'][-1][2, 3] < 0.05:
+        return 'the cup touches the table'
+    return ''
+
+
+def _shifted(pose: Floats, by: Floats) -> Floats:
+    out = pose.copy()
+    out[:3, 3] += by
+    return out
+
+
+_LEAN = 0.8
+_POUR = 1.75
+"""How far the hand leans, and how far it tilts a cup, to pour: radians."""
+
+
+def _pour(rng: np.random.Generator) -> Task:  # noqa: ARG001
+    cup, bowl, coaster = objects.tumbler(), objects.bowl(), objects.coaster()
+    assert cup.grip is not None
+    height = cup.grip.height
+    mouth = np.array([0.0, 0.0, cup.size[2]])
+
+    def from_the_side(poses: Poses) -> Floats:
+        # From the left, leaning: tilted to the right, the hand is then above the cup.
+        turn = se3.rotation_about([1.0, 0.0, 0.0], -_LEAN) @ se3.rotation_about(
+            [0.0, 0.0, 1.0], 0.5 * np.pi
+        )
+        return se3.compose(turn @ np.diag([1.0, -1.0, -1.0]), poses[cup.name][:3, 3] + [0.0, 0.0, height])
+
+    def beside(poses: Poses) -> Floats:
+        x, y, z = poses[bowl.name][:3, 3]
+        return standing(x, y + 0.08, heading(poses[cup.name]), z + 0.16)
+
+    def over(poses: Poses) -> tuple[Floats, ...]:
+        upright = beside(poses)
+        tilted = se3.rotation_about([1.0, 0.0, 0.0], _POUR) @ upright[:3, :3]
+        above = poses[bowl.name][:3, 3] + [0.0, 0.01, 0.15]
+        pouring = se3.compose(tilted, above - tilted @ mouth)
+        return upright, pouring, pouring
+
+    def not_poured(paths: Poses) -> str:
+        tilt = np.degrees(np.arccos(np.clip(paths[cup.name][:, 2, 2], -1.0, 1.0)))
+        at = se3.apply(se3.inverse(paths[bowl.name]) @ paths[cup.name], mouth[None])[:, 0]
+        inside = np.hypot(at[:, 0], at[:, 1]) < 0.5 * bowl.size[0]
+        inside &= (at[:, 2] > bowl.size[2]) & (at[:, 2] < 0.3)
+        if not (inside & (tilt > 80.0) & (tilt < 130.0)).any():
+            return f'the {cup.name} was not emptied over the {bowl.name}'
+        return ''
+
+    table = ((0.42, 0.60), (-0.28, 0.28), (-np.pi, np.pi))
+    return Task(
+        'pour',
+        'pour from the tumbler into the bowl and put it onto the coaster',
+        (cup, bowl, coaster),
+        {thing.name: Region(*table) for thing in (cup, bowl, coaster)},
+        (
+            Step('pick tumbler', cup.name, targets=(cup.name,), grasp=from_the_side),
+            Step('pour over bowl', cup.name, beside, (bowl.name,), path=over, lets_go=False,
+                 judge=not_poured),
+            Step('place tumbler', cup.name, _on(coaster), (coaster.name,), keeps_yaw=True),
+        ),
+    )
+
+
 _TASKS: dict[str, Callable[[np.random.Generator], Task]] = {
     'place-bottle': _place_bottle,
     'mug-in-bowl': _mug_in_bowl,
     'box-in-bowl': _box_in_bowl,
     'build-bridge': _build_bridge,
+    'hang-cup': _hang_cup,
+    'stack-bricks': _stack_bricks,
+    'pour': _pour,
 }
 NAMES = tuple(_TASKS)
 
