@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,6 +101,19 @@ class Assembler:
             collisions = CollisionCheck.create(scene, config.feasibility)
         return cls(scene, config, plane, limits, robot, joints, collisions)
 
+    @cached_property
+    def _hand2joints(self) -> Floats:
+        """What the recorded joints and transforms differ by (T, 4, 4).
+
+        It is the recording's own; it is kept, so that where nothing moves the joints stay as
+        recorded.
+        """
+        demo = self.scene.demo
+        assert self.robot is not None
+        assert demo.joints is not None
+        reached = self.robot.forward(demo.joints.names, demo.joints.positions)
+        return np.asarray(se3.inverse(demo.arms[0].ee2base) @ reached)
+
     def assemble(self, variation: Variation, *, forced: bool = False) -> Episode | Rejection:
         """Return the episode of a variation, or why there is none.
 
@@ -115,6 +129,8 @@ class Assembler:
             return failed
         paths = [self._path(variation, arm) for arm in range(len(self.scene.demo.arms))]
         timed = self._timed(variation, paths, forced)
+        if isinstance(timed, Rejection) and any(path.winds for path in paths):
+            timed = self._timed(variation, [replace(p, unwound=True) for p in paths], forced)
         if isinstance(timed, Rejection):
             return timed
         times, moved, joints = timed
@@ -230,11 +246,7 @@ class Assembler:
         share = (times - low)[:, None]
         recorded = demo.joints.positions
         seeds = recorded[low] + share * (recorded[high] - recorded[low])
-        # What the recorded joints and transforms differ by is the recording's own; it is kept, so
-        # that where nothing moves the joints stay as recorded.
-        own = self.robot.forward(demo.joints.names, seeds)
-        source = se3.interpolate(demo.arms[0].ee2base, times)
-        targets = moved[0] @ se3.inverse(source) @ own
+        targets = moved[0] @ se3.interpolate(self._hand2joints, times)
         path = self.robot.solve_path(demo.joints.names, targets, seeds, persist=forced)
         if path.first_failed < 0 or forced:
             return np.asarray(path.positions)

@@ -60,6 +60,8 @@ class SamplingConfig:
         grid: Number of cells along x, y and yaw.
         given: Per configuration, moves by the name of the skill; skills left out stay.
         base: Bounds of the move of the robot's base together with its camera.
+        learn: Whether ranges are drawn from again where the plane's checks, or what the arm was
+            found to reach, already say that nothing can come of it.
 
     """
 
@@ -69,6 +71,7 @@ class SamplingConfig:
     grid: tuple[int, int, int] = (3, 3, 3)
     given: tuple[dict[str, PlanarMove], ...] = ()
     base: MoveRange = STILL
+    learn: bool = True
 
     def __post_init__(self) -> None:
         """Check the mode and its data."""
@@ -325,7 +328,7 @@ def _given(part: YamlSection) -> dict[str, PlanarMove]:
 
 
 def _sampling(part: YamlSection) -> SamplingConfig:
-    part.keys([], ['mode', 'ranges', 'skills', 'grid', 'given', 'base'])
+    part.keys([], ['mode', 'ranges', 'skills', 'grid', 'given', 'base', 'learn'])
     values: dict[str, Any] = {}
     if 'mode' in part:
         values['mode'] = part['mode'].choice(MODES)
@@ -342,6 +345,8 @@ def _sampling(part: YamlSection) -> SamplingConfig:
         values['given'] = tuple(_given(item) for item in part['given'].items())
     if 'base' in part:
         values['base'] = _move_range(part['base'], STILL)
+    if 'learn' in part:
+        values['learn'] = part['learn'].flag()
     if values.get('mode') == 'given' and not values.get('given'):
         raise part['mode'].error('mode is "given" but nothing is given', 'a list under "given"')
     return SamplingConfig(ranges=ranges, **values)

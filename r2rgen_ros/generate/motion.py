@@ -11,7 +11,7 @@ Where a step would be longer than allowed, the motion gets more frames instead o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -82,12 +82,15 @@ class MovedPath:
         source: (T, 4, 4) end effector to base frame, as recorded.
         normal: (3,) support normal, about which the turns are blended.
         knots: Spans with one transform, in order; what lies between is blended.
+        unwound: Whether turns go back through the heading of the source, and never through the
+            half turn opposite, even where that is shorter: a wrist has an end.
 
     """
 
     source: NDArray[np.float64]
     normal: NDArray[np.float64]
     knots: tuple[_Knot, ...]
+    unwound: bool = False
 
     @classmethod
     def create(
@@ -144,6 +147,27 @@ class MovedPath:
                 out[inside] = self._blend(poses[inside], share, before, after)
         return out
 
+    @property
+    def winds(self) -> bool:
+        """Whether unwinding would turn the hand the other way somewhere."""
+        if self.unwound:
+            return False
+        other = replace(self, unwound=True)
+        pairs = list(pairwise(self.knots))
+        return any(abs(self._angle(*pair) - other._angle(*pair)) > 1e-6 for pair in pairs)
+
+    def _angle(self, before: _Knot, after: _Knot) -> float:
+        """Turn about the normal from one knot to the next, radians."""
+        if self.unwound:
+            return self._turn(after.transform) - self._turn(before.transform)
+        return self._turn(after.transform @ se3.inverse(before.transform))
+
+    def _turn(self, transform: NDArray[np.float64]) -> float:
+        """In-plane moves turn about the normal only: the turn is an angle with a sign."""
+        turn = transform[:3, :3]
+        axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]])
+        return float(np.arctan2(axis @ self.normal / 2.0, (np.trace(turn) - 1.0) / 2.0))
+
     def _blend(
         self, poses: NDArray[np.float64], share: NDArray[np.float64], before: _Knot, after: _Knot
     ) -> NDArray[np.float64]:
@@ -153,10 +177,7 @@ class MovedPath:
         points = poses[:, None, :3, 3]
         start = se3.apply(before.transform, points)[:, 0]
         end = se3.apply(after.transform, points)[:, 0]
-        turn = after.transform[:3, :3] @ before.transform[:3, :3].T
-        # In-plane moves turn about the normal only, so that the turn is an angle with a sign.
-        axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]])
-        angle = np.arctan2(axis @ self.normal / 2.0, (np.trace(turn) - 1.0) / 2.0)
+        angle = self._angle(before, after)
         turns = se3.rotation_about(self.normal, smooth * angle)
         rotations = turns @ (before.transform[:3, :3] @ poses[:, :3, :3])
         return se3.compose(rotations, start + smooth[:, None] * (end - start))

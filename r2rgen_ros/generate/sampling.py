@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from r2rgen_ros.generate.groups import GroupStep, backtrack
+from r2rgen_ros.generate.prior import Prior, corners
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import PlanarMove, Reason, Rejection, Variation
 from r2rgen_ros.model.errors import R2RGenError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _CONFIGURATION, _PERTURBATION = 0, 1
 _SAME = 1e-9
+_DRAWS = 200  # for one configuration, before one that cannot work is tried all the same
 
 
 def move_transform(
@@ -212,7 +215,37 @@ class Sampler:
         bounds = self._bounds
         if sampling.mode == 'grid':
             return self._grid_moves(number, bounds), base
-        return {i: _uniform(rng, bound) for i, bound in bounds.items()}, base
+        for _ in range(_DRAWS):
+            moves = {i: _uniform(rng, bound) for i, bound in bounds.items()}
+            if not sampling.learn or self._may_work(moves, base):
+                break
+            base = _uniform(rng, sampling.base)
+        return moves, base
+
+    def _may_work(self, moves: dict[int, PlanarMove], base: PlanarMove) -> bool:
+        """Whether something may come of moves, as far as is known before they are worked out."""
+        variation = self.from_moves(0, moves, base)
+        return not isinstance(variation, Rejection) and self._prior.allows(variation)
+
+    @cached_property
+    def _prior(self) -> Prior:
+        """What was learnt of the plane and the arm; only drawing needs it."""
+        support, base = self.scene.support, self.config.sampling.base
+        bases = [
+            se3.inverse(move_transform(support, np.zeros(3), PlanarMove(*corner)))
+            for corner in corners(base)
+        ]
+        ranges = {
+            i: np.array(
+                [
+                    base2base @ move_transform(support, self.centres[i], PlanarMove(*corner))
+                    for base2base in bases
+                    for corner in corners(bound)
+                ]
+            )
+            for i, bound in self._bounds.items()
+        }
+        return Prior.learn(self.scene, self.config.feasibility, self.steps, self.centres, ranges)
 
     @property
     def _bounds(self) -> dict[int, MoveRange]:

@@ -225,6 +225,23 @@ class Robot:
         solver = _Solver(self, names, seeds, np.asarray(max_step, dtype=np.float64))
         return solver.follow(targets, persist)
 
+    def reach(self, names: Sequence[str], targets: ArrayLike, starts: ArrayLike) -> Floats | None:
+        """Joint positions that bring the end effector to poses near those of given positions.
+
+        Args:
+            names: J joint names; those of the chain must be among them.
+            targets: ee2base (M, 4, 4), independent of each other.
+            starts: (M, J) joint positions to start from.
+
+        Returns:
+            (M, J), or None where a target is missed by more than 0.5 mm or 0.2 degrees.
+
+        """
+        starts = self._check(names, starts)
+        targets = check_array('IK targets', targets, (len(starts), 4, 4))
+        solver = _Solver(self, names, starts, np.asarray(np.inf))
+        return solver.each(targets)
+
     def _frame(self, link: str) -> int:
         if link not in self._links:
             have = ', '.join(self._links)
@@ -331,6 +348,17 @@ class _Solver:
                     break
             correction, last = found - seed, found
         return IkPath(positions, errors[:, 0], errors[:, 1], failed)
+
+    def each(self, targets: Floats) -> Floats | None:
+        """Solve each target from its own seed; None once one is missed."""
+        positions = self._seeds.copy()
+        for index, target in enumerate(targets):
+            seed = self._seeds[index, self._columns]
+            found, error = self._reach(index, seed, seed, self._in_world(index, target))
+            if self._missed(error):
+                return None
+            positions[index, self._columns] = found
+        return positions
 
     @staticmethod
     def _missed(error: Floats) -> bool:

@@ -277,7 +277,9 @@ def cup() -> Thing:
     tube, line = bent_tube((x, 0.0, z), handle.radius, handle.thickness, (-1.48, 1.48))
     rods = tuple(Rod(tuple(a), tuple(b), handle.thickness) for a, b in pairwise(line))
     colour = (0.16, 0.36, 0.68)
-    band = revolve([(radius, 0.060), (radius + 4e-4, 0.060), (radius + 4e-4, 0.072), (radius, 0.072)])
+    band = revolve(
+        [(radius, 0.060), (radius + 4e-4, 0.060), (radius + 4e-4, 0.072), (radius, 0.072)]
+    )
     return Thing(
         'cup',
         0.24,
@@ -347,7 +349,13 @@ def coaster() -> Thing:
     """Return a coaster, a flat disc 11 cm wide."""
     radius, height = 0.055, 0.012
     disc = revolve(
-        [(0.0, 0.0), (radius, 0.0), (radius, height - 0.002), (radius - 0.002, height), (0.0, height)]
+        [
+            (0.0, 0.0),
+            (radius, 0.0),
+            (radius, height - 0.002),
+            (radius - 0.002, height),
+            (0.0, height),
+        ]
     )
     return Thing(
         'coaster',

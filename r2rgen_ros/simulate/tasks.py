@@ -160,9 +160,7 @@ def _hang_cup(rng: np.random.Generator) -> Task:  # noqa: ARG001
         },
         (
             Step('pick cup', cup.name, targets=(cup.name,)),
-            Step(
-                'hang cup', cup.name, hung, (stand.name,), path=onto_peg, judge=_not_hanging
-            ),
+            Step('hang cup', cup.name, hung, (stand.name,), path=onto_peg, judge=_not_hanging),
         ),
         carry_m=0.26,
     )
@@ -224,7 +222,9 @@ def _pour(rng: np.random.Generator) -> Task:  # noqa: ARG001
         turn = se3.rotation_about([1.0, 0.0, 0.0], -_LEAN) @ se3.rotation_about(
             [0.0, 0.0, 1.0], 0.5 * np.pi
         )
-        return se3.compose(turn @ np.diag([1.0, -1.0, -1.0]), poses[cup.name][:3, 3] + [0.0, 0.0, height])
+        return se3.compose(
+            turn @ np.diag([1.0, -1.0, -1.0]), poses[cup.name][:3, 3] + [0.0, 0.0, height]
+        )
 
     def beside(poses: Poses) -> Floats:
         x, y, z = poses[bowl.name][:3, 3]
@@ -254,8 +254,15 @@ def _pour(rng: np.random.Generator) -> Task:  # noqa: ARG001
         {thing.name: Region(*table) for thing in (cup, bowl, coaster)},
         (
             Step('pick tumbler', cup.name, targets=(cup.name,), grasp=from_the_side),
-            Step('pour over bowl', cup.name, beside, (bowl.name,), path=over, lets_go=False,
-                 judge=not_poured),
+            Step(
+                'pour over bowl',
+                cup.name,
+                beside,
+                (bowl.name,),
+                path=over,
+                lets_go=False,
+                judge=not_poured,
+            ),
             Step('place tumbler', cup.name, _on(coaster), (coaster.name,), keeps_yaw=True),
         ),
     )

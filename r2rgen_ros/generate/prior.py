@@ -1,0 +1,105 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of a variation before it is worked out: the plane's checks and the arm's reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.generate.assemble import object_changes
+from r2rgen_ros.generate.feasibility import PlaneCheck
+from r2rgen_ros.generate.reachable import ReachMap, explore, moves_of
+from r2rgen_ros.parse.robot import robot_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.generate.config import FeasibilityConfig, MoveRange
+    from r2rgen_ros.generate.groups import GroupStep
+    from r2rgen_ros.model.episode import Variation
+    from r2rgen_ros.model.scene import Scene
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Tells of a variation, in well under a millisecond, that nothing can come of it.
+
+    Attributes:
+        scene: The parsed demonstration.
+        plane: The checks on the support plane.
+        maps: Where each skill that is sampled, and those that inherit from it, can be moved to;
+            empty without kinematics.
+
+    """
+
+    scene: Scene
+    plane: PlaneCheck
+    maps: Mapping[int, ReachMap]
+
+    @classmethod
+    def learn(
+        cls,
+        scene: Scene,
+        config: FeasibilityConfig,
+        steps: Sequence[GroupStep],
+        centres: Floats,
+        ranges: Mapping[int, Floats],
+    ) -> Prior:
+        """Find out where skills can be moved to.
+
+        Args:
+            scene: The parsed demonstration.
+            config: The checks on the plane.
+            steps: What backtracking decided.
+            centres: (S, 3) points that the skills turn about.
+            ranges: Per sampled skill, transforms (N, 4, 4) at the ends of what may be drawn.
+
+        """
+        robot = robot_of(scene.demo)
+        maps = {}
+        roots = _roots(steps)
+        for index, ends in ranges.items():
+            if robot is None:
+                break
+            moves = moves_of(ends, scene.support, centres[index])
+            skills = [skill for k, skill in enumerate(scene.annotation.skills) if roots[k] == index]
+            frames = [
+                frame
+                for skill in skills
+                for frame in (skill.first, (skill.first + skill.last) // 2, skill.last)
+            ]
+            bounds = moves.min(axis=0), moves.max(axis=0)
+            maps[index] = explore(scene, robot, frames, centres[index], bounds)
+        return cls(scene, PlaneCheck.create(scene, config), maps)
+
+    def allows(self, variation: Variation) -> bool:
+        """Whether a variation may come to something."""
+        for index, reach in self.maps.items():
+            moved = variation.base2base @ variation.transforms[index]
+            if not reach.allows(moved[None])[0]:
+                return False
+        changes = object_changes(self.scene, variation.transforms)
+        return self.plane.check(variation, changes) is None
+
+
+def corners(bound: MoveRange) -> list[tuple[float, float, float]]:
+    """Moves (x, y, yaw in radians) at the ends of a range, and turned not at all if it may be."""
+    low, high = np.deg2rad(bound.yaw_deg)
+    yaws = [low, high] + ([0.0] if low < 0.0 < high else [])
+    return list(product(bound.x_m, bound.y_m, map(float, yaws)))
+
+
+def _roots(steps: Sequence[GroupStep]) -> dict[int, int]:
+    """The skill that each skill has its transform from."""
+    out: dict[int, int] = {}
+    for step in steps:  # the last skill comes first, so that what is inherited is known
+        out[step.skill] = step.skill if step.inherits is None else out[step.inherits]
+    return out
