@@ -12,7 +12,7 @@ import numpy as np
 
 from r2rgen_ros.generate.collisions import CollisionCheck
 from r2rgen_ros.generate.feasibility import PlaneCheck
-from r2rgen_ros.generate.joint_limits import Excess, JointLimits
+from r2rgen_ros.generate.joint_limits import Excess, JointCheck
 from r2rgen_ros.generate.motion import (
     Limits,
     MovedPath,
@@ -24,6 +24,7 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import Episode, Reason, Rejection, Variation
 from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.robots.kinematics import POSITION_TOLERANCE_M, ROTATION_TOLERANCE_RAD
+from r2rgen_ros.robots.profile import load_profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +84,7 @@ class Assembler:
     plane: PlaneCheck
     limits: tuple[Limits, ...]
     robot: Robot | None
-    joint_limits: JointLimits | None = None
+    joint_limits: JointCheck | None = None
     collisions: CollisionCheck | None = None
 
     @classmethod
@@ -92,13 +93,15 @@ class Assembler:
         robot = robot_of(scene.demo)
         period = scene.demo.period_ns * 1e-9
         limits = tuple(step_limits(arm.ee2base, period, config.motion) for arm in scene.demo.arms)
+        profile = load_profile(config.robot) if config.robot else None
         joints = None
         if robot is not None:
-            joints = JointLimits.create(robot, scene.demo, config.motion)
+            joints = JointCheck.create(robot, scene.demo, config.motion, profile)
         plane = PlaneCheck.create(scene, config.feasibility)
         collisions = None
         if robot is not None and config.feasibility.collisions:
-            collisions = CollisionCheck.create(scene, config.feasibility)
+            touching = () if profile is None else profile.touching(scene.mesh_folders)
+            collisions = CollisionCheck.create(scene, config.feasibility, touching)
         return cls(scene, config, plane, limits, robot, joints, collisions)
 
     @cached_property

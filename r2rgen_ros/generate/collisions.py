@@ -27,7 +27,7 @@ from r2rgen_ros.robots.body import RobotBody
 from r2rgen_ros.robots.self_collision import SelfCollision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -109,12 +109,15 @@ class CollisionCheck:
     _source: dict[tuple[str, str], Floats]
 
     @classmethod
-    def create(cls, scene: Scene, config: FeasibilityConfig) -> CollisionCheck | None:
+    def create(
+        cls, scene: Scene, config: FeasibilityConfig, touching: Iterable[tuple[str, str]] = ()
+    ) -> CollisionCheck | None:
         """Measure the source once.
 
         Args:
             scene: The parsed demonstration.
             config: The clearance.
+            touching: Pairs of links that may touch each other.
 
         Returns:
             The check; None where the robot's joints or surface are not known.
@@ -134,7 +137,7 @@ class CollisionCheck:
             things.append(_Bodies.of([(f'"{item.name}"', few)]))
             fields.append(DistanceField.around(points, _OBJECT_NODE_M, _MARGIN_M, closed=True))
         check = cls(
-            scene, config.collision_clearance_m, body, SelfCollision.create(body), robot,
+            scene, config.collision_clearance_m, body, SelfCollision.create(body, touching), robot,
             tuple(things), tuple(fields), _room(scene, body), {},
         )  # fmt: skip
         shape = (len(scene.objects), len(demo), 4, 4)

@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r2rgen_ros.model.episode import PlanarMove
 from r2rgen_ros.model.errors import check_range, require
 from r2rgen_ros.model.yaml_file import YamlSection
+from r2rgen_ros.robots.profile import preset_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 FORMAT = 'r2rgen/generate/1'
 MODES = ('ranges', 'grid', 'given')
@@ -219,7 +220,12 @@ class OutputConfig:
 
 @dataclass(frozen=True)
 class GenerateConfig:
-    """All of config/generate.yaml."""
+    """All of config/generate.yaml.
+
+    Attributes:
+        robot: Name of a robot preset, or path of a profile; empty for none.
+
+    """
 
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
@@ -227,10 +233,11 @@ class GenerateConfig:
     feasibility: FeasibilityConfig = field(default_factory=FeasibilityConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
+    robot: str = ''
 
     def to_data(self) -> dict[str, Any]:
         """Return plain data, for dataset.yaml; `parse_config` reads it back the same."""
-        data: dict[str, Any] = {'format': FORMAT, **_plain(asdict(self))}
+        data: dict[str, Any] = {'format': FORMAT, **plain(asdict(self))}
         data['sampling']['given'] = [
             {
                 name: {'x_m': move.x, 'y_m': move.y, 'yaw_deg': _degrees(move.yaw)}
@@ -241,11 +248,14 @@ class GenerateConfig:
         return data
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return dictionaries, lists, text and numbers instead of tuples and paths, for YAML."""
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: plain(part) for key, part in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     return value
 
 
@@ -265,7 +275,11 @@ def read_config(path: Path) -> GenerateConfig:
         R2RGenError: Naming the file and the line.
 
     """
-    return parse_config(YamlSection.read(path))
+    config = parse_config(YamlSection.read(path))
+    if config.robot and config.robot not in preset_names():
+        # A path in a file counts from that file.
+        config = replace(config, robot=str((path.absolute().parent / config.robot).resolve()))
+    return config
 
 
 def parse_config(root: YamlSection) -> GenerateConfig:
@@ -283,10 +297,13 @@ def parse_config(root: YamlSection) -> GenerateConfig:
         'camera': _camera,
         'output': _output,
     }
-    root.keys(['format'], list(parts))
+    root.keys(['format'], [*parts, 'robot'])
     if root['format'].data != FORMAT:
         raise root['format'].error(f'format is {root["format"].data!r}', f'"{FORMAT}"')
-    return GenerateConfig(**{key: read(root[key]) for key, read in parts.items() if key in root})
+    values = {key: read(root[key]) for key, read in parts.items() if key in root}
+    if 'robot' in root and root['robot'].data != '':
+        values['robot'] = root['robot'].text()
+    return GenerateConfig(**values)
 
 
 def _move_range(part: YamlSection, default: MoveRange) -> MoveRange:

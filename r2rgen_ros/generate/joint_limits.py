@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from r2rgen_ros.robots.arms import arm_limits
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.generate.config import MotionConfig
     from r2rgen_ros.model.demo import Demo
     from r2rgen_ros.robots.kinematics import Robot
+    from r2rgen_ros.robots.profile import RobotProfile
 
     Floats = NDArray[np.float64]
 
@@ -48,7 +51,7 @@ class Excess:
 
 
 @dataclass(frozen=True)
-class JointLimits:
+class JointCheck:
     """Largest speeds and accelerations; what the source itself did is always allowed.
 
     Attributes:
@@ -65,30 +68,37 @@ class JointLimits:
     acceleration: Floats
 
     @classmethod
-    def create(cls, robot: Robot, demo: Demo, config: MotionConfig) -> JointLimits:
-        """Take the limits of speed from the URDF and those of acceleration from what is asked.
+    def create(
+        cls, robot: Robot, demo: Demo, config: MotionConfig, profile: RobotProfile | None = None
+    ) -> JointCheck:
+        """Take limits of speed from the URDF and of acceleration from the configuration.
 
         Args:
             robot: The arm.
             demo: The source; it has joints.
-            config: Shares and limits.
+            config: Share of the speeds, and accelerations where nothing else is known.
+            profile: The robot's profile, whose limits come first; None where there is none.
+
+        Raises:
+            R2RGenError: The profile is not of this robot, or has another number of arms.
 
         """
         assert demo.joints is not None
         names = robot.chain
+        speed, acceleration = robot.velocity_limits(names), np.full(len(names), np.inf)
+        if profile is not None:
+            known = arm_limits(profile, robot, _only_arm(profile, demo))
+            for values, limits in ((speed, known.speed), (acceleration, known.acceleration)):
+                place = [names.index(name) for name in known.names]
+                values[place] = np.where(np.isfinite(limits), limits, values[place])
+        acceleration[~np.isfinite(acceleration)] = config.max_joint_acceleration
         columns = np.array([demo.joints.names.index(name) for name in names], dtype=np.intp)
-        own = demo.joints.positions[:, columns]
-        speeds, accelerations = derivatives(own, demo.stamps)
+        speeds, accelerations = derivatives(demo.joints.positions[:, columns], demo.stamps)
         return cls(
             names,
             columns,
-            np.maximum(
-                config.joint_speed_share * robot.velocity_limits(names),
-                np.abs(speeds).max(axis=0, initial=0.0),
-            ),
-            np.maximum(
-                config.max_joint_acceleration, np.abs(accelerations).max(axis=0, initial=0.0)
-            ),
+            np.maximum(config.joint_speed_share * speed, np.abs(speeds).max(axis=0, initial=0.0)),
+            np.maximum(acceleration, np.abs(accelerations).max(axis=0, initial=0.0)),
         )
 
     def shares(self, positions: Floats, stamps: NDArray[np.int64]) -> tuple[Floats, Floats]:
@@ -150,6 +160,15 @@ class JointLimits:
     def _excess(self, frame: int, kind: str, shares: Floats) -> Excess:
         joint = int(shares.argmax())
         return Excess(frame, self.names[joint], kind, float(shares[joint]))
+
+
+def _only_arm(profile: RobotProfile, demo: Demo) -> str:
+    """The profile's arm that a demonstration of one arm is of: by its name, or the only one."""
+    names = [arm.name for arm in profile.arms]
+    own = demo.arms[0].name
+    if own in names or len(names) > 1:
+        return profile.arm(own).name
+    return names[0]
 
 
 def derivatives(positions: Floats, stamps: NDArray[np.int64]) -> tuple[Floats, Floats]:

@@ -17,7 +17,7 @@ import time
 from collections import Counter, deque
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ from r2rgen_ros.bags.source import read_source
 from r2rgen_ros.bags.streams import StreamSelection
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.compose import make_composer
+from r2rgen_ros.generate.config import plain
 from r2rgen_ros.generate.dataset import Dataset, Entry, episode_name, fingerprint
 from r2rgen_ros.generate.interrupts import Interrupts
 from r2rgen_ros.generate.sampling import Sampler
@@ -42,6 +43,7 @@ from r2rgen_ros.model.episode import Rejection
 from r2rgen_ros.model.errors import R2RGenError, check_range
 from r2rgen_ros.parse.cache import cached_scene
 from r2rgen_ros.parse.robot import robot_of
+from r2rgen_ros.robots.profile import load_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -162,6 +164,9 @@ class Job:
                 'numba': numba.__version__,
             },
         }
+        if config.robot:
+            # Its contents, so that a dataset is not resumed with other limits.
+            info['robot'] = plain(asdict(load_profile(config.robot)))
         return cls(source, scene, config, seed, info)
 
     def repeats(self, attempts: int) -> str:
