@@ -42,12 +42,12 @@ from r2rgen_ros.parse.scene import build_scene, survey
 from r2rgen_ros.simulate import record
 from r2rgen_ros.simulate.depth_noise import StereoNoise
 from r2rgen_ros.simulate.ground_truth import GroundTruth
-from r2rgen_ros.simulate.tasks import NAMES
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
+NAMES = ('place-bottle', 'mug-in-bowl', 'box-in-bowl', 'build-bridge')
 SCENES = 20
 FIRST_SEED = 100
 OPTIONS = record.Options(sensor_noise='stereo')

@@ -176,17 +176,16 @@ class Bench:
     contacts: frozenset[frozenset[str]] = frozenset()
 
     @classmethod
-    def create(cls, bag: Path) -> Bench:
-        """Parse a recording and build its world."""
-        name = bag.name.removesuffix('-replay')
+    def create(cls, bag: Path, name: str, seed: int = SEED) -> Bench:
+        """Parse a recording of a task and build its world."""
         truth = GroundTruth.load(bag)
         demo = load_demo(bag)
         ground = survey(demo)
-        annotation = propose(ground, bag, clicks(truth, SEED))
+        annotation = propose(ground, bag, clicks(truth, seed))
         scene = build_scene(ground, annotation, bag)
         config = _whole_table(scene)
         plain = replace(config, feasibility=replace(config.feasibility, collisions=False))
-        made = make_task(name, np.random.default_rng(np.random.SeedSequence([SEED, 0])))
+        made = make_task(name, np.random.default_rng(np.random.SeedSequence([seed, 0])))
         bench = cls(
             made, truth, scene, Sampler.create(scene, config, 0),
             Assembler.create(scene, config), Assembler.create(scene, plain), World(made.things),
@@ -270,7 +269,7 @@ class Bench:
 
     def _wrong(self, episode: Episode, result: Replayed) -> str:
         """What went wrong, as the task and the episode judge it; empty where all is well."""
-        wrong = self.task.failure(result.paths, moved=True)
+        wrong = result.failure(self.task, moved=True)
         if wrong:
             return wrong
         start = self._start(episode.variation)
@@ -367,7 +366,7 @@ def _run(bag: Path, variations: int, forced: int, workers: int) -> Iterator[Outc
 
 @lru_cache(maxsize=1)
 def _bench(bag: Path) -> Bench:
-    return Bench.create(bag)
+    return Bench.create(bag, bag.name.removesuffix('-replay'))
 
 
 def _identity(bag: Path) -> Outcome:

@@ -12,6 +12,9 @@ Tasks:
   mug-in-bowl    put the mug into the bowl
   box-in-bowl    put the box into the bowl
   build-bridge   two piers and a deck: six skills
+  hang-cup       hang the cup on the peg of a stand
+  stack-bricks   stack three bricks: four skills
+  pour           pour from the tumbler into the bowl, put it onto the coaster
 
 Examples:
   r2rgen simulate -o demos/bottle
@@ -29,7 +32,15 @@ if TYPE_CHECKING:
     import argparse
 
 NOISES = ('none', 'stereo')
-TASKS = ('place-bottle', 'mug-in-bowl', 'box-in-bowl', 'build-bridge')
+TASKS = (
+    'place-bottle',
+    'mug-in-bowl',
+    'box-in-bowl',
+    'build-bridge',
+    'hang-cup',
+    'stack-bricks',
+    'pour',
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

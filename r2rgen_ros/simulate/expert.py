@@ -19,7 +19,7 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.robots.kinematics import Robot
 from r2rgen_ros.simulate import panda
-from r2rgen_ros.simulate.steps import heading, standing
+from r2rgen_ros.simulate.steps import REST_SPEED, heading, standing
 from r2rgen_ros.simulate.world import TIME_STEP
 
 if TYPE_CHECKING:
@@ -170,13 +170,11 @@ class _Expert:
         plan.wait(0.15)
         opened = plan.length
         plan.grip(panda.OPEN_WIDTH)
-        if step.path is None:
-            plan.move(_above(release, HOVER_M))
-        else:
-            plan.move(_behind(release, HOVER_M))
+        clear = _above(release, HOVER_M) if step.path is None else _behind(release, HOVER_M)
+        plan.move(clear)
         end = plan.length
         if step.path is not None:
-            plan.move(_above(_behind(release, HOVER_M), HOVER_M))
+            plan.move(_above(clear, HOVER_M))
         before = self._execute(plan, step, start, end)
         self._holds.append(Hold(step.thing, self._closed, before + opened))
         if float(self._world.pose(step.thing)[2, 3]) > goal[2, 3] + _SLACK_M:
@@ -237,7 +235,7 @@ class _Expert:
         if wrong:
             raise self._failed(wrong)
         for name in self._world.things:
-            if self._world.speed(name) > 0.01:
+            if self._world.speed(name) > REST_SPEED:
                 raise self._failed(f'the {name} still moves at the end')
 
     def _failed(self, what: str) -> R2RGenError:

@@ -86,6 +86,8 @@ class Thing:
         solids: What collides.
         grip: How it is taken; None where it is only ever a target.
         rest: Height inside it that others stand on, above its foot, metres.
+        rolling_m: Rolling friction, which ends the swinging of what hangs on it, metres; 0 for
+            none.
 
     """
 
@@ -96,6 +98,7 @@ class Thing:
     solids: tuple[Solid, ...]
     grip: Grip | None = None
     rest: float = field(default=0.0)
+    rolling_m: float = 0.0
 
 
 def bottle() -> Thing:
@@ -261,7 +264,7 @@ class Handle:
     wall: float
 
 
-CUP_HANDLE = Handle((0.028, 0.045), 0.029, 0.0045, 0.030)
+CUP_HANDLE = Handle((0.028, 0.038), 0.029, 0.0045, 0.030)
 
 
 def cup() -> Thing:
@@ -291,13 +294,13 @@ def cup() -> Thing:
     )
 
 
-PEG = Rod((0.0, 0.0, 0.185), (0.120, 0.0, 0.185 + 0.120 * np.tan(0.26)), 0.005)
+PEG = Rod((0.0, 0.0, 0.170), (0.115, 0.0, 0.170 + 0.115 * np.tan(0.26)), 0.005)
 """The peg of the stand, in its frame: it slants upwards."""
 
 
 def stand() -> Thing:
-    """Return a heavy stand, 24 cm high, with a peg towards +x that cups hang on."""
-    foot, post, height = 0.075, 0.010, 0.235
+    """Return a heavy stand, 22 cm high, with a peg towards +x that cups hang on."""
+    foot, post, height = 0.075, 0.010, 0.215
     steel, wood = (0.30, 0.31, 0.34), (0.80, 0.27, 0.16)
     disc = revolve([(0.0, 0.0), (foot, 0.0), (foot, 0.014), (foot - 0.004, 0.018), (0.0, 0.018)])
     column = revolve([(0.0, 0.018), (post, 0.018), (post, height), (0.0, height)], 32)
@@ -311,6 +314,7 @@ def stand() -> Thing:
             (stick(PEG.start, PEG.end, PEG.radius), wood),
         ),
         (Cylinder(foot, 0.0, 0.018), Cylinder(post, 0.018, height), PEG),
+        rolling_m=5e-4,
     )
 
 

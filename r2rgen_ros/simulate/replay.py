@@ -12,6 +12,7 @@ from scipy.interpolate import CubicSpline
 
 from r2rgen_ros.model.errors import check_array, require
 from r2rgen_ros.simulate import panda
+from r2rgen_ros.simulate.steps import REST_SPEED
 from r2rgen_ros.simulate.world import TIME_STEP
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from r2rgen_ros.simulate.steps import Task
     from r2rgen_ros.simulate.world import World
 
     Floats = NDArray[np.float64]
@@ -55,15 +57,23 @@ class Replayed:
     """What came of it.
 
     Attributes:
-        paths: object2base (N, 4, 4) by name over time, the end last.
         lag_rad: Largest distance of a joint from where it was told to be.
+        paths: object2base (N, 4, 4) by name, every 10 ms and at the end.
+        speeds: How fast each object's origin moves at the end, m/s, by name.
         touched: Pairs of names of bodies that touched at any time.
 
     """
 
-    paths: Mapping[str, Floats]
     lag_rad: float
+    paths: Mapping[str, Floats]
+    speeds: Mapping[str, float]
     touched: frozenset[frozenset[str]]
+
+    def failure(self, task: Task, *, moved: bool = False) -> str:
+        """Return what went wrong, as `Task.failure` says it; empty where all is well."""
+        wrong = task.failure(self.paths, moved=moved)
+        restless = [name for name, speed in self.speeds.items() if speed > REST_SPEED]
+        return wrong or (f'the {restless[0]} still moves at the end' if restless else '')
 
 
 def replay(world: World, poses: Mapping[str, Floats], orders: Orders) -> Replayed:
@@ -84,17 +94,20 @@ def replay(world: World, poses: Mapping[str, Floats], orders: Orders) -> Replaye
     goals, speeds = curve(ticks), speed(ticks)
     widths = np.interp(ticks, orders.seconds, orders.widths)
     world.reset(poses, orders.joints[0])
-    lag, touched = 0.0, set[frozenset[str]]()
-    seen: list[Floats] = []
+    lag = 0.0
+    seen, touched = [], set[frozenset[str]]()
     for step, (goal, velocity, width) in enumerate(zip(goals, speeds, widths, strict=True)):
         world.command(goal, velocity, float(width))
         world.step()
         if step % _WATCH_EVERY == 0:
             lag = max(lag, float(np.abs(world.data.qpos[: len(goal)] - goal).max()))
-            touched |= world.touching()
             seen.append(world.data.qpos.copy())
+            touched |= world.touching()
     world.command(goals[-1], np.zeros(goals.shape[1]), float(widths[-1]))
-    for _ in range(round(_SETTLE_S / TIME_STEP)):
+    for step in range(round(_SETTLE_S / TIME_STEP)):
         world.step()
-    seen.append(world.data.qpos.copy())
-    return Replayed(world.poses(np.stack(seen)), lag, frozenset(touched))
+        if step % _WATCH_EVERY == 0:
+            seen.append(world.data.qpos.copy())
+    paths = world.poses(np.stack([*seen, world.data.qpos]))
+    speeds_now = {name: world.speed(name) for name in world.things}
+    return Replayed(lag, paths, speeds_now, frozenset(touched))

@@ -158,7 +158,7 @@ def stick(start: ArrayLike, end: ArrayLike, radius: float, segments: int = 32) -
     bend = np.linspace(0.0, 0.5 * np.pi, 7)
     ball = radius * np.stack([np.cos(bend), np.sin(bend)], axis=1)
     ball[-1, 0] = 0.0  # exactly on the axis
-    low, high = ball[::-1] * [1.0, -1.0], ball + [0.0, length]
+    low, high = ball[::-1] * [1.0, -1.0], ball + np.array([0.0, length])
     upright = revolve(np.concatenate([low, high]), segments)
     turn, _ = Rotation.align_vectors([last - first], [[0.0, 0.0, length]])
     return Mesh(turn.apply(upright.vertices) + first, upright.faces)

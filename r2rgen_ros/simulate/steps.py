@@ -24,6 +24,8 @@ Poses = Mapping[str, 'Floats']
 
 GAP_M = 0.06
 """Room between two objects at the start, for the fingers."""
+REST_SPEED = 0.01
+"""What moves more slowly is at rest, m/s."""
 _TRIES = 1000
 
 

@@ -116,9 +116,9 @@ def _stack_bricks(rng: np.random.Generator) -> Task:  # noqa: ARG001
     table = Region((0.40, 0.66), (-0.34, 0.34), (-half_turn, half_turn))
     steps = []
     for below, brick in pairwise(bricks):
-        on = {'goal': _on(below), 'targets': (below.name,), 'within_m': 0.015}
-        steps.append(Step(f'pick {brick.name}', brick.name, targets=(brick.name,)))
-        steps.append(Step(f'place {brick.name}', brick.name, **on))
+        name = brick.name
+        steps.append(Step(f'pick {name}', name, targets=(name,)))
+        steps.append(Step(f'place {name}', name, _on(below), (below.name,), within_m=0.015))
     return Task(
         'stack-bricks',
         'stack three bricks',
@@ -128,7 +128,7 @@ def _stack_bricks(rng: np.random.Generator) -> Task:  # noqa: ARG001
     )
 
 
-_HANGS_AT = 0.085
+_HANGS_AT = 0.087
 """Distance of a cup on the peg from the middle of the stand's post, metres."""
 
 
@@ -143,9 +143,9 @@ def _hang_cup(rng: np.random.Generator) -> Task:  # noqa: ARG001
     def onto_peg(poses: Poses) -> tuple[Floats, ...]:
         goal = hung(poses)
         lift = np.array([0.0, 0.0, 0.006])  # the peg in the middle of the handle's hole
-        out = poses[stand.name][:3, :3] @ (0.09 * peg) + lift
+        out = poses[stand.name][:3, :3] @ (0.08 * peg) + lift
         return (
-            _shifted(goal, out + [0.0, 0.0, 0.05]),
+            _shifted(goal, out + np.array([0.0, 0.0, 0.12])),  # above all of the stand
             _shifted(goal, out),
             _shifted(goal, lift),
         )
@@ -155,8 +155,8 @@ def _hang_cup(rng: np.random.Generator) -> Task:  # noqa: ARG001
         'hang the cup on the peg of the stand',
         (cup, stand),
         {
-            cup.name: Region((0.38, 0.62), (-0.30, 0.30), (-np.pi, np.pi)),
-            stand.name: Region((0.40, 0.60), (-0.27, 0.27), (-0.5, 1.0), (0.0, np.pi)),
+            cup.name: Region((0.38, 0.64), (-0.30, 0.30), (np.pi - 1.22, np.pi + 1.22)),
+            stand.name: Region((0.45, 0.57), (-0.26, 0.12), (-0.05, 0.65), (0.0, 2.7)),
         },
         (
             Step('pick cup', cup.name, targets=(cup.name,)),
@@ -169,7 +169,7 @@ def _hang_cup(rng: np.random.Generator) -> Task:  # noqa: ARG001
 def _hung_on_peg(cup: Thing, stand2base: Floats) -> Floats:
     """Pose cup2stand (4, 4) of the cup at rest on the peg, its middle of mass under the peg.
 
-    It opens to the side that the hand reaches: the hand points to the left of the table.
+    Its foot shows to the right of the table, where the hand then points.
     """
     handle, rod = objects.CUP_HANDLE, objects.PEG
     arc = np.array([handle.middle[0], 0.0, handle.middle[1]])
@@ -179,7 +179,7 @@ def _hung_on_peg(cup: Thing, stand2base: Floats) -> Floats:
     slant = np.arctan2(axis[2], axis[0])
     touching = arc + (handle.radius - (handle.thickness + rod.radius) / np.cos(slant)) * inside
     tilt = np.arctan2(inside[0], inside[2])
-    side = 0.5 * np.pi if np.cos(heading(stand2base)) > 0.0 else -0.5 * np.pi
+    side = 0.5 * np.pi if np.cos(heading(stand2base)) < 0.0 else -0.5 * np.pi
     turn = se3.rotation_about([0.0, 0.0, 1.0], side) @ se3.rotation_about([0.0, 1.0, 0.0], -tilt)
     place = np.array(rod.start) + axis * (_HANGS_AT / axis[0])
     return se3.compose(turn, place - turn @ touching)
@@ -219,12 +219,9 @@ def _pour(rng: np.random.Generator) -> Task:  # noqa: ARG001
 
     def from_the_side(poses: Poses) -> Floats:
         # From the left, leaning: tilted to the right, the hand is then above the cup.
-        turn = se3.rotation_about([1.0, 0.0, 0.0], -_LEAN) @ se3.rotation_about(
-            [0.0, 0.0, 1.0], 0.5 * np.pi
-        )
-        return se3.compose(
-            turn @ np.diag([1.0, -1.0, -1.0]), poses[cup.name][:3, 3] + [0.0, 0.0, height]
-        )
+        lean = se3.rotation_about([1.0, 0.0, 0.0], -_LEAN)
+        down = se3.rotation_about([0.0, 0.0, 1.0], 0.5 * np.pi) @ np.diag([1.0, -1.0, -1.0])
+        return se3.compose(lean @ down, poses[cup.name][:3, 3] + [0.0, 0.0, height])
 
     def beside(poses: Poses) -> Floats:
         x, y, z = poses[bowl.name][:3, 3]
@@ -233,7 +230,7 @@ def _pour(rng: np.random.Generator) -> Task:  # noqa: ARG001
     def over(poses: Poses) -> tuple[Floats, ...]:
         upright = beside(poses)
         tilted = se3.rotation_about([1.0, 0.0, 0.0], _POUR) @ upright[:3, :3]
-        above = poses[bowl.name][:3, 3] + [0.0, 0.01, 0.15]
+        above = poses[bowl.name][:3, 3] + [0.0, 0.01, 0.21]
         pouring = se3.compose(tilted, above - tilted @ mouth)
         return upright, pouring, pouring
 
@@ -246,12 +243,16 @@ def _pour(rng: np.random.Generator) -> Task:  # noqa: ARG001
             return f'the {cup.name} was not emptied over the {bowl.name}'
         return ''
 
-    table = ((0.42, 0.60), (-0.28, 0.28), (-np.pi, np.pi))
+    x, yaw = (0.40, 0.59), (-np.pi, np.pi)
     return Task(
         'pour',
         'pour from the tumbler into the bowl and put it onto the coaster',
         (cup, bowl, coaster),
-        {thing.name: Region(*table) for thing in (cup, bowl, coaster)},
+        {
+            cup.name: Region(x, (-0.30, 0.30), yaw),
+            bowl.name: Region(x, (-0.28, 0.16), yaw),  # tilted to the left of it, reach ends
+            coaster.name: Region(x, (-0.30, 0.30), yaw),
+        },
         (
             Step('pick tumbler', cup.name, targets=(cup.name,), grasp=from_the_side),
             Step(

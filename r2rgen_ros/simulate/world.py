@@ -315,7 +315,13 @@ def _add_thing(mujoco: Any, spec: Any, thing: Thing, parked: tuple[float, float,
         )
     for number, solid in enumerate(thing.solids):
         geometry = _geometry(mujoco, spec, f'{thing.name}_solid_{number}', solid)
-        body.add_geom(**geometry, condim=4, friction=_FRICTION, mass=0.0, group=panda.SOLID_GROUP)
+        body.add_geom(
+            **geometry,
+            condim=6 if thing.rolling_m else 4,
+            friction=(*_FRICTION[:2], thing.rolling_m or _FRICTION[2]),
+            mass=0.0,
+            group=panda.SOLID_GROUP,
+        )
 
 
 def _paint(spec: Any, colour: Colour) -> str:

@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial import ConvexHull
 
 from r2rgen_ros.simulate import objects
-from r2rgen_ros.simulate.shapes import bent_tube, revolve, vessel, wall_pieces
+from r2rgen_ros.simulate.shapes import bent_tube, revolve, stick, vessel, wall_pieces
 
 STATIONS = ((0.0, 0.05, 0.045), (0.02, 0.07, 0.064), (0.05, 0.085, 0.08))
 
@@ -52,7 +52,9 @@ def test_a_bent_tube_faces_outwards_and_follows_its_line():
     assert np.allclose(np.linalg.norm(line - [0.03, 0.0, 0.05], axis=1), 0.02)
 
 
-@pytest.mark.parametrize('make', [objects.mug, objects.bowl, objects.plate])
+@pytest.mark.parametrize(
+    'make', [objects.mug, objects.bowl, objects.plate, objects.cup, objects.tumbler]
+)
 def test_vessels_have_room_inside_for_what_is_put_there(make):
     """Above the floor, no piece that collides reaches the axis."""
     thing = make()
@@ -61,3 +63,13 @@ def test_vessels_have_room_inside_for_what_is_put_there(make):
             assert np.hypot(solid.vertices[:, 0], solid.vertices[:, 1]).min() > 0.02
         elif isinstance(solid, objects.Cylinder):
             assert solid.top <= thing.rest + 1e-9
+
+
+def test_a_stick_faces_outwards_and_has_the_volume_of_a_capsule():
+    start, end = np.array([0.02, 0.0, 0.1]), np.array([0.12, 0.05, 0.15])
+    mesh = stick(start, end, 0.01, 128)
+    length = np.linalg.norm(end - start)
+    assert volume(mesh) == pytest.approx(np.pi * 1e-4 * (length + 4.0 / 3.0 * 0.01), rel=0.02)
+    share = np.clip((mesh.vertices - start) @ (end - start) / length**2, 0.0, 1.0)
+    away = mesh.vertices - start - share[:, None] * (end - start)
+    assert np.linalg.norm(away, axis=1) == pytest.approx(0.01, abs=1e-6)
