@@ -11,8 +11,6 @@ import numpy as np
 from numba import njit
 from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
-from r2rgen_ros.model.errors import check_array, check_range, require
-
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -54,19 +52,16 @@ class DistanceField:
             closed: Whether what the points enclose is inside, so that its distance is negative.
 
         Raises:
-            R2RGenError: There are no points, or the grid would be absurdly large.
+            ValueError: There are no points, or the grid would be absurdly large.
 
         """
-        places = check_array('points of a distance field', points, (None, 3))
-        require(len(places) > 0, 'a distance field of no points')
-        check_range('the spacing of a distance field', spacing, 1e-4, 1.0, 'm')
+        places = np.asarray(points, dtype=np.float64)
+        if not len(places):
+            raise ValueError('a distance field of no points')
         low = places.min(axis=0) - margin
         size = np.ceil((places.max(axis=0) + margin - low) / spacing).astype(np.int64) + 1
-        require(
-            int(np.prod(size)) <= _MOST_NODES,
-            f'a distance field of {" x ".join(str(n) for n in size)} nodes',
-            'points that lie closer together',
-        )
+        if int(np.prod(size)) > _MOST_NODES:
+            raise ValueError(f'a distance field of {" x ".join(str(n) for n in size)} nodes')
         occupied = np.zeros(size, dtype=bool)
         occupied[tuple(np.rint((places - low) / spacing).astype(np.int64).T)] = True
         solid = binary_fill_holes(occupied) if closed else occupied
@@ -80,7 +75,7 @@ class DistanceField:
 
         Outside the grid the distance is the margin, of which it is at least.
         """
-        places = check_array('points', points, (None, 3))
+        places = np.ascontiguousarray(points, dtype=np.float64)
         out = np.empty(len(places))
         _look_up(places, self.origin, 1.0 / self.spacing, self.values, self.margin, out)
         return out

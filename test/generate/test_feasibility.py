@@ -154,7 +154,7 @@ def test_nothing_that_is_accepted_overlaps_or_leaves_also_on_a_tilted_table(tabl
     objects = tuple(replace(o, object2base=turn @ o.object2base) for o in table_scene.objects)
     scene = replace(table_scene, support=support, objects=objects)
     wide = MoveRange((-0.3, 0.4), (-0.3, 0.4), (-180.0, 180.0))
-    config = GenerateConfig(SamplingConfig(ranges=wide))
+    config = GenerateConfig(SamplingConfig(ranges=wide, learn=False))
     sampler, check = Sampler.create(scene, config, 0), PlaneCheck.create(scene, config.feasibility)
     reasons = set()
     for index in range(150):

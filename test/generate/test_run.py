@@ -26,7 +26,7 @@ from r2rgen_ros.model.episode import PlanarMove
 from r2rgen_ros.model.errors import R2RGenError
 
 CONFIG = GenerateConfig(
-    SamplingConfig(ranges=MoveRange((-0.3, 0.3), (-0.3, 0.3), (-90.0, 90.0))),
+    SamplingConfig(ranges=MoveRange((-0.3, 0.3), (-0.3, 0.3), (-90.0, 90.0)), learn=False),
     camera=CameraConfig(mode='off'),
 )
 

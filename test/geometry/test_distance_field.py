@@ -9,7 +9,6 @@ from scipy.spatial import cKDTree
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.distance_field import DistanceField
-from r2rgen_ros.model.errors import R2RGenError
 
 SPACING, MARGIN = 0.005, 0.06
 
@@ -68,7 +67,7 @@ def test_a_body_without_points_touches_nothing():
 
 
 def test_what_makes_no_field_is_told():
-    with pytest.raises(R2RGenError, match='no points'):
+    with pytest.raises(ValueError, match='no points'):
         DistanceField.around(np.zeros((0, 3)), SPACING, MARGIN)
-    with pytest.raises(R2RGenError, match='nodes'):
+    with pytest.raises(ValueError, match='nodes'):
         DistanceField.around([[0.0, 0.0, 0.0], [100.0, 100.0, 100.0]], SPACING, MARGIN)

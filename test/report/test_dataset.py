@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.model.scene import Scene
 
 CONFIG = GenerateConfig(
-    sampling=SamplingConfig(ranges=MoveRange((-0.2, 0.2), (-0.2, 0.2), (-45.0, 45.0)))
+    sampling=SamplingConfig(ranges=MoveRange((-0.2, 0.2), (-0.2, 0.2), (-45.0, 45.0)), learn=False)
 )
 SEED = 5
 
