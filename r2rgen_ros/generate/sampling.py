@@ -222,6 +222,17 @@ class Sampler:
             base = _uniform(rng, sampling.base)
         return moves, base
 
+    def reach(self, skill: int) -> NDArray[np.float64] | None:
+        """Share (X, Y) of the turns with which the arm reaches each cell of a skill's range.
+
+        None where that was not learnt: other modes than ranges, a base that moves, no kinematics.
+        """
+        sampling = self.config.sampling
+        if sampling.mode != 'ranges' or not sampling.learn or any(sampling.base.is_wide):
+            return None
+        found = self._prior.maps.get(skill)
+        return None if found is None else np.asarray(found.cells.mean(axis=2))
+
     def _may_work(self, moves: dict[int, PlanarMove], base: PlanarMove) -> bool:
         """Whether something may come of moves, as far as is known before they are worked out."""
         variation = self.from_moves(0, moves, base)

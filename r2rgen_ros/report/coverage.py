@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.patches import Rectangle
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Patch, Rectangle
 
 from r2rgen_ros.report import style
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     from numpy.typing import NDArray
 
     from r2rgen_ros.model.episode import PlanarMove
@@ -31,6 +33,7 @@ _MOST_UNEQUAL = 2.5
 """Ranges longer in one direction than this many times the other are not drawn to scale."""
 _REACH_CM = 0.5
 """A plan shows at least this far around the middle of the range."""
+_UNREACHED = '#b9b4ab'
 _LETTERS = 44
 """Letters that fit over a plan."""
 
@@ -46,6 +49,8 @@ class SkillMoves:
         accepted: (N, 3) moves that gave an episode.
         rejected: (M, 3) moves that did not.
         spread: Reach of the perturbations beyond the range: x and y in metres, yaw in radians.
+        reach: (X, Y) share of the turns with which the arm reaches the cells that the range is cut
+            into; None where that is not known.
 
     """
 
@@ -55,6 +60,7 @@ class SkillMoves:
     accepted: NDArray[np.float64]
     rejected: NDArray[np.float64]
     spread: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    reach: NDArray[np.float64] | None = None
 
     @property
     def cells_reached(self) -> int:
@@ -106,13 +112,17 @@ def _draw(figure: Figure, skills: Sequence[SkillMoves]) -> None:
     for row in axes[:-1]:
         row[0].set_xlabel('')
         row[1].set_xlabel('')
-    keys = [
+    keys: list[Line2D | Patch] = [
         style.mark('accepted', 'o', style.ACCEPTED, style.ACCEPTED),
         style.mark('rejected', 'x', style.REJECTED),
         style.stroke('range asked for', style.INK, 1.0),
     ]
     if any(skill.spread.any() for skill in skills):
         keys.append(style.dashes('with perturbations', style.FAINT))
+    if any(skill.reach is not None for skill in skills):
+        keys.append(
+            Patch(facecolor=_UNREACHED, label='the arm does not reach, or leaves the table')
+        )
     style.legend(figure, keys)
 
 
@@ -130,6 +140,8 @@ def _draw_plane(axes: Axes, skill: SkillMoves) -> None:
     axes.add_patch(
         Rectangle(tuple(low), *(high - low), facecolor=style.TABLE, edgecolor=style.INK, lw=1.0)
     )
+    if skill.reach is not None:
+        _shade(axes, low, high, skill.reach)
     if spread.any():
         axes.add_patch(
             Rectangle(
@@ -143,7 +155,14 @@ def _draw_plane(axes: Axes, skill: SkillMoves) -> None:
         axes.plot([low[0], high[0]], [up, up], color=style.HAIRLINE, lw=0.6, zorder=1)
     rejected, accepted = 100.0 * skill.rejected[:, 1::-1], 100.0 * skill.accepted[:, 1::-1]
     axes.scatter(
-        rejected[:, 0], rejected[:, 1], s=14, marker='x', color=style.REJECTED, lw=0.8, alpha=0.6
+        rejected[:, 0],
+        rejected[:, 1],
+        s=14,
+        marker='x',
+        color=style.REJECTED,
+        lw=0.8,
+        alpha=0.6,
+        zorder=2,
     )
     axes.scatter(accepted[:, 0], accepted[:, 1], s=12, color=style.ACCEPTED, lw=0, zorder=3)
     _draw_ticks(axes, accepted, skill.accepted[:, 2])
@@ -153,6 +172,17 @@ def _draw_plane(axes: Axes, skill: SkillMoves) -> None:
         axes.set_title(f'{title}, not to scale')
     axes.set_xlabel('move along y [cm]; ticks show the yaw', loc='left')
     axes.set_ylabel('move along x [cm]')
+
+
+def _shade(
+    axes: Axes, low: NDArray[np.float64], high: NDArray[np.float64], reach: NDArray[np.float64]
+) -> None:
+    """Shade the cells (X, Y) of the range, across and up the page, that are hardly reached."""
+    colour = np.ones((*reach.shape, 4))
+    colour[..., :3] = to_rgb(_UNREACHED)
+    colour[..., 3] = 1.0 - reach
+    across, up = (np.linspace(low[k], high[k], reach.shape[1 - k] + 1) for k in (0, 1))
+    axes.pcolormesh(across, up, colour, zorder=1.01, linewidth=0, antialiased=False)
 
 
 def _draw_ticks(axes: Axes, places: NDArray[np.float64], yaw: NDArray[np.float64]) -> None:

@@ -193,10 +193,13 @@ class _Reporter:
                     _moves(self.accepted, place),
                     _moves(self.rejected, place),
                     spread,
+                    self.sampler.reach(place),
                 )
             )
         path = draw_coverage(skills, self.folder / 'coverage.png')
         text = 'Every attempt as the move that it asked of a skill, over the range asked for.'
+        if any(skill.reach is not None for skill in skills):
+            text += ' What is shaded was not drawn from: the arm does not reach it.'
         return Section('How the ranges were covered', text, path)
 
     def _range(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
