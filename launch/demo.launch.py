@@ -24,7 +24,11 @@ from r2rgen_ros.nodes import bringup
 HERE = Path(__file__).resolve().parent
 
 ARGUMENTS = (
-    ('task', 'place-bottle', 'place-bottle, mug-in-bowl, box-in-bowl or build-bridge.'),
+    (
+        'task',
+        'place-bottle',
+        'place-bottle, mug-in-bowl, box-in-bowl, build-bridge, hang-cup, stack-bricks or pour.',
+    ),
     ('seed', '0', 'Draws where the objects stand: a whole number.'),
     ('fault', 'none', 'Fault of the robot to make, see config/virtual_robot.yaml.'),
     ('demos_folder', 'demos', 'Folder that is recorded to and annotated in.'),

@@ -22,7 +22,10 @@ ARGUMENTS = (
     (
         'task',
         '',
-        'place-bottle, mug-in-bowl, box-in-bowl or build-bridge; empty: as in the parameters.',
+        (
+            'place-bottle, mug-in-bowl, box-in-bowl, build-bridge, hang-cup, stack-bricks or pour;'
+            ' empty: as in the parameters.'
+        ),
     ),
     ('seed', '', 'Draws where the objects stand; empty: as in the parameters.'),
     ('recording', '', 'Bag to publish instead of simulating; empty: as in the parameters.'),
