@@ -34,6 +34,7 @@ from benchmarks.parse import clicks
 from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.generate.assemble import Assembler, object_changes
 from r2rgen_ros.generate.config import (
+    STILL,
     FeasibilityConfig,
     GenerateConfig,
     MoveRange,
@@ -66,6 +67,7 @@ FORCED = 30
 _MOST_ATTEMPTS = 6000
 _CHUNK = 8
 _ASTRAY_RAD = 0.05
+_BASE = MoveRange((-0.3, 0.3), (-0.3, 0.3), (-30.0, 30.0))
 _ASIDE_M = 0.02
 _FORCIBLE = (Reason.UNREACHABLE, Reason.TOO_FAST, Reason.COLLISION, Reason.SELF_COLLISION)
 _LARGE_IS_GOOD = ('identity_success', 'success', 'acceptance', 'rejected_that_fail')
@@ -80,6 +82,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--forced', type=int, default=FORCED, help='of each reason, per task (default: 30)'
     )
     parser.add_argument('--task', action='append', choices=NAMES, help='only these; repeatable')
+    parser.add_argument(
+        '--base', action='store_true', help='move the base too, by up to 30 cm and 30 degrees'
+    )
     parser.add_argument('--keep', type=Path, metavar='DIR', help='folder in which recordings stay')
     parser.add_argument('--workers', type=int, default=1, help='processes (default: 1)')
     parser.add_argument('--verbose', action='store_true', help='tell of every failure')
@@ -121,6 +126,7 @@ def measure(
     variations: int = VARIATIONS,
     forced: int = FORCED,
     task: Sequence[str] | None = None,
+    base: bool = False,
     keep: Path | None = None,
     workers: int = 1,
     verbose: bool = False,
@@ -131,6 +137,7 @@ def measure(
         variations: Accepted variations of each task.
         forced: Rejected ones of each reason that are carried out.
         task: The tasks; None for all.
+        base: Whether the robot's base is moved too.
         keep: Folder in which recordings are kept and looked for; None to keep none.
         workers: Processes; more than one spoils the milliseconds.
         verbose: Whether to tell of every failure, on standard error.
@@ -141,7 +148,7 @@ def measure(
         folder = keep or Path(scratch)
         for name in tuple(task) if task else NAMES:
             bag = recording(name, folder)
-            outcomes = list(_run(bag, variations, forced, workers))
+            outcomes = list(_run(bag, variations, forced, workers, base))
             if verbose:
                 _tell(name, outcomes)
             out[name] = summary(outcomes)
@@ -176,14 +183,14 @@ class Bench:
     contacts: frozenset[frozenset[str]] = frozenset()
 
     @classmethod
-    def create(cls, bag: Path, name: str, seed: int = SEED) -> Bench:
+    def create(cls, bag: Path, name: str, seed: int = SEED, *, base: bool = False) -> Bench:
         """Parse a recording of a task and build its world."""
         truth = GroundTruth.load(bag)
         demo = load_demo(bag)
         ground = survey(demo)
         annotation = propose(ground, bag, clicks(truth, seed))
         scene = build_scene(ground, annotation, bag)
-        config = _whole_table(scene)
+        config = _whole_table(scene, base=base)
         plain = replace(config, feasibility=replace(config.feasibility, collisions=False))
         made = make_task(name, np.random.default_rng(np.random.SeedSequence([seed, 0])))
         bench = cls(
@@ -191,8 +198,7 @@ class Bench:
             Assembler.create(scene, config), Assembler.create(scene, plain), World(made.things),
         )  # fmt: skip
         same = bench.same()
-        source = replay(bench.world, bench._start(same.variation), bench._orders(same))
-        return replace(bench, contacts=source.touched)
+        return replace(bench, contacts=bench._replayed(same).touched)
 
     def same(self) -> Episode:
         """The episode in which nothing is changed."""
@@ -229,6 +235,13 @@ class Bench:
     def identity(self) -> Outcome:
         """Carry out the source itself."""
         return self._carried_out(-1, self.same())
+
+    def _replayed(self, episode: Episode) -> Replayed:
+        """Carry out an episode, on a table that stands where the moved base sees it."""
+        variation, world = episode.variation, self.world
+        if not variation.base.is_identity:
+            world = World(self.task.things, variation.base2base)
+        return replay(world, self._start(variation), self._orders(episode))
 
     def _start(self, variation: Variation) -> dict[str, Any]:
         """Where the objects truly stand at the start, object2base (4, 4) by name."""
@@ -298,7 +311,7 @@ class Bench:
         why: Rejection | None = None,
         seconds: tuple[float, float] = (0.0, 0.0),
     ) -> Outcome:
-        result = replay(self.world, self._start(episode.variation), self._orders(episode))
+        result = self._replayed(episode)
         limits = self.assembler.joint_limits
         assert limits is not None
         assert episode.joints is not None
@@ -323,7 +336,7 @@ class Bench:
         )
 
 
-def _whole_table(scene: Scene) -> GenerateConfig:
+def _whole_table(scene: Scene, *, base: bool) -> GenerateConfig:
     """Ranges that bring every object anywhere on the table, turned in any way."""
     low = np.array(TABLE_MIDDLE) - TABLE_HALF
     high = np.array(TABLE_MIDDLE) + TABLE_HALF
@@ -338,21 +351,21 @@ def _whole_table(scene: Scene) -> GenerateConfig:
         ranges[name] = MoveRange(spans[0], spans[1], (-180.0, 180.0))
     return replace(
         plain,
-        sampling=SamplingConfig(skills=ranges),
+        sampling=SamplingConfig(skills=ranges, base=_BASE if base else STILL),
         perturbation=PerturbationConfig(count=1),
         # What the camera sees is not what is asked here.
         feasibility=FeasibilityConfig(min_visible_share=0.0),
     )
 
 
-def _run(bag: Path, variations: int, forced: int, workers: int) -> Iterator[Outcome]:
+def _run(bag: Path, variations: int, forced: int, workers: int, base: bool) -> Iterator[Outcome]:
     """Try variations until enough are accepted, then force some of the others."""
     with ProcessPoolExecutor(workers, get_context('spawn')) as pool:
-        yield pool.submit(_identity, bag).result()
+        yield pool.submit(_identity, bag, base).result()
         accepted, rejected = 0, dict[str, list[int]]()
         for start in range(0, _MOST_ATTEMPTS, _CHUNK * workers):
             indices = range(start, start + _CHUNK * workers)
-            for outcome in pool.map(partial(_attempt, bag), indices):
+            for outcome in pool.map(partial(_attempt, bag, base), indices):
                 accepted += not outcome.reason
                 rejected.setdefault(outcome.reason, []).append(outcome.index)
                 yield outcome
@@ -361,24 +374,24 @@ def _run(bag: Path, variations: int, forced: int, workers: int) -> Iterator[Outc
             if accepted >= variations:
                 break
         few = [index for reason in _FORCIBLE for index in rejected.get(reason.value, [])[:forced]]
-        yield from pool.map(partial(_force, bag), few)
+        yield from pool.map(partial(_force, bag, base), few)
 
 
 @lru_cache(maxsize=1)
-def _bench(bag: Path) -> Bench:
-    return Bench.create(bag, bag.name.removesuffix('-replay'))
+def _bench(bag: Path, base: bool) -> Bench:
+    return Bench.create(bag, bag.name.removesuffix('-replay'), base=base)
 
 
-def _identity(bag: Path) -> Outcome:
-    return _bench(bag).identity()
+def _identity(bag: Path, base: bool) -> Outcome:
+    return _bench(bag, base).identity()
 
 
-def _attempt(bag: Path, index: int) -> Outcome:
-    return _bench(bag).attempt(index)
+def _attempt(bag: Path, base: bool, index: int) -> Outcome:
+    return _bench(bag, base).attempt(index)
 
 
-def _force(bag: Path, index: int) -> Outcome:
-    return _bench(bag).force(index)
+def _force(bag: Path, base: bool, index: int) -> Outcome:
+    return _bench(bag, base).force(index)
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:

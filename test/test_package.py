@@ -41,6 +41,7 @@ ROOMS = (
 LIBRARY_ROOM = {
     'rosbags': 'bags',
     'pinocchio': 'robots',
+    'coal': 'robots',
     'mujoco': 'simulate',
     'trimesh': 'robots',
     'zarr': 'exchange',

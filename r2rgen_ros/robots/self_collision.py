@@ -7,9 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import coal
 import numpy as np
 import pinocchio as pin
+
+try:
+    import coal
+except ImportError:  # what older releases of pinocchio call it
+    import hppfcl as coal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -103,6 +107,6 @@ def _extremes(vertices: Floats) -> Floats:
 
 
 def _vectors(points: Floats) -> Any:
-    out = coal.StdVec_Vec3s()
+    out = (coal.StdVec_Vec3s if hasattr(coal, 'StdVec_Vec3s') else coal.StdVec_Vec3f)()
     out.extend(list(points))
     return out

@@ -93,6 +93,8 @@ class World:
 
     Args:
         things: The objects, named differently.
+        table2base: (4, 4) where the room with its table stands, moved in its plane, seen from the
+            robot; None for where it stands by default.
 
     Attributes:
         things: The objects by name, in order.
@@ -101,13 +103,13 @@ class World:
 
     """
 
-    def __init__(self, things: Sequence[Thing]) -> None:
+    def __init__(self, things: Sequence[Thing], table2base: Floats | None = None) -> None:
         self._mujoco = load_mujoco()
         self.things = {thing.name: thing for thing in things}
         require(len(self.things) == len(things), 'two objects have one name')
         spec = self._mujoco.MjSpec()
         _set_options(self._mujoco, spec)
-        _add_room(self._mujoco, spec)
+        _add_room(self._mujoco, spec, np.eye(4) if table2base is None else table2base)
         _add_camera(self._mujoco, spec)
         panda.add_panda(spec)  # before the objects: its joints come first in qpos
         for number, thing in enumerate(things):
@@ -219,7 +221,7 @@ def _set_options(mujoco: Any, spec: Any) -> None:
     spec.visual.headlight.specular = [0.0, 0.0, 0.0]
 
 
-def _add_room(mujoco: Any, spec: Any) -> None:
+def _add_room(mujoco: Any, spec: Any, room2base: Floats) -> None:
     world, kind = spec.worldbody, mujoco.mjtGeom
     _add_texture(mujoco, spec, 'wood', _wood(512, 512), 0.10)
     _add_texture(mujoco, spec, 'tiles', _tiles(256), 0.05, repeat=(5.0, 5.0))
@@ -227,11 +229,16 @@ def _add_room(mujoco: Any, spec: Any) -> None:
     spec.add_material(name='legs', rgba=[0.25, 0.26, 0.28, 1.0])
     x, y = TABLE_MIDDLE
     half = 0.5 * _TABLE_THICKNESS
+
+    def placed(place: Sequence[float]) -> dict[str, Any]:
+        at, (i, j, k, w) = se3.to_quaternion(room2base @ se3.compose(np.eye(3), place))
+        return {'pos': at, 'quat': [w, i, j, k]}
+
     world.add_geom(
         name='table',
         type=kind.mjGEOM_BOX,
         size=[*TABLE_HALF, half],
-        pos=[x, y, -half],
+        **placed([x, y, -half]),
         material='wood',
         friction=_FRICTION,
         condim=4,
@@ -242,7 +249,7 @@ def _add_room(mujoco: Any, spec: Any) -> None:
             world.add_geom(
                 type=kind.mjGEOM_BOX,
                 size=[0.025, 0.025, -0.5 * _FLOOR - half],
-                pos=[*place, 0.5 * _FLOOR - half],
+                **placed([*place, 0.5 * _FLOOR - half]),
                 material='legs',
                 contype=0,
                 conaffinity=0,
@@ -258,7 +265,7 @@ def _add_room(mujoco: Any, spec: Any) -> None:
         name='wall',
         type=kind.mjGEOM_BOX,
         size=[0.05, 4.0, 2.0],
-        pos=[-0.95, 0.0, _FLOOR + 2.0],
+        **placed([-0.95, 0.0, _FLOOR + 2.0]),
         material='wall',
         contype=0,
         conaffinity=0,
