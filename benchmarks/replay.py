@@ -268,8 +268,9 @@ class Bench:
 
     def _miss(self, episode: Episode) -> tuple[float, float]:
         """Largest distance (mm) and angle (degrees) of the joints' hand from the episode's."""
-        robot, demo = self.assembler.robot, self.scene.demo
-        assert robot is not None
+        arm, demo = self.assembler.arm, self.scene.demo
+        assert arm is not None
+        robot = arm.robot
         assert demo.joints is not None
         (path,) = episode.ee2base.values()
         assert episode.joints is not None
@@ -312,8 +313,9 @@ class Bench:
         seconds: tuple[float, float] = (0.0, 0.0),
     ) -> Outcome:
         result = self._replayed(episode)
-        limits = self.assembler.joint_limits
-        assert limits is not None
+        arm = self.assembler.arm
+        assert arm is not None
+        limits = arm.check
         assert episode.joints is not None
         speed, acceleration = limits.shares(episode.joints, episode.stamps)
         shares = float(speed.max(initial=0.0)), float(acceleration.max(initial=0.0))

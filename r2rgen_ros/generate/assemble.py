@@ -4,40 +4,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from r2rgen_ros.generate.blend import BlendPlanner
 from r2rgen_ros.generate.collisions import CollisionCheck
+from r2rgen_ros.generate.course import ArmModel, Refusal, skills_at
 from r2rgen_ros.generate.feasibility import PlaneCheck
-from r2rgen_ros.generate.joint_limits import Excess, JointCheck
-from r2rgen_ros.generate.motion import (
-    Limits,
-    MovedPath,
-    episode_stamps,
-    source_times,
-    step_limits,
-)
+from r2rgen_ros.generate.joint_limits import JointCheck
+from r2rgen_ros.generate.joint_line import JointLinePlanner
+from r2rgen_ros.generate.motion import MovedPath, episode_stamps, step_limits
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import Episode, Reason, Rejection, Variation
 from r2rgen_ros.parse.robot import robot_of
-from r2rgen_ros.robots.kinematics import POSITION_TOLERANCE_M, ROTATION_TOLERANCE_RAD
 from r2rgen_ros.robots.profile import load_profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.generate.config import GenerateConfig
+    from r2rgen_ros.generate.course import MotionPlanner
     from r2rgen_ros.geometry.camera import PinholeCamera
     from r2rgen_ros.model.scene import Scene
-    from r2rgen_ros.robots.kinematics import IkPath, Robot
+    from r2rgen_ros.robots.profile import RobotProfile
 
     Floats = NDArray[np.float64]
-
-_ROUNDS = 6
-_AT_LIMIT = 1e-6
 
 
 def object_changes(scene: Scene, transforms: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -72,9 +65,8 @@ class Assembler:
         scene: The parsed demonstration.
         config: Limits and checks.
         plane: The checks on the support plane.
-        limits: Largest step per arm.
-        robot: Kinematics of the arm; None where the source has no URDF or joints.
-        joint_limits: Of that arm; None without it.
+        arm: The arm's kinematics and limits; None where the source has no URDF or joints.
+        planners: What leads the arms, in the order in which they are tried.
         collisions: What the robot might run into; None where that cannot be told.
 
     """
@@ -82,40 +74,20 @@ class Assembler:
     scene: Scene
     config: GenerateConfig
     plane: PlaneCheck
-    limits: tuple[Limits, ...]
-    robot: Robot | None
-    joint_limits: JointCheck | None = None
+    arm: ArmModel | None
+    planners: tuple[MotionPlanner, ...]
     collisions: CollisionCheck | None = None
 
     @classmethod
     def create(cls, scene: Scene, config: GenerateConfig) -> Assembler:
         """Measure the source once."""
-        robot = robot_of(scene.demo)
-        period = scene.demo.period_ns * 1e-9
-        limits = tuple(step_limits(arm.ee2base, period, config.motion) for arm in scene.demo.arms)
         profile = load_profile(config.robot) if config.robot else None
-        joints = None
-        if robot is not None:
-            joints = JointCheck.create(robot, scene.demo, config.motion, profile)
-        plane = PlaneCheck.create(scene, config.feasibility)
-        collisions = None
-        if robot is not None and config.feasibility.collisions:
+        arm, collisions = _arm(scene, config, profile), None
+        if arm is not None and config.feasibility.collisions:
             touching = () if profile is None else profile.touching(scene.mesh_folders)
             collisions = CollisionCheck.create(scene, config.feasibility, touching)
-        return cls(scene, config, plane, limits, robot, joints, collisions)
-
-    @cached_property
-    def _hand2joints(self) -> Floats:
-        """What the recorded joints and transforms differ by (T, 4, 4).
-
-        It is the recording's own; it is kept, so that where nothing moves the joints stay as
-        recorded.
-        """
-        demo = self.scene.demo
-        assert self.robot is not None
-        assert demo.joints is not None
-        reached = self.robot.forward(demo.joints.names, demo.joints.positions)
-        return np.asarray(se3.inverse(demo.arms[0].ee2base) @ reached)
+        plane = PlaneCheck.create(scene, config.feasibility)
+        return cls(scene, config, plane, arm, _planners(scene, config, arm), collisions)
 
     def assemble(self, variation: Variation, *, forced: bool = False) -> Episode | Rejection:
         """Return the episode of a variation, or why there is none.
@@ -131,13 +103,28 @@ class Assembler:
         if failed is not None:
             return failed
         paths = [self._path(variation, arm) for arm in range(len(self.scene.demo.arms))]
-        timed = self._timed(variation, paths, forced)
-        if isinstance(timed, Rejection) and any(path.winds for path in paths):
-            timed = self._timed(variation, [replace(p, unwound=True) for p in paths], forced)
-        if isinstance(timed, Rejection):
-            return timed
-        times, moved, joints = timed
-        demo = self.scene.demo
+        first: Rejection | None = None
+        for planner in self.planners:
+            found = self._planned(planner, variation, paths, changes, forced)
+            if isinstance(found, Episode):
+                return found
+            first = first or found  # why the motion that is wanted most does not work
+        assert first is not None
+        return first
+
+    def _planned(
+        self,
+        planner: MotionPlanner,
+        variation: Variation,
+        paths: list[MovedPath],
+        changes: Floats,
+        forced: bool,
+    ) -> Episode | Rejection:
+        """Return the episode in which one planner leads the arms."""
+        course = planner.plan(paths, forced=forced)
+        if isinstance(course, Refusal):
+            return _rejected(variation, course.reason, course.detail, course.frame, course.amount)
+        times, moved, demo = course.times, list(course.ee2base), self.scene.demo
         nearest = np.ceil(times - 0.5).astype(np.int64)
         episode = Episode(
             variation=variation,
@@ -146,8 +133,8 @@ class Assembler:
             ee2base={arm.name: poses for arm, poses in zip(demo.arms, moved, strict=True)},
             gripper={arm.name: arm.gripper[nearest] for arm in demo.arms},
             object2base=self._objects(variation, changes, times, moved),
-            skill=self._skills(times),
-            joints=joints,
+            skill=skills_at(times, _spans(self.scene)),
+            joints=course.joints,
         )
         return (None if forced else self._collision(episode)) or episode
 
@@ -160,38 +147,6 @@ class Assembler:
             return None
         frame = episode.source[found.frame]
         return _rejected(episode.variation, found.reason, found.detail, frame, found.amount)
-
-    def _timed(
-        self, variation: Variation, paths: list[MovedPath], forced: bool
-    ) -> tuple[Floats, list[Floats], Floats | None] | Rejection:
-        """Source frames (M,), paths (M, 4, 4) and joints (M, J), slow enough for the joints."""
-        count = len(self.scene.demo)
-        slower: Floats | None = None
-        for _ in range(_ROUNDS):
-            times = source_times(paths, self.limits, count, slower)
-            moved = [path.at(times) for path in paths]
-            joints = self._joints(variation, times, moved, forced)
-            if isinstance(joints, Rejection):
-                return joints
-            if joints is None or self.joint_limits is None or forced:
-                return times, moved, joints
-            stamps = episode_stamps(self.scene.demo.stamps, times)
-            skill = self._skills(times)
-            more = self.joint_limits.slower(joints, stamps, times, skill, count)
-            if more is None:
-                return times, moved, joints
-            if isinstance(more, Excess):
-                return _rejected(
-                    variation, Reason.TOO_FAST, str(more), times[more.frame], more.share - 1.0
-                )
-            slower = more if slower is None else np.maximum(slower, more)
-        return _rejected(
-            variation,
-            Reason.TOO_FAST,
-            'the joints are too fast however slow the motion is',
-            0.0 if slower is None else float(slower.argmax()),
-            0.0 if slower is None else float(slower.max()),
-        )
 
     def _path(self, variation: Variation, arm: int) -> MovedPath:
         track = self.scene.demo.arms[arm]
@@ -230,52 +185,6 @@ class Assembler:
                 out[place, inside] = hand[inside] @ item.object2base[nearest[inside]]
         return out
 
-    def _skills(self, times: NDArray[np.float64]) -> NDArray[np.int16]:
-        out = np.full(len(times), -1, dtype=np.int16)
-        for index, skill in enumerate(self.scene.annotation.skills):
-            out[(times >= skill.first) & (times <= skill.last)] = index
-        return out
-
-    def _joints(
-        self, variation: Variation, times: Floats, moved: list[Floats], forced: bool
-    ) -> Floats | Rejection | None:
-        """Joint positions (M, J) that reach the path, or the first frame that they do not."""
-        demo = self.scene.demo
-        if self.robot is None:
-            return None
-        assert demo.joints is not None
-        low = np.floor(times).astype(np.int64)
-        high = np.minimum(low + 1, len(demo) - 1)
-        share = (times - low)[:, None]
-        recorded = demo.joints.positions
-        seeds = recorded[low] + share * (recorded[high] - recorded[low])
-        targets = moved[0] @ se3.interpolate(self._hand2joints, times)
-        path = self.robot.solve_path(demo.joints.names, targets, seeds, persist=forced)
-        if path.first_failed < 0 or forced:
-            return np.asarray(path.positions)
-        miss = float(path.position_error_m[path.first_failed])
-        return _rejected(
-            variation, Reason.UNREACHABLE, self._why(path), times[path.first_failed], miss
-        )
-
-    def _why(self, path: IkPath) -> str:
-        """Say what keeps the arm from a path."""
-        assert self.robot is not None
-        assert self.scene.demo.joints is not None
-        at = path.first_failed
-        miss, turn = path.position_error_m[at], path.rotation_error_rad[at]
-        if miss <= POSITION_TOLERANCE_M and turn <= ROTATION_TOLERANCE_RAD:
-            return 'the arm would have to jump to another configuration'
-        names = list(self.scene.demo.joints.names)
-        values = path.positions[at, [names.index(name) for name in self.robot.chain]]
-        limits = self.robot.limits(self.robot.chain)
-        ends = (values <= limits[:, 0] + _AT_LIMIT) | (values >= limits[:, 1] - _AT_LIMIT)
-        stuck = [name for name, end in zip(self.robot.chain, ends, strict=True) if end]
-        missed = (
-            f'the arm misses the path by {1e3 * miss:.0f} mm and {np.rad2deg(turn):.0f} degrees'
-        )
-        return f'{missed}, with {", ".join(stuck)} at the limit' if stuck else missed
-
     def _out_of_view(self, variation: Variation, changes: NDArray[np.float64]) -> Rejection | None:
         """Objects must begin where the camera sees them."""
         demo = self.scene.demo
@@ -300,6 +209,37 @@ class Assembler:
                     least - share,
                 )
         return None
+
+
+def _arm(scene: Scene, config: GenerateConfig, profile: RobotProfile | None) -> ArmModel | None:
+    robot = robot_of(scene.demo)
+    if robot is None:
+        return None
+    check = JointCheck.create(robot, scene.demo, config.motion, profile)
+    return ArmModel(scene.demo, robot, check)
+
+
+def _planners(
+    scene: Scene, config: GenerateConfig, arm: ArmModel | None
+) -> tuple[MotionPlanner, ...]:
+    """The planners that are asked for, without those that need kinematics that nobody knows."""
+    demo = scene.demo
+    period = demo.period_ns * 1e-9
+    limits = tuple(step_limits(track.ee2base, period, config.motion) for track in demo.arms)
+    out: list[MotionPlanner] = []
+    for name in config.motion.planners:
+        if name == 'blend':
+            out.append(BlendPlanner(demo, limits, _spans(scene), arm))
+        elif arm is not None:
+            loaded = np.array([item.held >= 0 for item in scene.objects]).any(axis=0)
+            loaded = np.broadcast_to(loaded, (len(demo),))
+            out.append(JointLinePlanner(arm, limits[0], loaded, scene.support.normal))
+    # Of clouds without joints nothing else can be made.
+    return tuple(out) or (BlendPlanner(demo, limits, _spans(scene), arm),)
+
+
+def _spans(scene: Scene) -> tuple[tuple[int, int], ...]:
+    return tuple((skill.first, skill.last) for skill in scene.annotation.skills)
 
 
 def _rejected(

@@ -20,6 +20,7 @@ FORMAT = 'r2rgen/generate/1'
 MODES = ('ranges', 'grid', 'given')
 FILLS = ('none', 'shrink', 'expand')
 COMPRESSIONS = ('auto', 'none', 'zstd')
+PLANNERS = ('blend', 'line')
 CAMERA_MODES = ('auto', 'on', 'off')
 _LIMIT_M = 5.0
 
@@ -114,6 +115,8 @@ class MotionConfig:
     Attributes:
         max_speed_m_s: Speed of the end effector.
         max_turn_deg_s: Rate at which it turns.
+        planners: What leads the arm from skill to skill, in the order in which they are tried:
+            blend (the recorded motion) and line (all joints straight).
         joint_speed_share: Share of the speeds in the URDF that joints may use.
         max_joint_acceleration: Of every joint of the arm, rad/s^2 or m/s^2; a URDF has none.
 
@@ -121,6 +124,7 @@ class MotionConfig:
 
     max_speed_m_s: float = 0.3
     max_turn_deg_s: float = 90.0
+    planners: tuple[str, ...] = PLANNERS
     joint_speed_share: float = 1.0
     max_joint_acceleration: float = 10.0
 
@@ -128,6 +132,8 @@ class MotionConfig:
         """Check ranges."""
         check_range('max_speed_m_s', self.max_speed_m_s, 1e-3, 10.0, 'm/s')
         check_range('max_turn_deg_s', self.max_turn_deg_s, 0.1, 3600.0, 'degrees/s')
+        known = bool(self.planners) and set(self.planners) <= set(PLANNERS)
+        require(known, f'the planners are {list(self.planners)}', f'some of {list(PLANNERS)}')
         check_range('joint_speed_share', self.joint_speed_share, 0.01, 1.0)
         check_range('max_joint_acceleration', self.max_joint_acceleration, 0.01, 1000.0, 'rad/s^2')
 
@@ -384,13 +390,23 @@ def _perturbation(part: YamlSection) -> PerturbationConfig:
 def _motion(part: YamlSection) -> MotionConfig:
     part.keys(
         [],
-        ['max_speed_m_s', 'max_turn_deg_s', 'joint_speed_share', 'max_joint_acceleration'],
+        [
+            'max_speed_m_s',
+            'max_turn_deg_s',
+            'planners',
+            'joint_speed_share',
+            'max_joint_acceleration',
+        ],
     )
     values: dict[str, Any] = {}
     if 'max_speed_m_s' in part:
         values['max_speed_m_s'] = part['max_speed_m_s'].number(1e-3, 10, 'm/s')
     if 'max_turn_deg_s' in part:
         values['max_turn_deg_s'] = part['max_turn_deg_s'].number(0.1, 3600, 'degrees/s')
+    if 'planners' in part:
+        values['planners'] = tuple(item.choice(PLANNERS) for item in part['planners'].items())
+        if not values['planners']:
+            raise part['planners'].error('no planner is named', f'some of {list(PLANNERS)}')
     if 'joint_speed_share' in part:
         values['joint_speed_share'] = part['joint_speed_share'].number(0.01, 1)
     if 'max_joint_acceleration' in part:

@@ -1,0 +1,78 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The recorded motion between skills, with the change of place blended in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.generate.course import Course, Refusal, skills_at
+from r2rgen_ros.generate.joint_limits import Excess
+from r2rgen_ros.generate.motion import episode_stamps, source_times
+from r2rgen_ros.model.episode import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.generate.course import ArmModel
+    from r2rgen_ros.generate.motion import Limits, MovedPath
+    from r2rgen_ros.model.demo import Demo
+
+    Floats = NDArray[np.float64]
+
+_ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class BlendPlanner:
+    """Keeps the source's motion; slow enough for the hand's limits and those of the joints.
+
+    Attributes:
+        demo: The demonstration.
+        limits: Largest step of every arm.
+        spans: First and last frame of every skill.
+        arm: Kinematics; None where there are none.
+
+    """
+
+    demo: Demo
+    limits: tuple[Limits, ...]
+    spans: tuple[tuple[int, int], ...]
+    arm: ArmModel | None
+
+    def plan(self, paths: Sequence[MovedPath], *, forced: bool = False) -> Course | Refusal:
+        """Return what the arms do; see `MotionPlanner`."""
+        found = self._timed(paths, forced)
+        if isinstance(found, Refusal) and any(path.winds for path in paths):
+            return self._timed([replace(path, unwound=True) for path in paths], forced)
+        return found
+
+    def _timed(self, paths: Sequence[MovedPath], forced: bool) -> Course | Refusal:
+        """Slow the motions down until the joints keep their limits."""
+        count = len(self.demo)
+        slower: Floats | None = None
+        for _ in range(_ROUNDS):
+            times = source_times(paths, self.limits, count, slower)
+            moved = tuple(path.at(times) for path in paths)
+            if self.arm is None:
+                return Course(times, moved, None)
+            path = self.arm.follow(times, moved[0], forced=forced)
+            if path.first_failed >= 0 and not forced:
+                at = path.first_failed
+                miss = float(path.position_error_m[at])
+                return Refusal(Reason.UNREACHABLE, self.arm.why(path), times[at], miss)
+            stamps, skill = episode_stamps(self.demo.stamps, times), skills_at(times, self.spans)
+            more = self.arm.check.slower(path.positions, stamps, times, skill, count)
+            if more is None or forced:
+                return Course(times, moved, path.positions)
+            if isinstance(more, Excess):
+                return Refusal(Reason.TOO_FAST, str(more), times[more.frame], more.share - 1.0)
+            slower = more if slower is None else np.maximum(slower, more)
+        assert slower is not None
+        detail = 'the joints are too fast however slow the motion is'
+        return Refusal(Reason.TOO_FAST, detail, float(slower.argmax()), float(slower.max()))

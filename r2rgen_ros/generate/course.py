@@ -1,0 +1,152 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the arms do in an episode, frame by frame, and what plans it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.robots.kinematics import POSITION_TOLERANCE_M, ROTATION_TOLERANCE_RAD
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.generate.joint_limits import JointCheck
+    from r2rgen_ros.generate.motion import MovedPath
+    from r2rgen_ros.model.demo import Demo, Joints
+    from r2rgen_ros.model.episode import Reason
+    from r2rgen_ros.robots.kinematics import IkPath, Robot
+
+    Floats = NDArray[np.float64]
+
+_AT_LIMIT = 1e-6
+
+
+@dataclass(frozen=True)
+class Course:
+    """What the arms do.
+
+    Attributes:
+        times: (M,) source frame that each frame replays.
+        ee2base: Per arm (M, 4, 4).
+        joints: (M, J) positions of the demonstration's joints; None without kinematics.
+
+    """
+
+    times: Floats
+    ee2base: tuple[Floats, ...]
+    joints: Floats | None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why there is no course.
+
+    Attributes:
+        reason: For counting.
+        detail: One sentence for a person.
+        frame: Source frame.
+        amount: By how much, in the unit that the detail names.
+
+    """
+
+    reason: Reason
+    detail: str
+    frame: float
+    amount: float
+
+
+class MotionPlanner(Protocol):
+    """Leads the arms through their skills and from each to the next."""
+
+    def plan(self, paths: Sequence[MovedPath], *, forced: bool = False) -> Course | Refusal:
+        """Return what the arms do.
+
+        Args:
+            paths: The moved path of every arm, whose skills have to be kept as they are.
+            forced: Whether the arm shall try what it cannot do.
+
+        """
+
+
+@dataclass(frozen=True)
+class ArmModel:
+    """The one arm of a demonstration, with its kinematics and limits.
+
+    Attributes:
+        demo: The demonstration; it has joints.
+        robot: Its kinematics.
+        check: Its limits of speed and acceleration.
+
+    """
+
+    demo: Demo
+    robot: Robot
+    check: JointCheck
+
+    @property
+    def joints(self) -> Joints:
+        """The recorded joints."""
+        assert self.demo.joints is not None
+        return self.demo.joints
+
+    @cached_property
+    def hand2joints(self) -> Floats:
+        """What the recorded joints and transforms differ by (T, 4, 4).
+
+        It is the recording's own; it is kept, so that where nothing moves the joints stay as
+        recorded.
+        """
+        reached = self.robot.forward(self.joints.names, self.joints.positions)
+        return np.asarray(se3.inverse(self.demo.arms[0].ee2base) @ reached)
+
+    def recorded(self, times: Floats) -> Floats:
+        """Recorded joint positions (M, J) at fractional source frames (M,)."""
+        low = np.floor(times).astype(np.int64)
+        high = np.minimum(low + 1, len(self.demo) - 1)
+        positions = self.joints.positions
+        return np.asarray(
+            positions[low] + (times - low)[:, None] * (positions[high] - positions[low])
+        )
+
+    def follow(self, times: Floats, ee2base: Floats, *, forced: bool = False) -> IkPath:
+        """Joints that bring the hand along poses (M, 4, 4) at source frames (M,)."""
+        targets = ee2base @ se3.interpolate(self.hand2joints, times)
+        names = self.joints.names
+        return self.robot.solve_path(names, targets, self.recorded(times), persist=forced)
+
+    def hand(self, times: Floats, positions: Floats) -> Floats:
+        """Poses (M, 4, 4) of the hand that joint positions (M, J) bring about."""
+        reached = self.robot.forward(self.joints.names, positions)
+        return np.asarray(reached @ se3.inverse(se3.interpolate(self.hand2joints, times)))
+
+    def why(self, path: IkPath) -> str:
+        """Say what keeps the arm from a path."""
+        at = path.first_failed
+        miss, turn = path.position_error_m[at], path.rotation_error_rad[at]
+        if miss <= POSITION_TOLERANCE_M and turn <= ROTATION_TOLERANCE_RAD:
+            return 'the arm would have to jump to another configuration'
+        names, chain = list(self.joints.names), self.robot.chain
+        values = path.positions[at, [names.index(name) for name in chain]]
+        low, high = self.robot.limits(chain).T
+        ends = (values <= low + _AT_LIMIT) | (values >= high - _AT_LIMIT)
+        stuck = [name for name, end in zip(chain, ends, strict=True) if end]
+        missed = (
+            f'the arm misses the path by {1e3 * miss:.0f} mm and {np.rad2deg(turn):.0f} degrees'
+        )
+        return f'{missed}, with {", ".join(stuck)} at the limit' if stuck else missed
+
+
+def skills_at(times: Floats, spans: Sequence[tuple[int, int]]) -> NDArray[np.int16]:
+    """Index (M,) of the skill, of those from first to last frame, at source frames; -1 for none."""
+    out = np.full(len(times), -1, dtype=np.int16)
+    for index, (first, last) in enumerate(spans):
+        out[(times >= first) & (times <= last)] = index
+    return out
