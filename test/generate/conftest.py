@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from r2rgen_ros.bags.load import load_demo
+from r2rgen_ros.bags.load import demo_of, load_demo
+from r2rgen_ros.bags.source import read_source
 from r2rgen_ros.model.annotation import ObjectNote, Prompt
 from r2rgen_ros.model.annotation_file import dump_annotation
 from r2rgen_ros.parse.propose import propose
@@ -41,6 +42,20 @@ def bridge_scene(tabletop, tmp_path_factory):
     """The bridge of the paper's worked example, parsed."""
     folder = tabletop.record(tmp_path_factory.mktemp('bridge') / 'demo', tabletop.BRIDGE)
     return tabletop.scene_of(folder, tabletop.BRIDGE)
+
+
+@pytest.fixture(scope='session')
+def virtual_recorded(virtual_demo):
+    """The virtual robot's recording of the bottle put onto the plate, and the scene found in it."""
+    source = read_source(virtual_demo)
+    ground = survey(demo_of(source))
+    return source, build_scene(ground, propose(ground, virtual_demo, ()), virtual_demo)
+
+
+@pytest.fixture(scope='session')
+def virtual_scene(virtual_recorded):
+    """The bottle put onto the plate by the virtual robot, parsed: object_2 onto object_1."""
+    return virtual_recorded[1]
 
 
 @pytest.fixture(scope='session')

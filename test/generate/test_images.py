@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from r2rgen_ros.bags.episode import EpisodeWriter
-from r2rgen_ros.bags.load import demo_of, load_demo
-from r2rgen_ros.bags.source import read_source
+from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.compose import make_composer
 from r2rgen_ros.generate.config import CameraConfig, GenerateConfig
@@ -19,19 +18,15 @@ from r2rgen_ros.generate.motion import largest_step
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.model.episode import PlanarMove, Rejection
 from r2rgen_ros.model.scene import FIRST_OBJECT, UNSEEN
-from r2rgen_ros.parse.propose import propose
 from r2rgen_ros.parse.robot import robot_of
-from r2rgen_ros.parse.scene import build_scene, survey
 
 EVERY = 5
 
 
 @pytest.fixture(scope='module')
-def recorded(virtual_demo):
+def recorded(virtual_recorded):
     """The recording and the scene that is found in it."""
-    source = read_source(virtual_demo)
-    ground = survey(demo_of(source))
-    return source, build_scene(ground, propose(ground, virtual_demo, ()), virtual_demo)
+    return virtual_recorded
 
 
 def _identity(scene, config):

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -181,3 +183,134 @@ def test_without_skills_the_path_is_the_source():
 
     np.testing.assert_array_equal(path.at(np.arange(float(FRAMES))), _source())
     assert path.motions() == []
+
+
+SLOW = np.ones(FRAMES - 1)
+SLOW[18] = 4.0  # an interval of the motion between the skills
+
+
+def test_a_slowed_motion_reaches_and_leaves_its_lower_speed_smoothly():
+    times = source_times([_path()], [LIMITS], FRAMES, SLOW)
+    steps = np.diff(times)
+
+    assert steps.min() <= 0.25 + 1e-9
+    assert steps.max() <= 1.0 + 1e-9
+    # From full speed to a quarter of it in one frame would be a change of 0.75.
+    assert np.abs(np.diff(steps)).max() < 0.4
+    low = int(steps.argmin())
+    slowest = np.flatnonzero(steps < 0.3)
+    assert (np.diff(steps[: slowest[0]]) <= 1e-9).all()
+    assert (np.diff(steps[slowest[-1] + 1 :]) >= -1e-9).all()
+    assert 17.0 < times[low] < 20.0
+
+
+@pytest.mark.parametrize('seed', range(10))
+def test_within_a_motion_that_is_slowed_the_pace_changes_little_from_frame_to_frame(seed):
+    rng = np.random.default_rng(seed)
+    changes = [_planar(*rng.uniform(-0.5, 0.5, 2), rng.uniform(-1, 1)) for _ in range(2)]
+
+    times = source_times([_path(*changes)], [LIMITS], FRAMES)
+
+    ends = np.array([0.0, FRAMES - 1.0, *(at for s in SKILLS for at in (s.first, s.last))])
+    within = np.abs(times[1:-1, None] - ends).min(axis=1) > 1.0
+    assert np.diff(times).min() < 0.8
+    assert np.abs(np.diff(times, 2))[within].max() < 0.15
+
+
+def test_frames_of_a_motion_that_need_no_slowing_are_kept():
+    times = source_times([_path()], [LIMITS], FRAMES, SLOW)
+
+    fast = np.arange(15.0)
+    np.testing.assert_array_equal(times[:15], fast)
+    after = times[times >= 22.0]
+    np.testing.assert_array_equal(after, np.arange(22.0, FRAMES))
+    assert np.isin([15.0, 22.0, 39.0], times).all()
+
+
+@pytest.mark.parametrize('factor', [1.3, 2.0, 7.5])
+def test_what_must_be_slower_takes_at_least_so_long_and_skills_are_never_slower(factor):
+    wanted = np.ones(FRAMES - 1)
+    wanted[[3, 10, 11, 18, 35]] = factor  # 10 and 11 lie in a skill
+
+    times = source_times([_path()], [LIMITS], FRAMES, wanted)
+
+    frames = np.arange(len(times))
+    for interval in (3, 18, 35):
+        start, end = np.interp([interval, interval + 1], times, frames)
+        assert end - start >= 0.98 * factor
+    for skill in SKILLS:
+        inside = times[(times >= skill.first) & (times <= skill.last)]
+        np.testing.assert_array_equal(inside, np.arange(skill.first, skill.last + 1))
+
+
+def test_what_must_not_be_slower_changes_nothing():
+    path = _path(*FAR)
+
+    plain = source_times([path], [LIMITS], FRAMES)
+    same = source_times([path], [LIMITS], FRAMES, np.ones(FRAMES - 1))
+
+    np.testing.assert_array_equal(plain, same)
+
+
+def _headings(path):
+    """Turn of the hand from the source's about the normal, followed without jumps."""
+    times = np.linspace(0.0, FRAMES - 1.0, 2000)
+    turns = path.at(times)[:, :3, :3] @ np.swapaxes(
+        se3.interpolate(path.source, times)[:, :3, :3], 1, 2
+    )
+    return times, np.unwrap(np.arctan2(turns[:, 1, 0], turns[:, 0, 0]))
+
+
+def test_the_short_way_crosses_the_half_turn_and_the_unwound_one_the_sources_heading():
+    # From 150 degrees to -150: 60 degrees the short way, 300 the other.
+    path = _path(_planar(0.0, 0.0, np.deg2rad(150)), _planar(0.0, 0.0, np.deg2rad(-150)))
+    assert path.winds
+    unwound = replace(path, unwound=True)
+
+    times, short = _headings(path)
+    _, long = _headings(unwound)
+
+    between = (times >= 14.0) & (times <= 24.0)
+    assert np.ptp(short[between]) == pytest.approx(np.deg2rad(60), abs=1e-4)
+    assert short[between].min() > np.deg2rad(149)
+    assert np.ptp(long[between]) == pytest.approx(np.deg2rad(300), abs=1e-3)
+    assert np.abs(long).max() <= np.deg2rad(150) + 1e-6
+    assert np.abs(long[between]).min() < 0.02
+    # Neither jumps, both agree in the skills, and at home.
+    for headings in (short, long):
+        assert np.abs(np.diff(headings)).max() < 0.1
+    for skill, change in zip(SKILLS, (150, -150), strict=True):
+        frames = np.arange(skill.first, skill.last + 1.0)
+        np.testing.assert_allclose(path.at(frames), unwound.at(frames), atol=1e-12)
+        turned = unwound.at(frames)[:, :3, :3] @ np.swapaxes(
+            _source()[skill.first : skill.last + 1, :3, :3], 1, 2
+        )
+        expected = se3.rotation_about(UP, np.deg2rad(float(change)))
+        np.testing.assert_allclose(turned, np.tile(expected, (len(frames), 1, 1)), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ('first', 'second', 'winds'),
+    [
+        (0, 0, False),
+        (80, -80, False),
+        (170, 20, False),
+        (100, -100, True),
+        (-150, 150, True),
+        (-120, 50, False),
+    ],
+)
+def test_a_path_winds_only_where_the_short_way_crosses_the_half_turn(first, second, winds):
+    turns = [np.deg2rad(float(angle)) for angle in (first, second)]
+    path = _path(*(_planar(0.1, 0.0, turn) for turn in turns))
+
+    assert path.winds == winds
+    assert winds == (abs(first - second) > 180)
+    assert not replace(path, unwound=True).winds
+
+
+def test_where_nothing_winds_unwinding_changes_nothing():
+    path = _path(_planar(0.2, 0.1, 1.0), _planar(-0.1, 0.0, -1.0))
+    times = np.linspace(0.0, FRAMES - 1.0, 200)
+
+    np.testing.assert_allclose(replace(path, unwound=True).at(times), path.at(times), atol=1e-12)

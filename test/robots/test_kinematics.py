@@ -246,6 +246,80 @@ def test_the_first_target_may_lie_far_from_its_seed(panda):
     assert panda.solve_path(ARM, target, HOME[None]).first_failed == -1
 
 
+def test_who_persists_goes_on_after_a_failure_within_the_limits(panda):
+    seeds = np.tile(HOME, (60, 1))
+    targets = panda.forward(ARM, seeds)
+    # Out of reach, and back again.
+    targets[:, 0, 3] += 0.9 * np.sin(np.linspace(0.0, np.pi, 60))
+    stopped = panda.solve_path(ARM, targets, seeds, max_step=np.inf)
+    path = panda.solve_path(ARM, targets, seeds, max_step=np.inf, persist=True)
+
+    assert 0 < path.first_failed == stopped.first_failed
+    before = slice(path.first_failed)
+    assert np.array_equal(path.positions[before], stopped.positions[before])
+    assert np.isfinite(path.positions).all()
+    assert np.isfinite(path.position_error_m).all()
+    assert np.isfinite(path.rotation_error_rad).all()
+    limits = panda.limits(ARM)
+    assert (path.positions >= limits[:, 0]).all()
+    assert (path.positions <= limits[:, 1]).all()
+    # The errors told are those of the positions told, and the end is reached again.
+    reached = panda.forward(ARM, path.positions)
+    miss = np.linalg.norm(reached[:, :3, 3] - targets[:, :3, 3], axis=1)
+    assert np.abs(miss - path.position_error_m).max() < 2e-2 * miss.max()
+    assert miss[-1] < 5e-4
+    assert miss.max() > 0.05
+
+
+def test_who_persists_on_a_path_without_failures_does_nothing_else(panda):
+    seeds = motion()
+    targets = panda.forward(ARM, seeds)
+    targets[:, 2, 3] += 0.03
+    plain, path = (panda.solve_path(ARM, targets, seeds, persist=p) for p in (False, True))
+
+    assert plain.first_failed == path.first_failed == -1
+    assert np.array_equal(plain.positions, path.positions)
+
+
+def test_poses_nearby_are_reached_each_on_its_own(panda):
+    names = ARM + FINGERS
+    starts = np.hstack([motion(8), np.full((8, 2), 0.02)])
+    move = se3.compose(se3.rotation_about([0.0, 0.0, 1.0], 0.2), [0.05, -0.08, 0.03])
+    targets = move @ panda.forward(names, starts)
+    order = np.random.default_rng(0).permutation(8)
+
+    found = panda.reach(names, targets, starts)
+    shuffled = panda.reach(names, targets[order], starts[order])
+
+    reached = panda.forward(names, found)
+    assert np.linalg.norm(reached[:, :3, 3] - targets[:, :3, 3], axis=1).max() < 5e-4
+    assert se3.angle_between(reached, targets).max() < np.deg2rad(0.2)
+    assert np.array_equal(found[:, 7:], starts[:, 7:])
+    limits = panda.limits(names)
+    assert (found >= limits[:, 0]).all()
+    assert (found <= limits[:, 1]).all()
+    assert np.abs(shuffled - found[order]).max() < 1e-9
+
+
+def test_poses_far_away_are_not_reached_and_one_of_them_is_enough(panda):
+    starts = np.tile(HOME, (3, 1))
+    targets = panda.forward(ARM, starts)
+    assert panda.reach(ARM, targets, starts) is not None
+    targets[1, 0, 3] += 1.0
+    assert panda.reach(ARM, targets, starts) is None
+
+
+def test_a_turn_beyond_the_end_of_the_wrist_takes_the_whole_arm_or_is_not_reached(panda):
+    starts = np.array([[0.0, -0.6, 0.0, -2.4, 0.0, 1.9, 2.6]])
+    assert starts[0, 6] < panda.limits(ARM)[6, 1] < starts[0, 6] + 0.5
+    hand = panda.forward(ARM, starts)
+    spin = [se3.compose(se3.rotation_about([0, 0, 1], a), np.zeros(3)) for a in (-0.5, 0.25, 2.0)]
+
+    for turn in spin[:2]:
+        assert panda.reach(ARM, hand @ turn, starts) is not None
+    assert panda.reach(ARM, hand @ spin[2], starts) is None
+
+
 def test_continuous_joints_and_joints_above_the_base_are_handled():
     names = ['lift', 'spin', 'bend', 'grip']
     robot = Robot.from_urdf(ODD, 'base', 'tip')
