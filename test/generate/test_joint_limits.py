@@ -116,7 +116,13 @@ def test_no_episode_over_a_wide_range_exceeds_a_limit(virtual_scene, motion):
 def test_less_acceleration_makes_motions_longer_and_leaves_skills_alone(virtual_scene):
     lengths, spans = [], []
     for most in (10.0, 2.5, 1.5):
-        episode = _assemble(virtual_scene, _config(MotionConfig(2.0, 360.0, 1.0, most)), AWAY)
+        episode = _assemble(
+            virtual_scene,
+            _config(
+                MotionConfig(max_speed_m_s=2.0, max_turn_deg_s=360.0, max_joint_acceleration=most)
+            ),
+            AWAY,
+        )
         assert isinstance(episode, Episode), episode
         lengths.append(len(episode))
         spans.append([])
@@ -143,7 +149,7 @@ def test_the_source_is_allowed_however_low_the_limits_are(virtual_scene):
 
 def test_limits_are_never_below_what_the_source_did(virtual_scene):
     config = _config(MotionConfig(joint_speed_share=0.01, max_joint_acceleration=0.01))
-    check = Assembler.create(virtual_scene, config).joint_limits
+    check = Assembler.create(virtual_scene, config).arm.check
 
     own = _own_rates(virtual_scene)
     np.testing.assert_allclose(check.speed, np.maximum(own[0], 0.01 * URDF_SPEED), rtol=1e-6)
@@ -174,7 +180,7 @@ def test_a_skill_that_would_be_too_fast_is_rejected_where_and_for_what_it_is(
     at = int(np.flatnonzero(forced.source == found.frame)[0])
     around = slice(at if kind == 'speed' else at - 1, at + 2)
     rates = _rates(_of_arm(virtual_scene, forced.joints)[around], forced.stamps[around])
-    limit = getattr(assembler.joint_limits, kind)
+    limit = getattr(assembler.arm.check, kind)
     shares = rates[0 if kind == 'speed' else 1] / limit
     assert shares.max() == pytest.approx(1.0 + found.amount, rel=1e-3)
     assert f'{ARM[int(shares.argmax())]} would need' in found.detail
@@ -235,11 +241,11 @@ def test_only_what_lies_about_a_jerk_is_slowed_and_a_jerk_in_a_skill_is_an_exces
 
 
 def test_a_robot_profile_gives_the_accelerations(virtual_scene):
-    low = MotionConfig(2.0, 360.0, 1.0, 1.5)
+    low = MotionConfig(max_speed_m_s=2.0, max_turn_deg_s=360.0, max_joint_acceleration=1.5)
     known = load_profile('panda').arms[0].max_acceleration
     by_profile = _config(low, robot='panda')
 
-    limits = Assembler.create(virtual_scene, by_profile).joint_limits
+    limits = Assembler.create(virtual_scene, by_profile).arm.check
 
     own = _own_rates(virtual_scene)[1]
     expected = np.maximum(own, [known[name] for name in ARM])
@@ -254,7 +260,7 @@ def test_a_profile_of_the_users_own_slows_the_joint_that_it_names(virtual_scene,
     for name, text in {'slow': PROFILE, 'fast': PROFILE.replace('1.2', '50.0')}.items():
         file = tmp_path / f'{name}.yaml'
         file.write_text(text.format(arm='right'))  # the only arm, whatever it is called
-        config = _config(MotionConfig(2.0, 360.0), robot=str(file))
+        config = _config(MotionConfig(max_speed_m_s=2.0, max_turn_deg_s=360.0), robot=str(file))
         lengths[name] = len(_assemble(virtual_scene, config, AWAY))
 
     assert lengths['fast'] < lengths['slow']
