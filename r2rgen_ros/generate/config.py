@@ -115,18 +115,18 @@ class MotionConfig:
     Attributes:
         max_speed_m_s: Speed of the end effector.
         max_turn_deg_s: Rate at which it turns.
-        planners: What leads the arm from skill to skill, in the order in which they are tried:
-            blend (the recorded motion) and line (all joints straight).
         joint_speed_share: Share of the speeds in the URDF that joints may use.
         max_joint_acceleration: Of every joint of the arm, rad/s^2 or m/s^2; a URDF has none.
+        planners: What leads the arm from skill to skill, in the order in which they are tried:
+            blend (the recorded motion) and line (all joints straight).
 
     """
 
     max_speed_m_s: float = 0.3
     max_turn_deg_s: float = 90.0
-    planners: tuple[str, ...] = PLANNERS
     joint_speed_share: float = 1.0
     max_joint_acceleration: float = 10.0
+    planners: tuple[str, ...] = PLANNERS
 
     def __post_init__(self) -> None:
         """Check ranges."""
