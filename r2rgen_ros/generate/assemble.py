@@ -13,12 +13,13 @@ from r2rgen_ros.generate.blend import BlendPlanner
 from r2rgen_ros.generate.collisions import CollisionCheck
 from r2rgen_ros.generate.course import ArmModel, Refusal, skills_at
 from r2rgen_ros.generate.feasibility import PlaneCheck
-from r2rgen_ros.generate.joint_limits import JointCheck
+from r2rgen_ros.generate.joint_limits import JointCheck, arm_of
 from r2rgen_ros.generate.joint_line import JointLinePlanner
 from r2rgen_ros.generate.motion import MovedPath, episode_stamps, step_limits
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import Episode, Reason, Rejection, Variation
 from r2rgen_ros.parse.robot import robot_of
+from r2rgen_ros.robots.arms import arm_joints
 from r2rgen_ros.robots.profile import load_profile
 
 if TYPE_CHECKING:
@@ -215,6 +216,8 @@ def _arm(scene: Scene, config: GenerateConfig, profile: RobotProfile | None) -> 
     robot = robot_of(scene.demo)
     if robot is None:
         return None
+    if profile is not None:
+        robot = robot.only(arm_joints(profile, robot, arm_of(profile, scene.demo)))
     check = JointCheck.create(robot, scene.demo, config.motion, profile)
     return ArmModel(scene.demo, robot, check)
 

@@ -87,7 +87,7 @@ class JointCheck:
         names = robot.chain
         speed, acceleration = robot.velocity_limits(names), np.full(len(names), np.inf)
         if profile is not None:
-            known = arm_limits(profile, robot, _only_arm(profile, demo))
+            known = arm_limits(profile, robot, arm_of(profile, demo))
             for values, limits in ((speed, known.speed), (acceleration, known.acceleration)):
                 place = [names.index(name) for name in known.names]
                 values[place] = np.where(np.isfinite(limits), limits, values[place])
@@ -162,8 +162,8 @@ class JointCheck:
         return Excess(frame, self.names[joint], kind, float(shares[joint]))
 
 
-def _only_arm(profile: RobotProfile, demo: Demo) -> str:
-    """The profile's arm that a demonstration of one arm is of: by its name, or the only one."""
+def arm_of(profile: RobotProfile, demo: Demo) -> str:
+    """Return the profile's arm that a demonstration of one arm is of: by name, or the only one."""
     names = [arm.name for arm in profile.arms]
     own = demo.arms[0].name
     if own in names or len(names) > 1:

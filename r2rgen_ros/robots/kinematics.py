@@ -8,6 +8,7 @@ Joint columns are always in the order of the names that the caller passes, usual
 
 from __future__ import annotations
 
+import copy
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -115,8 +116,20 @@ class Robot:
 
     @property
     def chain(self) -> tuple[str, ...]:
-        """Movable joints between the base frame and the end effector, in order."""
+        """Joints between the base frame and the end effector that may be moved, in order."""
         return self._chain
+
+    def only(self, joints: Iterable[str]) -> Robot:
+        """Return the same robot, of which inverse kinematics moves only some joints of the chain.
+
+        Args:
+            joints: Their names; the other joints stay where the seeds have them.
+
+        """
+        other = copy.copy(self)
+        wanted = set(joints)
+        other._chain = tuple(name for name in self._chain if name in wanted)
+        return other
 
     @property
     def links(self) -> tuple[str, ...]:

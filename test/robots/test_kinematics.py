@@ -338,3 +338,16 @@ def test_continuous_joints_and_joints_above_the_base_are_handled():
 def test_limits_are_read(panda):
     assert np.allclose(panda.limits([ARM[3]]), [[-3.0718, -0.0698]])
     assert np.allclose(panda.velocity_limits([ARM[0], FINGERS[0]]), [2.175, 0.2])
+
+
+def test_joints_that_are_not_to_move_stay_at_their_seeds(panda):
+    names, seeds = panda.chain, motion(10)
+    targets = panda.forward(names, seeds)
+    targets[:, 2, 3] += 0.02
+    some = panda.only(names[1:])
+    assert some.chain == names[1:]
+    path = some.solve_path(names, targets, seeds)
+    assert path.first_failed < 0
+    assert np.array_equal(path.positions[:, 0], seeds[:, 0])
+    assert panda.chain == names, 'the other is as it was'
+    assert np.abs(panda.forward(names, path.positions) - targets).max() < 1e-3
