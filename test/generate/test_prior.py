@@ -64,6 +64,16 @@ def test_only_who_learns_draws_nothing_but_what_the_plane_allows(virtual_scene, 
     assert not all(_fits_the_plane(virtual_scene, one) for one in careless)
 
 
+def test_only_who_learns_draws_nothing_but_what_the_maps_allow(virtual_scene, learnt):
+    drawn = [learnt.variation(k).transforms for k in range(60)]
+    careless = [one.transforms for one in _variations(virtual_scene, _config(learn=False), 60)]
+
+    assert set(learnt._prior.maps) == {0, 1}
+    for index, reach in learnt._prior.maps.items():
+        assert reach.allows(np.array(drawn)[:, index]).all()
+        assert not reach.allows(np.array(careless)[:, index]).all()
+
+
 def test_without_kinematics_the_plane_is_learnt_all_the_same(table_scene):
     drawn = _variations(table_scene, _config(), 40)
     careless = _variations(table_scene, _config(learn=False), 40)

@@ -82,6 +82,9 @@ def test_where_it_was_demonstrated_is_reached_and_far_outside_is_not(virtual_sce
         assert reached[away < 0.12].all()
         # The arm is 0.855 m long, and the hand is held up above the table.
         assert not reached[np.linalg.norm(places, axis=1) > 0.86].any()
+        # Nor is what is beside the table, which ends 24 cm behind the base.
+        outline = Path(virtual_scene.support.to_plane(virtual_scene.support.outline))
+        assert not reached[~outline.contains_points(places, radius=0.02)].any()
         assert found.allows(np.eye(4)[None])[0]
 
 
