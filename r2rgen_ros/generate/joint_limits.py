@@ -47,7 +47,9 @@ class Excess:
 
     def __str__(self) -> str:
         """Say it to a person."""
-        return f'{self.joint} would need {100 * self.share:.0f} % of its largest {self.kind}'
+        return (
+            f'{self.joint} would need {np.ceil(100 * self.share):.0f} % of its largest {self.kind}'
+        )
 
 
 @dataclass(frozen=True)

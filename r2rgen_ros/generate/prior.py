@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.generate.config import FeasibilityConfig, MoveRange
     from r2rgen_ros.generate.groups import GroupStep
+    from r2rgen_ros.model.annotation import SupportPlane
     from r2rgen_ros.model.episode import Variation
     from r2rgen_ros.model.scene import Scene
 
     Floats = NDArray[np.float64]
+
+
+_TURNS = 13
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Prior:
         config: FeasibilityConfig,
         steps: Sequence[GroupStep],
         centres: Floats,
-        ranges: Mapping[int, Floats],
+        bounds: Mapping[int, tuple[Floats, Floats]],
     ) -> Prior:
         """Find out where skills can be moved to.
 
@@ -60,24 +64,22 @@ class Prior:
             config: The checks on the plane.
             steps: What backtracking decided.
             centres: (S, 3) points that the skills turn about.
-            ranges: Per sampled skill, transforms (N, 4, 4) at the ends of what may be drawn.
+            bounds: Per sampled skill, least and largest x, y and yaw of what may be drawn.
 
         """
         robot = robot_of(scene.demo)
         maps = {}
         roots = _roots(steps)
-        for index, ends in ranges.items():
+        for index, ends in bounds.items():
             if robot is None:
                 break
-            moves = moves_of(ends, scene.support, centres[index])
             skills = [skill for k, skill in enumerate(scene.annotation.skills) if roots[k] == index]
             frames = [
                 frame
                 for skill in skills
                 for frame in (skill.first, (skill.first + skill.last) // 2, skill.last)
             ]
-            bounds = moves.min(axis=0), moves.max(axis=0)
-            maps[index] = explore(scene, robot, frames, centres[index], bounds)
+            maps[index] = explore(scene, robot, frames, centres[index], ends)
         return cls(scene, PlaneCheck.create(scene, config), maps)
 
     def allows(self, variation: Variation) -> bool:
@@ -90,11 +92,31 @@ class Prior:
         return self.plane.check(variation, changes) is None
 
 
-def corners(bound: MoveRange) -> list[tuple[float, float, float]]:
-    """Moves (x, y, yaw in radians) at the ends of a range, and turned not at all if it may be."""
-    low, high = np.deg2rad(bound.yaw_deg)
-    yaws = [low, high] + ([0.0] if low < 0.0 < high else [])
-    return list(product(bound.x_m, bound.y_m, map(float, yaws)))
+def bounds_of(
+    support: SupportPlane,
+    centre: Floats,
+    transforms: Sequence[Floats],
+    yaws: tuple[float, float],
+) -> tuple[Floats, Floats]:
+    """Least and largest x, y and yaw of moves about a point.
+
+    Args:
+        support: The support plane.
+        centre: (3,) the point.
+        transforms: (4, 4) moves at the ends of what may be drawn, and between.
+        yaws: Least and largest turn, radians; beyond half a turn it is all turns.
+
+    """
+    moves = moves_of(np.stack(transforms), support, centre)
+    low, high = moves.min(axis=0), moves.max(axis=0)
+    low[2], high[2] = yaws if -np.pi <= yaws[0] and yaws[1] <= np.pi else (-np.pi, np.pi)
+    return low, high
+
+
+def moves_in(bound: MoveRange) -> list[tuple[float, float, float]]:
+    """Moves (x, y, yaw in radians) at the ends of a range, and turns between."""
+    yaws = np.deg2rad(np.linspace(*bound.yaw_deg, _TURNS if bound.is_wide[2] else 1))
+    return list(product(bound.x_m, bound.y_m, yaws.tolist()))
 
 
 def _roots(steps: Sequence[GroupStep]) -> dict[int, int]:

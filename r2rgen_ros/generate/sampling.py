@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2rgen_ros.generate.groups import GroupStep, backtrack
-from r2rgen_ros.generate.prior import Prior, corners
+from r2rgen_ros.generate.prior import Prior, bounds_of, moves_in
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import PlanarMove, Reason, Rejection, Variation
 from r2rgen_ros.model.errors import R2RGenError
@@ -243,20 +243,20 @@ class Sampler:
         """What was learnt of the plane and the arm; only drawing needs it."""
         support, base = self.scene.support, self.config.sampling.base
         bases = [
-            se3.inverse(move_transform(support, np.zeros(3), PlanarMove(*corner)))
-            for corner in corners(base)
+            se3.inverse(move_transform(support, np.zeros(3), PlanarMove(*move)))
+            for move in moves_in(base)
         ]
-        ranges = {
-            i: np.array(
-                [
-                    base2base @ move_transform(support, self.centres[i], PlanarMove(*corner))
-                    for base2base in bases
-                    for corner in corners(bound)
-                ]
-            )
-            for i, bound in self._bounds.items()
-        }
-        return Prior.learn(self.scene, self.config.feasibility, self.steps, self.centres, ranges)
+        bounds = {}
+        for i, bound in self._bounds.items():
+            moves = [
+                move_transform(support, self.centres[i], PlanarMove(*move))
+                for move in moves_in(bound)
+            ]
+            low, high = np.subtract(bound.yaw_deg, base.yaw_deg[::-1])
+            yaws = float(np.deg2rad(low)), float(np.deg2rad(high))
+            both = [base2base @ move for base2base in bases for move in moves]
+            bounds[i] = bounds_of(support, self.centres[i], both, yaws)
+        return Prior.learn(self.scene, self.config.feasibility, self.steps, self.centres, bounds)
 
     @property
     def _bounds(self) -> dict[int, MoveRange]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _OBJECT_TOLERANCE_M = 0.008
 _VOXEL_M = 0.001
+_DENSER = 0.5  # of the spacing of a frame's points
 _FUSED_FRAMES = 12
 _AT_ROBOT_M = 0.04
 _STRAY_M = 0.05
@@ -201,7 +202,9 @@ def _fuse(
         chosen = np.flatnonzero(names == label)
         if chosen.size and (told or not _robot_at(snapshot.points, names, chosen)):
             parts.append(_local(snapshot, chosen, poses[frame]))
-    return voxel_downsample(Cloud.concatenate(parts), _VOXEL_M)
+    # Many frames of a sparse cloud would be far denser than any one that the camera gives.
+    size = max(_VOXEL_M, _DENSER * spacing(seed.points.astype(np.float64)))
+    return voxel_downsample(Cloud.concatenate(parts), size)
 
 
 def _few(frames: NDArray[np.int64]) -> list[int]:

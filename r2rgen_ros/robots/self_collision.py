@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 
 _DIRECTIONS = 128
 _FEWEST = 4
+_NEIGHBOURS = 2
 
 
 @dataclass(frozen=True, eq=False)
 class SelfCollision:
     """Distances between the convex hulls of links that are no neighbours.
 
-    Links that at most one joint parts touch where they are joined; they are left out.
+    Links that one joint parts touch where they are joined, and hulls of those that two joints part
+    often do, as those of a wrist; they are left out.
 
     Attributes:
         body: The robot.
@@ -70,7 +72,7 @@ class SelfCollision:
         for i, (one, first) in enumerate(places):
             for other, second in places[i + 1 :]:
                 parted = robot.tree.between(one, other)
-                if len(parted) > 1 and frozenset((one, other)) not in touching:
+                if len(parted) > _NEIGHBOURS and frozenset((one, other)) not in touching:
                     geometry.addCollisionPair(pin.CollisionPair(first, second))
                     pairs.append((one, other))
         return cls(body, tuple(pairs), geometry)

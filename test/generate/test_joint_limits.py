@@ -184,7 +184,7 @@ def test_a_skill_that_would_be_too_fast_is_rejected_where_and_for_what_it_is(
     shares = rates[0 if kind == 'speed' else 1] / limit
     assert shares.max() == pytest.approx(1.0 + found.amount, rel=1e-3)
     assert f'{ARM[int(shares.argmax())]} would need' in found.detail
-    assert f'{100 * (1.0 + found.amount):.0f} % of its largest {kind}' in found.detail
+    assert f'{np.ceil(100 * (1.0 + found.amount)):.0f} % of its largest {kind}' in found.detail
 
 
 def _line(speed, count=21):

@@ -19,9 +19,9 @@ from r2rgen_ros.generate.config import (
     SamplingConfig,
 )
 from r2rgen_ros.generate.feasibility import PlaneCheck
-from r2rgen_ros.generate.prior import corners
+from r2rgen_ros.generate.prior import moves_in
 from r2rgen_ros.generate.sampling import Sampler
-from r2rgen_ros.model.episode import Episode, PlanarMove, Variation
+from r2rgen_ros.model.episode import Episode, PlanarMove, Rejection, Variation
 
 WIDE = MoveRange((-0.4, 0.4), (-0.4, 0.4), (-180.0, 180.0))
 NARROW = MoveRange((-0.03, 0.03), (-0.03, 0.03), (-10.0, 10.0))
@@ -155,10 +155,31 @@ def test_given_moves_are_tried_whatever_was_learnt(virtual_scene):
     assert _variations(virtual_scene, config, 1)[0].moves[0] == PlanarMove(2.0, 2.0)
 
 
-def test_the_ends_of_a_range_hold_no_turn_where_that_is_allowed():
-    assert set(corners(MoveRange((0.0, 1.0), (2.0, 2.0), (-90.0, 90.0)))) == {
-        (x, 2.0, yaw) for x in (0.0, 1.0) for yaw in (-np.pi / 2, 0.0, np.pi / 2)
+def test_moves_of_a_range_hold_its_ends_and_turns_between():
+    wide = moves_in(MoveRange((0.0, 1.0), (2.0, 2.0), (-90.0, 90.0)))
+    assert {(x, y) for x, y, _ in wide} == {(0.0, 2.0), (1.0, 2.0)}
+    yaws = sorted({yaw for _, _, yaw in wide})
+    assert yaws[0] == -np.pi / 2
+    assert yaws[-1] == np.pi / 2
+    assert np.diff(yaws).max() < 0.3
+    assert {yaw for _, _, yaw in moves_in(MoveRange((0.0, 1.0), (0.0, 0.0), (10.0, 10.0)))} == {
+        np.deg2rad(10.0)
     }
-    assert set(corners(MoveRange((0.0, 1.0), (2.0, 2.0), (10.0, 20.0)))) == {
-        (x, 2.0, np.deg2rad(yaw)) for x in (0.0, 1.0) for yaw in (10.0, 20.0)
-    }
+
+
+def test_what_works_from_a_moved_base_is_mostly_allowed(virtual_scene):
+    base = MoveRange((-0.1, 0.1), (-0.1, 0.1), (10.0, 30.0))
+    ranges = MoveRange((-0.1, 0.1), (-0.1, 0.1), (-180.0, 180.0))
+    config = replace(_config(), sampling=SamplingConfig(ranges=ranges, base=base, learn=False))
+    careless = Sampler.create(virtual_scene, config, 0)
+    assembler = Assembler.create(virtual_scene, config)
+    learnt = Sampler.create(
+        virtual_scene, replace(config, sampling=replace(config.sampling, learn=True)), 0
+    )
+    worked = [
+        variation
+        for variation in (careless.variation(k) for k in range(30))
+        if not isinstance(assembler.assemble(variation), Rejection)
+    ]
+    assert len(worked) > 15
+    assert sum(learnt._prior.allows(variation) for variation in worked) > 0.85 * len(worked)

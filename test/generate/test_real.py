@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from scipy.spatial import Delaunay
+from scipy.spatial import ConvexHull, Delaunay
 
 from r2rgen_ros.bags import messages
 from r2rgen_ros.bags.episode import EpisodeWriter
@@ -93,7 +93,7 @@ def _footprints(scene, poses):
 def _intruders(first, second):
     """How many points of either lie in the convex hull of the other."""
     return sum(
-        int((Delaunay(hull).find_simplex(points) >= 0).sum())
+        int((Delaunay(hull[ConvexHull(hull).vertices]).find_simplex(points) >= 0).sum())
         for hull, points in ((first, second), (second, first))
     )
 
