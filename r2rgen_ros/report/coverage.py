@@ -119,7 +119,7 @@ def _draw(figure: Figure, skills: Sequence[SkillMoves]) -> None:
     ]
     if any(skill.spread.any() for skill in skills):
         keys.append(style.dashes('with perturbations', style.FAINT))
-    if any(skill.reach is not None for skill in skills):
+    if any(skill.reach is not None and skill.reach.min() < 1.0 for skill in skills):
         keys.append(
             Patch(facecolor=_UNREACHED, label='the arm does not reach, or leaves the table')
         )

@@ -198,7 +198,7 @@ class _Reporter:
             )
         path = draw_coverage(skills, self.folder / 'coverage.png')
         text = 'Every attempt as the move that it asked of a skill, over the range asked for.'
-        if any(skill.reach is not None for skill in skills):
+        if any(skill.reach is not None and skill.reach.min() < 1.0 for skill in skills):
             text += ' What is shaded was not drawn from: the arm does not reach it.'
         return Section('How the ranges were covered', text, path)
 
