@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the robot can really do what is generated: open loop, with contact physics.
 
-Each task is recorded once and parsed from one click per object. Variations are drawn over the whole
+Each task is recorded once and parsed from one click per object, with its true skills. Variations are drawn over the whole
 table with full yaw until enough are accepted. The joints of every accepted episode go to the
 controllers of the simulator, with the objects placed as the variation says; the task itself judges
 the end. The gripper is told the recorded width, and to close for good while it holds something.
@@ -188,7 +188,9 @@ class Bench:
         truth = GroundTruth.load(bag)
         demo = load_demo(bag)
         ground = survey(demo)
-        annotation = propose(ground, bag, clicks(truth, seed))
+        proposed = propose(ground, bag, clicks(truth, seed))
+        # A person confirms the skills: what is done without a grasp or release, none can propose.
+        annotation = replace(proposed, skills=truth.skills)
         scene = build_scene(ground, annotation, bag)
         config = _whole_table(scene, base=base)
         plain = replace(config, feasibility=replace(config.feasibility, collisions=False))
