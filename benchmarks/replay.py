@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the robot can really do what is generated: open loop, with contact physics.
 
-Each task is recorded once and parsed from one click per object, with its true skills. Variations are drawn over the whole
-table with full yaw until enough are accepted. The joints of every accepted episode go to the
-controllers of the simulator, with the objects placed as the variation says; the task itself judges
-the end. The gripper is told the recorded width, and to close for good while it holds something.
+Each task is recorded once and parsed from one click per object, with its true skills. Variations
+are drawn over the whole table with full yaw until enough are accepted. The joints of every accepted
+episode go to the controllers of the simulator, with the objects placed as the variation says; the
+task itself judges the end. The gripper is told the recorded width, and to close for good while it
+holds something.
 
 The counter-check: attempts that were rejected for reach, speed or collision are carried out all the
 same, as well as the arm can. They really fail if the task fails, if a joint is led astray, if the
