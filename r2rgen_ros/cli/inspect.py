@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r2rgen_ros.bags.inspection import Inspection, TopicReport, inspect_bag
+from r2rgen_ros.bags.recorded_robot import read_robot
 from r2rgen_ros.cli import console
 from r2rgen_ros.cli.streams import add_stream_arguments, selected_streams
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.robots.inspection import inspect_robot, selection_of
 from r2rgen_ros.robots.profile import load_profile
-from r2rgen_ros.robots.recorded import read_robot
 
 if TYPE_CHECKING:
     import argparse

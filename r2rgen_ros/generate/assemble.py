@@ -13,14 +13,10 @@ from r2rgen_ros.generate.blend import BlendPlanner
 from r2rgen_ros.generate.collisions import CollisionCheck
 from r2rgen_ros.generate.course import ArmModel, Refusal, skills_at
 from r2rgen_ros.generate.feasibility import PlaneCheck
-from r2rgen_ros.generate.joint_limits import JointCheck, arm_of
 from r2rgen_ros.generate.joint_line import JointLinePlanner
 from r2rgen_ros.generate.motion import MovedPath, episode_stamps, step_limits
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import Episode, Reason, Rejection, Variation
-from r2rgen_ros.parse.robot import robot_of
-from r2rgen_ros.robots.arms import arm_joints
-from r2rgen_ros.robots.profile import load_profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     from r2rgen_ros.generate.course import MotionPlanner
     from r2rgen_ros.geometry.camera import PinholeCamera
     from r2rgen_ros.model.scene import Scene
-    from r2rgen_ros.robots.profile import RobotProfile
 
     Floats = NDArray[np.float64]
 
@@ -82,11 +77,9 @@ class Assembler:
     @classmethod
     def create(cls, scene: Scene, config: GenerateConfig) -> Assembler:
         """Measure the source once."""
-        profile = load_profile(config.robot) if config.robot else None
-        arm, collisions = _arm(scene, config, profile), None
+        arm, collisions = ArmModel.of(scene.demo, config), None
         if arm is not None and config.feasibility.collisions:
-            touching = () if profile is None else profile.touching(scene.mesh_folders)
-            collisions = CollisionCheck.create(scene, config.feasibility, touching)
+            collisions = CollisionCheck.create(scene, config)
         plane = PlaneCheck.create(scene, config.feasibility)
         return cls(scene, config, plane, arm, _planners(scene, config, arm), collisions)
 
@@ -212,16 +205,6 @@ class Assembler:
         return None
 
 
-def _arm(scene: Scene, config: GenerateConfig, profile: RobotProfile | None) -> ArmModel | None:
-    robot = robot_of(scene.demo)
-    if robot is None:
-        return None
-    if profile is not None:
-        robot = robot.only(arm_joints(profile, robot, arm_of(profile, scene.demo)))
-    check = JointCheck.create(robot, scene.demo, config.motion, profile)
-    return ArmModel(scene.demo, robot, check)
-
-
 def _planners(
     scene: Scene, config: GenerateConfig, arm: ArmModel | None
 ) -> tuple[MotionPlanner, ...]:
@@ -237,7 +220,7 @@ def _planners(
             loaded = np.array([item.held >= 0 for item in scene.objects]).any(axis=0)
             loaded = np.broadcast_to(loaded, (len(demo),))
             out.append(JointLinePlanner(arm, limits[0], loaded, scene.support.normal))
-    # Of clouds without joints nothing else can be made.
+    # Without kinematics there is no other.
     return tuple(out) or (BlendPlanner(demo, limits, _spans(scene), arm),)
 
 

@@ -48,9 +48,10 @@ class BlendPlanner:
     def plan(self, paths: Sequence[MovedPath], *, forced: bool = False) -> Course | Refusal:
         """Return what the arms do; see `MotionPlanner`."""
         found = self._timed(paths, forced)
-        if isinstance(found, Refusal) and any(path.winds for path in paths):
-            return self._timed([replace(path, unwound=True) for path in paths], forced)
-        return found
+        if isinstance(found, Course) or not any(path.winds for path in paths):
+            return found
+        other = self._timed([replace(path, unwound=True) for path in paths], forced)
+        return other if isinstance(other, Course) else found
 
     def _timed(self, paths: Sequence[MovedPath], forced: bool) -> Course | Refusal:
         """Slow the motions down until the joints keep their limits."""

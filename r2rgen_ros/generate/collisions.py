@@ -24,14 +24,15 @@ from r2rgen_ros.geometry.polygon import contains
 from r2rgen_ros.model.episode import Reason
 from r2rgen_ros.model.scene import ENVIRONMENT
 from r2rgen_ros.robots.body import RobotBody
+from r2rgen_ros.robots.profile import load_profile
 from r2rgen_ros.robots.self_collision import SelfCollision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from r2rgen_ros.generate.config import FeasibilityConfig
+    from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.model.annotation import SupportPlane
     from r2rgen_ros.model.episode import Episode
     from r2rgen_ros.model.scene import Scene
@@ -42,7 +43,7 @@ _SPACING_M = 0.012
 _OBJECT_POINTS = 500
 _OBJECT_NODE_M = 0.005
 _ROOM_NODE_M = 0.01
-_ROOM_NODES = 6e6
+_MOST_NODES = 6e6
 _MARGIN_M = 0.05
 _ABOVE_M = 0.01  # lower parts of the environment are the support plane
 _LEFTOVER_M = 0.03
@@ -109,15 +110,12 @@ class CollisionCheck:
     _source: dict[tuple[str, str], Floats]
 
     @classmethod
-    def create(
-        cls, scene: Scene, config: FeasibilityConfig, touching: Iterable[tuple[str, str]] = ()
-    ) -> CollisionCheck | None:
+    def create(cls, scene: Scene, config: GenerateConfig) -> CollisionCheck | None:
         """Measure the source once.
 
         Args:
             scene: The parsed demonstration.
-            config: The clearance.
-            touching: Pairs of links that may touch each other.
+            config: The clearance, and the robot's profile, which names links that may touch.
 
         Returns:
             The check; None where the robot's joints or surface are not known.
@@ -130,15 +128,19 @@ class CollisionCheck:
         robot = _moving(body, demo.joints.names, demo.joints.positions)
         if not robot.names:
             return None
+        touching: tuple[tuple[str, str], ...] = ()
+        if config.robot:
+            touching = load_profile(config.robot).touching(scene.mesh_folders)
         things, fields = [], []
         for item in scene.objects:
             points = item.cloud.points.astype(np.float64)
             few = points[:: -(-len(points) // _OBJECT_POINTS)]
             things.append(_Bodies.of([(f'"{item.name}"', few)]))
-            fields.append(DistanceField.around(points, _OBJECT_NODE_M, _MARGIN_M, closed=True))
+            fields.append(_field(points, _OBJECT_NODE_M, closed=True))
         check = cls(
-            scene, config.collision_clearance_m, body, SelfCollision.create(body, touching), robot,
-            tuple(things), tuple(fields), _room(scene, body), {},
+            scene, config.feasibility.collision_clearance_m, body,
+            SelfCollision.create(body, touching), robot, tuple(things), tuple(fields),
+            _room(scene, body), {},
         )  # fmt: skip
         shape = (len(scene.objects), len(demo), 4, 4)
         poses = np.array([item.object2base for item in scene.objects]).reshape(shape)
@@ -283,9 +285,14 @@ def _room(scene: Scene, body: RobotBody) -> DistanceField | None:
     points = points[~_swept(scene, body, points)]
     if not len(points):
         return None
+    return _field(points, _ROOM_NODE_M, closed=False)
+
+
+def _field(points: Floats, node: float, *, closed: bool) -> DistanceField:
+    """Distances from points, of no more nodes than are soon made."""
     volume = float(np.prod(np.ptp(points, axis=0) + 2.0 * _MARGIN_M))
-    spacing = max(_ROOM_NODE_M, (volume / _ROOM_NODES) ** (1.0 / 3.0))
-    return DistanceField.around(points, spacing, _MARGIN_M)
+    spacing = max(node, (volume / _MOST_NODES) ** (1.0 / 3.0))
+    return DistanceField.around(points, spacing, _MARGIN_M, closed=closed)
 
 
 def _was_seen(scene: Scene, points: Floats) -> NDArray[np.bool_]:

@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from r2rgen_ros.generate.joint_limits import JointCheck
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.parse.robot import robot_of
+from r2rgen_ros.robots.arms import arm_limits
 from r2rgen_ros.robots.kinematics import POSITION_TOLERANCE_M, ROTATION_TOLERANCE_RAD
+from r2rgen_ros.robots.profile import load_profile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from r2rgen_ros.generate.joint_limits import JointCheck
+    from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.generate.motion import MovedPath
     from r2rgen_ros.model.demo import Demo, Joints
     from r2rgen_ros.model.episode import Reason
     from r2rgen_ros.robots.kinematics import IkPath, Robot
+    from r2rgen_ros.robots.profile import RobotProfile
 
     Floats = NDArray[np.float64]
 
@@ -91,6 +96,30 @@ class ArmModel:
     robot: Robot
     check: JointCheck
 
+    @classmethod
+    def of(cls, demo: Demo, config: GenerateConfig) -> ArmModel | None:
+        """Return the arm of a demonstration; None without URDF, joints, or a single arm.
+
+        Args:
+            demo: The demonstration.
+            config: Limits, and the robot's profile, which may leave joints out.
+
+        Raises:
+            R2RGenError: The URDF is broken, or the profile or the joints are not of this robot.
+
+        """
+        robot = robot_of(demo)
+        if robot is None:
+            return None
+        assert demo.joints is not None
+        robot.require_joints(demo.joints.names)
+        limits = None
+        if config.robot:
+            profile = load_profile(config.robot)
+            limits = arm_limits(profile, robot, arm_of(profile, demo))
+            robot = robot.only(limits.names)
+        return cls(demo, robot, JointCheck.create(robot, demo, config.motion, limits))
+
     @property
     def joints(self) -> Joints:
         """The recorded joints."""
@@ -142,6 +171,12 @@ class ArmModel:
             f'the arm misses the path by {1e3 * miss:.0f} mm and {np.rad2deg(turn):.0f} degrees'
         )
         return f'{missed}, with {", ".join(stuck)} at the limit' if stuck else missed
+
+
+def arm_of(profile: RobotProfile, demo: Demo) -> str:
+    """Return the profile's arm that a demonstration of one arm is of: by name, or the only one."""
+    names = [arm.name for arm in profile.arms]
+    return names[0] if len(names) == 1 else profile.arm(demo.arms[0].name).name
 
 
 def skills_at(times: Floats, spans: Sequence[tuple[int, int]]) -> NDArray[np.int16]:

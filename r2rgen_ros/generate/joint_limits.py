@@ -9,17 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from r2rgen_ros.robots.arms import arm_limits
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from r2rgen_ros.generate.config import MotionConfig
     from r2rgen_ros.model.demo import Demo
+    from r2rgen_ros.robots.arms import JointLimits
     from r2rgen_ros.robots.kinematics import Robot
-    from r2rgen_ros.robots.profile import RobotProfile
 
     Floats = NDArray[np.float64]
 
@@ -71,7 +67,7 @@ class JointCheck:
 
     @classmethod
     def create(
-        cls, robot: Robot, demo: Demo, config: MotionConfig, profile: RobotProfile | None = None
+        cls, robot: Robot, demo: Demo, config: MotionConfig, limits: JointLimits | None = None
     ) -> JointCheck:
         """Take limits of speed from the URDF and of acceleration from the configuration.
 
@@ -79,20 +75,14 @@ class JointCheck:
             robot: The arm.
             demo: The source; it has joints.
             config: Share of the speeds, and accelerations where nothing else is known.
-            profile: The robot's profile, whose limits come first; None where there is none.
-
-        Raises:
-            R2RGenError: The profile is not of this robot, or has another number of arms.
+            limits: Of all joints that the arm moves, by its profile; None where there is none.
 
         """
         assert demo.joints is not None
         names = robot.chain
         speed, acceleration = robot.velocity_limits(names), np.full(len(names), np.inf)
-        if profile is not None:
-            known = arm_limits(profile, robot, arm_of(profile, demo))
-            for values, limits in ((speed, known.speed), (acceleration, known.acceleration)):
-                place = [names.index(name) for name in known.names]
-                values[place] = np.where(np.isfinite(limits), limits, values[place])
+        if limits is not None:
+            speed, acceleration = limits.speed, limits.acceleration.copy()
         acceleration[~np.isfinite(acceleration)] = config.max_joint_acceleration
         columns = np.array([demo.joints.names.index(name) for name in names], dtype=np.intp)
         speeds, accelerations = derivatives(demo.joints.positions[:, columns], demo.stamps)
@@ -164,15 +154,6 @@ class JointCheck:
         return Excess(frame, self.names[joint], kind, float(shares[joint]))
 
 
-def arm_of(profile: RobotProfile, demo: Demo) -> str:
-    """Return the profile's arm that a demonstration of one arm is of: by name, or the only one."""
-    names = [arm.name for arm in profile.arms]
-    own = demo.arms[0].name
-    if own in names or len(names) > 1:
-        return profile.arm(own).name
-    return names[0]
-
-
 def derivatives(positions: Floats, stamps: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """Speeds (M - 1, J) between frames and accelerations (M - 2, J) at those within.
 
@@ -196,8 +177,3 @@ def _per_interval(need: Floats, times: Floats, count: int) -> Floats:
     for low, high, factor in zip(first, last, wanted, strict=True):
         out[low:high] = np.maximum(out[low:high], factor)
     return out
-
-
-def largest_step(positions: Floats, columns: Sequence[int] | NDArray[np.intp]) -> float:
-    """Return the largest change of a joint from frame to frame."""
-    return float(np.abs(np.diff(positions[:, columns], axis=0)).max(initial=0.0))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _LONGER = 1.15
 _MOST = 20.0
-_ROOM = 0.98
+_SLACK = 1e-6
 _TILT_RAD = float(np.deg2rad(10.0))
 
 
@@ -106,7 +106,7 @@ class JointLinePlanner:
             if (
                 short
                 and step.rotation <= self.limits.rotation
-                and self._slow(before, joints, after)
+                and self._keeps(before, joints, after)
             ):
                 if self._tilts(times, poses):
                     detail = 'the straight way of the joints would tilt what is held'
@@ -126,12 +126,12 @@ class JointLinePlanner:
         out[:, columns] = curve(np.arange(1, frames))[:, columns]
         return out
 
-    def _slow(self, before: _Stay, joints: Floats, after: _Stay) -> bool:
+    def _keeps(self, before: _Stay, joints: Floats, after: _Stay) -> bool:
         """Whether the joints keep their limits within a motion and where it begins and ends."""
         every = np.concatenate([before.joints[-2:], joints, after.joints[:2]])
         period = int(self.arm.demo.period_ns)
         speed, acceleration = self.arm.check.shares(every, period * np.arange(len(every)))
-        return bool(max(speed.max(initial=0.0), acceleration.max(initial=0.0)) <= _ROOM)
+        return bool(max(speed.max(initial=0.0), acceleration.max(initial=0.0)) <= 1.0 + _SLACK)
 
     def _tilts(self, times: Floats, poses: Floats) -> bool:
         """Whether the hand, if it holds anything, tilts more than in the source's motion."""
@@ -153,7 +153,7 @@ class JointLinePlanner:
         stamps = episode_stamps(self.arm.demo.stamps, course.times)
         shares = self.arm.check.shares(course.joints, stamps)
         worst = max(float(share.max(initial=0.0)) for share in shares)
-        if worst <= 1.0 + 1e-6 or forced:
+        if worst <= 1.0 + _SLACK or forced:
             return course
         frame = int(max(shares, key=lambda share: share.max(initial=0.0)).max(axis=1).argmax())
         detail = f'a joint would need {100 * worst:.0f} % of its limit'

@@ -51,9 +51,23 @@ class Limits:
 
 def largest_step(ee2base: NDArray[np.float64]) -> Limits:
     """Return the largest step of a path (T, 4, 4) from frame to frame."""
-    moved = np.linalg.norm(np.diff(ee2base[:, :3, 3], axis=0), axis=1)
-    turned = se3.angle_between(ee2base[:-1], ee2base[1:])
+    moved, turned = _steps(ee2base)
     return Limits(float(moved.max(initial=0.0)), float(turned.max(initial=0.0)))
+
+
+def _steps(ee2base: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How far (T - 1,) a path (T, 4, 4) goes and turns from frame to frame."""
+    moved = np.linalg.norm(np.diff(ee2base[:, :3, 3], axis=0), axis=1)
+    return np.asarray(moved), np.asarray(se3.angle_between(ee2base[:-1], ee2base[1:]))
+
+
+def _excess(ee2base: NDArray[np.float64], limit: Limits) -> NDArray[np.float64]:
+    """How many times (T - 1,) its limit each step of a path (T, 4, 4) is; 0 for no limit."""
+    out = np.zeros(len(ee2base) - 1)
+    for steps, most in zip(_steps(ee2base), (limit.translation, limit.rotation), strict=True):
+        if most > 0.0:
+            out = np.maximum(out, steps / most)
+    return out
 
 
 def step_limits(ee2base: NDArray[np.float64], period_s: float, config: MotionConfig) -> Limits:
@@ -232,27 +246,15 @@ def _worst(
     slowed = np.diff(times) < 1.0 - _SLACK
     worst = 0.0
     for path, limit in zip(paths, limits, strict=True):
-        poses = path.at(times)
-        moved = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1)
-        turned = se3.angle_between(poses[:-1], poses[1:])
-        for steps, most in ((moved, limit.translation), (turned, limit.rotation)):
-            if most > 0.0:
-                worst = max(worst, float(steps[slowed].max(initial=0.0)) / most)
+        worst = max(worst, float(_excess(path.at(times), limit)[slowed].max(initial=0.0)))
     return worst
 
 
 def _slowing(path: MovedPath, limit: Limits, first: int, last: int) -> NDArray[np.float64]:
     """How much longer (N, _CELLS) each part of the intervals of a motion must take, at least 1."""
     cells = _CELLS * (last - first)
-    poses = path.at(np.linspace(first, last, cells + 1))
-    moved = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1)
-    turned = se3.angle_between(poses[:-1], poses[1:])
-    need = np.ones(cells)
-    for steps, most in ((moved, limit.translation), (turned, limit.rotation)):
-        if most > 0.0:
-            excess = _CELLS * steps / most
-            need = np.maximum(need, np.where(excess > 1.0 + _SLACK, excess, 1.0))
-    return need.reshape(-1, _CELLS)
+    need = _CELLS * _excess(path.at(np.linspace(first, last, cells + 1)), limit)
+    return np.where(need > 1.0 + _SLACK, need, 1.0).reshape(-1, _CELLS)
 
 
 def _smooth(need: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2rgen_ros.generate.assemble import object_changes
+from r2rgen_ros.generate.course import ArmModel
 from r2rgen_ros.generate.feasibility import PlaneCheck
 from r2rgen_ros.generate.reachable import ReachMap, explore, moves_of
-from r2rgen_ros.parse.robot import robot_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from r2rgen_ros.generate.config import FeasibilityConfig, MoveRange
+    from r2rgen_ros.generate.config import GenerateConfig, MoveRange
     from r2rgen_ros.generate.groups import GroupStep
     from r2rgen_ros.model.annotation import SupportPlane
     from r2rgen_ros.model.episode import Variation
@@ -52,7 +52,7 @@ class Prior:
     def learn(
         cls,
         scene: Scene,
-        config: FeasibilityConfig,
+        config: GenerateConfig,
         steps: Sequence[GroupStep],
         centres: Floats,
         bounds: Mapping[int, tuple[Floats, Floats]],
@@ -61,17 +61,17 @@ class Prior:
 
         Args:
             scene: The parsed demonstration.
-            config: The checks on the plane.
+            config: The checks on the plane, and what the arm can do.
             steps: What backtracking decided.
             centres: (S, 3) points that the skills turn about.
             bounds: Per sampled skill, least and largest x, y and yaw of what may be drawn.
 
         """
-        robot = robot_of(scene.demo)
+        arm = ArmModel.of(scene.demo, config)
         maps = {}
         roots = _roots(steps)
         for index, ends in bounds.items():
-            if robot is None:
+            if arm is None:
                 break
             skills = [skill for k, skill in enumerate(scene.annotation.skills) if roots[k] == index]
             frames = [
@@ -79,8 +79,8 @@ class Prior:
                 for skill in skills
                 for frame in (skill.first, (skill.first + skill.last) // 2, skill.last)
             ]
-            maps[index] = explore(scene, robot, frames, centres[index], ends)
-        return cls(scene, PlaneCheck.create(scene, config), maps)
+            maps[index] = explore(scene, arm.robot, frames, centres[index], ends)
+        return cls(scene, PlaneCheck.create(scene, config.feasibility), maps)
 
     def allows(self, variation: Variation) -> bool:
         """Whether a variation may come to something."""

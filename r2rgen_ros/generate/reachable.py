@@ -102,21 +102,27 @@ def explore(
     steps = (high - low) / size
     outline = convex_hull(support.to_plane(support.outline))
 
-    def reach(cell: Cell, start: Floats) -> Floats | None:
-        x, y, yaw = low + (np.array(cell) + 0.5) * steps
-        place = support.to_plane(centre) + np.array([x, y])
-        if not contains(outline, place[None])[0]:
-            return None
-        turn = se3.rotation_about(support.normal, yaw)
-        change = se3.about_point(turn, centre, np.array([x, y]) @ support.axes)
+    def reach(move: Floats, start: Floats) -> Floats | None:
+        turn = se3.rotation_about(support.normal, move[2])
+        change = se3.about_point(turn, centre, move[:2] @ support.axes)
         return robot.reach(names, change @ hands, start)
 
-    begin = tuple(np.clip(((0.0 - low) / np.maximum(steps, 1e-12)).astype(int), 0, size - 1))
-    waiting: deque[tuple[Cell, Floats]] = deque([(begin, own)])
+    def middle(cell: Cell) -> Floats:
+        return np.asarray(low + (np.array(cell) + 0.5) * steps)
+
+    x, y, yaw = np.clip((-low / np.maximum(steps, 1e-12)).astype(np.int64), 0, size - 1).tolist()
+    begin = (x, y, yaw)
+    # A range may lie far from where the skill was demonstrated.
+    start: Floats | None = own
+    count = int(np.ceil((np.abs(middle(begin)) / CELL).max())) + 1
+    for share in np.arange(1, count) / count:
+        start = None if start is None else reach(share * middle(begin), start)
+    waiting: deque[tuple[Cell, Floats]] = deque([(begin, own if start is None else start)])
     known = {begin}
     while waiting:
         cell, start = waiting.popleft()
-        found = reach(cell, start)
+        place = support.to_plane(centre) + middle(cell)[:2]
+        found = reach(middle(cell), start) if contains(outline, place[None])[0] else None
         if found is None:
             known.discard(cell)  # from another side it may be reached
             continue

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _CONFIGURATION, _PERTURBATION = 0, 1
 _SAME = 1e-9
-_DRAWS = 200  # for one configuration, before one that cannot work is tried all the same
+_REDRAWS = 200  # for one configuration, before one that cannot work is tried all the same
 
 
 def move_transform(
@@ -215,11 +215,12 @@ class Sampler:
         bounds = self._bounds
         if sampling.mode == 'grid':
             return self._grid_moves(number, bounds), base
-        for _ in range(_DRAWS):
-            moves = {i: _uniform(rng, bound) for i, bound in bounds.items()}
-            if not sampling.learn or self._may_work(moves, base):
+        moves = {i: _uniform(rng, bound) for i, bound in bounds.items()}
+        for _ in range(_REDRAWS if sampling.learn else 0):
+            if self._may_work(moves, base):
                 break
             base = _uniform(rng, sampling.base)
+            moves = {i: _uniform(rng, bound) for i, bound in bounds.items()}
         return moves, base
 
     def reach(self, skill: int) -> NDArray[np.float64] | None:
@@ -256,7 +257,7 @@ class Sampler:
             yaws = float(np.deg2rad(low)), float(np.deg2rad(high))
             both = [base2base @ move for base2base in bases for move in moves]
             bounds[i] = bounds_of(support, self.centres[i], both, yaws)
-        return Prior.learn(self.scene, self.config.feasibility, self.steps, self.centres, bounds)
+        return Prior.learn(self.scene, self.config, self.steps, self.centres, bounds)
 
     @property
     def _bounds(self) -> dict[int, MoveRange]:

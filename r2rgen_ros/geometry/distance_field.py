@@ -70,16 +70,6 @@ class DistanceField:
             values -= distance_transform_edt(solid & ~occupied, sampling=spacing).astype(np.float32)
         return cls(low, spacing, values, margin)
 
-    def at(self, points: ArrayLike) -> Floats:
-        """Distances (N,) of points (N, 3), between nodes by trilinear interpolation.
-
-        Outside the grid the distance is the margin, of which it is at least.
-        """
-        places = np.ascontiguousarray(points, dtype=np.float64)
-        out = np.empty(len(places))
-        _look_up(places, self.origin, 1.0 / self.spacing, self.values, self.margin, out)
-        return out
-
     def nearest(self, points: Floats, starts: NDArray[np.int64], poses: Floats) -> Floats:
         """Smallest distance of moving bodies.
 
@@ -89,7 +79,8 @@ class DistanceField:
             poses: (P, M, 4, 4) body to the frame of this field.
 
         Returns:
-            (P, M), at most the margin.
+            (P, M), between nodes by trilinear interpolation; at most the margin, which is given
+            where the grid ends.
 
         """
         centres, radii = _balls(points, starts)
@@ -127,22 +118,6 @@ def _value(
     above = (1.0 - w) * values[i + 1, j, k] + w * values[i + 1, j, k + 1]
     far = (1.0 - w) * values[i + 1, j + 1, k] + w * values[i + 1, j + 1, k + 1]
     return float((1.0 - u) * ((1.0 - v) * low + v * right) + u * ((1.0 - v) * above + v * far))
-
-
-@_compiled  # type: ignore[untyped-decorator]
-def _look_up(
-    points: Floats,
-    origin: Floats,
-    scale: float,
-    values: NDArray[np.float32],
-    margin: float,
-    out: Floats,
-) -> None:
-    for n in range(len(points)):
-        x = (points[n, 0] - origin[0]) * scale
-        y = (points[n, 1] - origin[1]) * scale
-        z = (points[n, 2] - origin[2]) * scale
-        out[n] = min(_value(x, y, z, values, margin), margin)
 
 
 @_compiled  # type: ignore[untyped-decorator]

@@ -14,8 +14,8 @@ from r2rgen_ros.geometry import se3
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from r2rgen_ros.bags.recorded_robot import RecordedRobot
     from r2rgen_ros.robots.kinematics import Robot
-    from r2rgen_ros.robots.recorded import RecordedRobot
 
     Stamps = NDArray[np.int64]
 

@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from r2rgen_ros.model.errors import check_array, require
-from r2rgen_ros.robots.description import check_description, listed, missing_names, nearest
-from r2rgen_ros.robots.joint_tree import JointTree
-from r2rgen_ros.robots.profile import ANY_JOINT, ArmProfile, BaseProfile, Gripper, RobotProfile
+from r2rgen_ros.robots.description import listed, missing_names, nearest
+from r2rgen_ros.robots.profile_parts import ANY_JOINT, ArmProfile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from r2rgen_ros.robots.kinematics import Robot
+    from r2rgen_ros.robots.profile import RobotProfile
 
     Floats = NDArray[np.float64]
 
@@ -140,60 +139,3 @@ def _chosen(values: Mapping[str, float], names: Sequence[str], otherwise: ArrayL
         for name, value in zip(names, rest, strict=True)
     ]
     return np.array(found, dtype=np.float64)
-
-
-def plain_profile(
-    urdf: str, base_frame: str, end_effectors: Sequence[tuple[str, str]], name: str = ''
-) -> RobotProfile:
-    """Make a profile where the user gave none: a fixed base, all joints, grippers by the tree.
-
-    What hangs below an arm's last joint and moves is its gripper.
-
-    Args:
-        urdf: Text of the URDF.
-        base_frame: Link that carries the arms.
-        end_effectors: Pairs of arm name and end effector.
-        name: What to call it; the URDF's own name where empty.
-
-    Raises:
-        R2RGenError: The text is no URDF, or the links are not there.
-
-    """
-    root = check_description(urdf)
-    tree = JointTree(urdf)
-    links = [str(link.get('name')) for link in root.findall('link')]
-    frames = [base_frame, *(frame for _, frame in end_effectors)]
-    unknown = [frame for frame in frames if frame not in links]
-    require(
-        not unknown,
-        f'the robot description has no links {missing_names(unknown, links)}',
-        f'some of {links[:12]}',
-        'choose with --base-frame and --ee-frame, or record the robot_description of this robot',
-    )
-    arms = tuple(
-        ArmProfile(arm, frame, gripper=_gripper_below(root, tree, links, base_frame, frame))
-        for arm, frame in end_effectors
-    )
-    return RobotProfile(name or str(root.get('name') or 'robot'), BaseProfile(base_frame), arms)
-
-
-def _gripper_below(
-    root: ET.Element, tree: JointTree, links: list[str], base: str, hand: str
-) -> Gripper | None:
-    """The joints below an arm's last one, with the links that they carry and hang on."""
-    arm = tree.chain(hand)
-    last = [joint for joint in arm if joint not in tree.chain(base)][-1:]
-    carried = [link for link in links if last and last[0] in tree.chain(link)]
-    joints = [
-        joint
-        for link in carried
-        for joint in tree.chain(link)
-        if joint not in arm and joint not in tree.chain(base)
-    ]
-    joints = list(dict.fromkeys(joints))
-    if not joints:
-        return None
-    moved = {link for link in carried if set(tree.chain(link)) & set(joints)}
-    held = {str(joint.find('parent').get('link')) for joint in root.findall('joint')  # type: ignore[union-attr]
-            if joint.get('name') in joints}  # fmt: skip
-    return Gripper(tuple(joints), tuple(link for link in carried if link in moved | held))

@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from r2rgen_ros.bags.recorded_robot import RecordedRobot
     from r2rgen_ros.bags.streams import StreamSelection
     from r2rgen_ros.robots.agreement import Agreement
     from r2rgen_ros.robots.arms import JointLimits
-    from r2rgen_ros.robots.profile import ArmProfile, RobotProfile
-    from r2rgen_ros.robots.recorded import RecordedRobot
+    from r2rgen_ros.robots.profile import RobotProfile
+    from r2rgen_ros.robots.profile_parts import ArmProfile
 
 RECORD_TF = 'record /tf and /tf_static of this robot, or name its frames as they do in the profile'
 RECORD_JOINTS = (

@@ -18,6 +18,7 @@ import pinocchio as pin
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError, check_array, check_finite, require
+from r2rgen_ros.robots.description import check_description
 from r2rgen_ros.robots.joint_tree import JointTree
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class Robot:
             tree = JointTree(text)
             model = pin.buildModelFromXML(text)
         except (ET.ParseError, ValueError, RuntimeError) as error:
+            check_description(text)  # says what the parser tells standard error alone
             reason = ' '.join(str(error).split())[:200]
             raise R2RGenError(f'the robot description cannot be read: {reason}', 'a URDF') from None
         return cls(model, tree, base_frame, end_effector)
@@ -234,9 +236,18 @@ class Robot:
         seeds = self._check(names, seeds)
         targets = check_array('IK targets', targets, (len(seeds), 4, 4))
         require(se3.is_transform(targets), 'an IK target is not a rigid transform')
-        self._require_joints(set(self._chain) - set(names), names)
+        self.require_joints(names)
         solver = _Solver(self, names, seeds, np.asarray(max_step, dtype=np.float64))
         return solver.follow(targets, persist)
+
+    def require_joints(self, names: Sequence[str]) -> None:
+        """Raise unless all joints of the chain are among some names.
+
+        Raises:
+            R2RGenError: Naming the joints that are missing.
+
+        """
+        self._require_joints(set(self._chain) - set(names), names)
 
     def reach(self, names: Sequence[str], targets: ArrayLike, starts: ArrayLike) -> Floats | None:
         """Joint positions that bring the end effector to poses near those of given positions.

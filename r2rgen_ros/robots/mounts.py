@@ -14,8 +14,9 @@ from r2rgen_ros.robots.findings import Fault
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from r2rgen_ros.robots.profile import CameraProfile, RobotProfile
-    from r2rgen_ros.robots.recorded import RecordedRobot
+    from r2rgen_ros.bags.recorded_robot import RecordedRobot
+    from r2rgen_ros.robots.profile import RobotProfile
+    from r2rgen_ros.robots.profile_parts import CameraProfile
 
 
 def base_faults(profile: RobotProfile, recorded: RecordedRobot) -> Iterator[Fault]:

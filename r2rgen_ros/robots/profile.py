@@ -33,21 +33,7 @@ from r2rgen_ros.robots.profile_parts import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = [
-    'ANY_JOINT',
-    'ArmProfile',
-    'BaseProfile',
-    'CameraProfile',
-    'Gripper',
-    'RobotProfile',
-    'load_profile',
-    'parse_profile',
-    'preset_names',
-]
-
 FORMAT = 'r2rgen/robot/1'
-
-
 _PRESETS = Path(__file__).with_name('presets')
 _T = TypeVar('_T')
 

@@ -27,7 +27,8 @@ from r2rgen_ros.simulate.depth_noise import StereoNoise
 from r2rgen_ros.simulate.expert import Rollout, perform
 from r2rgen_ros.simulate.eye import Eye
 from r2rgen_ros.simulate.ground_truth import GroundTruth
-from r2rgen_ros.simulate.tasks import Task, make_task
+from r2rgen_ros.simulate.steps import Task
+from r2rgen_ros.simulate.tasks import make_task
 from r2rgen_ros.simulate.world import CAMERA2BASE, TIME_STEP, State, World
 
 if TYPE_CHECKING:

@@ -61,6 +61,7 @@ class Replayed:
         paths: object2base (N, 4, 4) by name, every 10 ms and at the end.
         speeds: How fast each object's origin moves at the end, m/s, by name.
         touched: Pairs of names of bodies that touched at any time.
+        fastest: (7,) largest speed of each joint of the arm, rad/s, in any time step.
 
     """
 
@@ -68,6 +69,7 @@ class Replayed:
     paths: Mapping[str, Floats]
     speeds: Mapping[str, float]
     touched: frozenset[frozenset[str]]
+    fastest: Floats
 
     def failure(self, task: Task, *, moved: bool = False) -> str:
         """Return what went wrong, as `Task.failure` says it; empty where all is well."""
@@ -96,9 +98,11 @@ def replay(world: World, poses: Mapping[str, Floats], orders: Orders) -> Replaye
     world.reset(poses, orders.joints[0])
     lag = 0.0
     seen, touched = [], set[frozenset[str]]()
+    fastest = np.zeros(goals.shape[1])
     for step, (goal, velocity, width) in enumerate(zip(goals, speeds, widths, strict=True)):
         world.command(goal, velocity, float(width))
         world.step()
+        np.maximum(fastest, np.abs(world.data.qvel[: len(goal)]), out=fastest)
         if step % _WATCH_EVERY == 0:
             lag = max(lag, float(np.abs(world.data.qpos[: len(goal)] - goal).max()))
             seen.append(world.data.qpos.copy())
@@ -110,4 +114,4 @@ def replay(world: World, poses: Mapping[str, Floats], orders: Orders) -> Replaye
             seen.append(world.data.qpos.copy())
     paths = world.poses(np.stack([*seen, world.data.qpos]))
     speeds_now = {name: world.speed(name) for name in world.things}
-    return Replayed(lag, paths, speeds_now, frozenset(touched))
+    return Replayed(lag, paths, speeds_now, frozenset(touched), fastest)

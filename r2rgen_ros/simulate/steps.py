@@ -49,9 +49,9 @@ class Region:
     def sample(self, rng: np.random.Generator) -> Floats:
         """Draw a pose thing2base (4, 4)."""
         x, y, yaw = (rng.uniform(*span) for span in (self.x, self.y, self.yaw))
-        if len(self.turns) > 1:
-            yaw += self.turns[int(rng.integers(len(self.turns)))]
-        return standing(x, y, yaw)
+        # Of one there is nothing to draw.
+        turn = int(rng.integers(len(self.turns))) if len(self.turns) > 1 else 0
+        return standing(x, y, yaw + self.turns[turn])
 
 
 @dataclass(frozen=True)

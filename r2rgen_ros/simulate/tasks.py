@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ['NAMES', 'Poses', 'Region', 'Step', 'Task', 'heading', 'make_task', 'standing']
-
 
 def _on(target: Thing) -> Callable[[Poses], Floats]:
     """Return the goal in the middle of a plate or bowl."""

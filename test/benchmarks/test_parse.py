@@ -30,7 +30,7 @@ from r2rgen_ros.model.scene import FIRST_OBJECT, ROBOT, Scene, SceneObject
 from r2rgen_ros.simulate import panda
 from r2rgen_ros.simulate.eye import Eye
 from r2rgen_ros.simulate.ground_truth import GroundTruth
-from r2rgen_ros.simulate.tasks import standing
+from r2rgen_ros.simulate.steps import standing
 from r2rgen_ros.simulate.world import CAMERA, CAMERA2BASE, World
 
 TASK = 'place-bottle'

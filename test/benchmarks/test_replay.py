@@ -26,14 +26,18 @@ def test_intervals_are_those_of_wilson(good, count, low, high):
 
 def test_what_was_accepted_rejected_and_forced_is_counted_apart():
     forced = [
-        replace(TOLD, forced=True, wrong='the path is missed by 3.0 mm'),
+        replace(TOLD, forced=True, wrong='it fell over', cause='task'),
         replace(TOLD, index=3, forced=True),
+        # That it was too fast by our own limits says nothing of reach and collisions.
+        Outcome(4, 'too_fast', forced=True, wrong='the arm stops itself', cause='stop'),
     ]
     found = summary([GOOD, GOOD, BAD, TOLD, replace(TOLD, index=3), *forced])
     assert found['identity_success'] == 1.0
     assert found['success'] == 0.5
     assert found['acceptance'] == 0.5
     assert found['rejected_that_fail'] == 0.5
+    assert found['forced']['unreachable'] == {'tried': 2, 'failed': 1, 'task': 1}
+    assert found['forced']['too_fast'] == {'tried': 1, 'failed': 1, 'stop': 1}
     assert found['reasons'] == {'unreachable': 2}
     assert found['failures'] == ['1: it fell over']
     assert found['feasibility_ms_per_demo'] == pytest.approx(10.0)
@@ -57,11 +61,14 @@ def test_the_source_succeeds_when_it_is_carried_out(bench):
     assert found.miss_mm < 1e-3
 
 
+def _carried_out(bench, episode):
+    return bench.judged(0, episode, bench._replayed(episode))
+
+
 @pytest.mark.parametrize('base', [PlanarMove(), PlanarMove(0.1, -0.1, 0.2)])
 def test_what_was_moved_succeeds_where_it_was_moved_to(bench, base):
     moves = {0: PlanarMove(-0.05, -0.06, 0.4), 1: PlanarMove(0.03, 0.05, -0.3)}
-    episode = bench.assembler.assemble(bench.sampler.from_moves(0, moves, base))
-    found = bench._carried_out(0, episode)
+    found = _carried_out(bench, bench.assembler.assemble(bench.sampler.from_moves(0, moves, base)))
     assert not found.wrong
     assert found.miss_mm <= 0.5
 
@@ -70,4 +77,16 @@ def test_objects_that_stand_elsewhere_are_a_failure(bench):
     moved = bench.sampler.from_moves(0, {0: PlanarMove(-0.05, -0.06, 0.4)})
     other = bench.sampler.from_moves(0, {0: PlanarMove(0.0, 0.06, 0.4)})
     episode = bench.assembler.assemble(moved)
-    assert 'bottle' in bench._carried_out(0, replace(episode, variation=other)).wrong
+    found = _carried_out(bench, replace(episode, variation=other))
+    assert 'bottle' in found.wrong
+    assert found.cause == 'task'
+
+
+def test_an_arm_that_gets_too_fast_stops_itself(bench):
+    episode, _ = bench.source
+    hasty = replace(episode, stamps=episode.stamps[0] + (episode.stamps - episode.stamps[0]) // 8)
+    result = bench._replayed(hasty)
+    assert (result.fastest > bench.largest_speeds).any()
+    assert bench.judged(0, hasty, result).cause in {'task', 'stop'}
+    _, calm = bench.source
+    assert (calm.fastest < bench.largest_speeds).all()

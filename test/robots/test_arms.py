@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from r2rgen_ros.model.errors import R2RGenError
-from r2rgen_ros.robots.arms import JointLimits, arm_joints, arm_limits, plain_profile
+from r2rgen_ros.robots.arms import JointLimits, arm_joints, arm_limits
 from r2rgen_ros.robots.kinematics import Robot
-from r2rgen_ros.robots.profile import ArmProfile, BaseProfile, RobotProfile, load_profile
+from r2rgen_ros.robots.profile import RobotProfile, load_profile
+from r2rgen_ros.robots.profile_parts import ArmProfile, BaseProfile
 
 WHEEL = {
     'panda': ('panda_description/urdf/panda.urdf', 7),
@@ -66,25 +67,6 @@ def test_presets_have_chains_and_finite_limits_on_the_real_robots(name):
         assert np.isfinite(limits.acceleration).all() == (name in KNOWN_ACCELERATION)
 
 
-@pytest.mark.parametrize('name', WHEEL)
-def test_a_plain_profile_finds_the_chain_of_every_arm(name):
-    preset, text, robot = of_the_wheel(name)
-    pairs = [(arm.name, arm.end_effector) for arm in preset.arms]
-    plain = plain_profile(text, preset.base.frame, pairs)
-    assert [arm.name for arm in plain.arms] == [arm.name for arm in preset.arms]
-    for arm in preset.arms:
-        joints = arm_joints(plain, robot, arm.name)
-        torso = ('torso_lift_joint',) if name == 'tiago_hey5' else ()
-        assert joints == torso + arm.joints
-        gripper = plain.arm(arm.name).gripper
-        if arm.gripper is None:
-            assert gripper is None
-        else:
-            assert set(arm.gripper.joints) <= set(gripper.joints)
-            tips = {link for link in arm.gripper.links if link.endswith('_tip')}
-            assert set(arm.gripper.links) - tips <= set(gripper.links)
-
-
 def test_what_nobody_gives_is_infinite():
     limits = arm_limits(*odd(), 'arm')
     assert limits.names == ('spin', 'bend')
@@ -130,16 +112,6 @@ def test_frames_that_are_not_there_are_answered_with_the_nearest():
         with pytest.raises(R2RGenError) as error:
             arm_limits(profile, robot, 'arm')
         assert words in str(error.value)
-
-
-def test_a_plain_profile_has_the_gripper_and_its_palm():
-    profile = plain_profile(ODD, 'base', [('arm', 'tip')])
-    assert profile.name == 'odd'
-    assert not profile.base.is_mobile
-    assert profile.arms[0].gripper.joints == ('grip', 'follow')
-    assert profile.arms[0].gripper.links == ('tip', 'left', 'right')
-    with pytest.raises(R2RGenError, match=r'no links "uper" \(nearest: "upper"\)'):
-        plain_profile(ODD, 'base', [('arm', 'uper')])
 
 
 def test_limits_check_themselves():

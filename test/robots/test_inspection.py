@@ -9,11 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from r2rgen_ros.bags.recorded_robot import read_robot
 from r2rgen_ros.bags.streams import StreamSelection
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.robots.inspection import inspect_robot, selection_of
-from r2rgen_ros.robots.profile import ArmProfile, BaseProfile, CameraProfile, load_profile
-from r2rgen_ros.robots.recorded import read_robot
+from r2rgen_ros.robots.profile import load_profile
+from r2rgen_ros.robots.profile_parts import ArmProfile, BaseProfile, CameraProfile
 
 AGREE = 1e-6  # mm and degrees
 

@@ -147,7 +147,7 @@ def test_a_missing_joint_is_named(panda):
     [
         ('<robot', 'base', 'tip', 'cannot be read'),
         ('', 'base', 'tip', 'cannot be read'),
-        ('<html/>', 'base', 'tip', 'cannot be read'),
+        ('<html/>', 'base', 'tip', 'begins with <html>'),
         (ODD, 'nowhere', 'tip', '"nowhere"'),
         (ODD, 'base', 'nothing', '"nothing"'),
         (ODD, 'finger', 'follower', 'not above'),

@@ -13,15 +13,8 @@ import pytest
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.robots.description import check_description
 from r2rgen_ros.robots.kinematics import Robot
-from r2rgen_ros.robots.profile import (
-    ArmProfile,
-    BaseProfile,
-    CameraProfile,
-    Gripper,
-    RobotProfile,
-    load_profile,
-    preset_names,
-)
+from r2rgen_ros.robots.profile import RobotProfile, load_profile, preset_names
+from r2rgen_ros.robots.profile_parts import ArmProfile, BaseProfile, CameraProfile, Gripper
 
 WHEEL = {
     'panda': 'panda_description/urdf/panda.urdf',

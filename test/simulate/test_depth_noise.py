@@ -14,7 +14,7 @@ from r2rgen_ros.simulate import record
 from r2rgen_ros.simulate.depth_noise import StereoCamera, StereoNoise
 from r2rgen_ros.simulate.eye import Eye
 from r2rgen_ros.simulate.objects import box
-from r2rgen_ros.simulate.tasks import standing
+from r2rgen_ros.simulate.steps import standing
 from r2rgen_ros.simulate.world import World
 
 CAMERA = PinholeCamera(320, 240, 600.0, 600.0, 159.5, 119.5)

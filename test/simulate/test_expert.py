@@ -13,7 +13,8 @@ from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.robots.kinematics import Robot
 from r2rgen_ros.simulate import panda
 from r2rgen_ros.simulate.record import act
-from r2rgen_ros.simulate.tasks import NAMES, standing
+from r2rgen_ros.simulate.steps import standing
+from r2rgen_ros.simulate.tasks import NAMES
 
 
 def path_of(done):

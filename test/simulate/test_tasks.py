@@ -10,7 +10,8 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.simulate import panda
 from r2rgen_ros.simulate import record as recording
 from r2rgen_ros.simulate.replay import Orders, replay
-from r2rgen_ros.simulate.tasks import make_task, standing
+from r2rgen_ros.simulate.steps import standing
+from r2rgen_ros.simulate.tasks import make_task
 
 ELSEWHERE = standing(0.12, -0.2, 0.9)
 

@@ -17,7 +17,8 @@ from r2rgen_ros.robots.kinematics import Robot
 from r2rgen_ros.simulate import objects, panda
 from r2rgen_ros.simulate.eye import FAR_M, NEAR_M, Eye
 from r2rgen_ros.simulate.mujoco_library import load_mujoco
-from r2rgen_ros.simulate.tasks import NAMES, make_task, standing
+from r2rgen_ros.simulate.steps import standing
+from r2rgen_ros.simulate.tasks import NAMES, make_task
 from r2rgen_ros.simulate.world import CAMERA, CAMERA2BASE, World
 
 
