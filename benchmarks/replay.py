@@ -9,10 +9,10 @@ task itself judges the end. The gripper is told the recorded width, and to close
 holds something.
 
 The counter-check: attempts that were rejected for reach, speed or collision are carried out all
-the same, as well as the arm can. What the checks say does not count then, only what happens: they really
-fail if the task fails, if something touches that does not touch in the source, or if a joint really
-gets faster than the URDF allows, where a real arm stops itself. Of accepted ones the first and the
-last are failures as well.
+the same, as well as the arm can. What the checks say does not count then, only what happens: they
+really fail if the task fails, if something touches that does not touch in the source, or if a joint
+really gets faster than the URDF allows, where a real arm stops itself. Of accepted ones the first
+and the last are failures as well.
 
 Figures at the top are the worst task's. Intervals are Wilson's, of 95 %.
 """
