@@ -15,15 +15,17 @@ from r2rgen_ros.generate.course import ArmModel, Refusal, skills_at
 from r2rgen_ros.generate.feasibility import PlaneCheck
 from r2rgen_ros.generate.joint_line import JointLinePlanner
 from r2rgen_ros.generate.motion import MovedPath, episode_stamps, step_limits
+from r2rgen_ros.generate.visibility import ViewCheck
+from r2rgen_ros.generate.workspace import WorkspaceCheck
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.model.episode import Episode, Reason, Rejection, Variation
+from r2rgen_ros.model.episode import Episode, Rejection, Variation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.generate.course import MotionPlanner
-    from r2rgen_ros.geometry.camera import PinholeCamera
+    from r2rgen_ros.model.episode import Reason
     from r2rgen_ros.model.scene import Scene
 
     Floats = NDArray[np.float64]
@@ -64,6 +66,8 @@ class Assembler:
         arm: The arm's kinematics and limits; None where the source has no URDF or joints.
         planners: What leads the arms, in the order in which they are tried.
         collisions: What the robot might run into; None where that cannot be told.
+        workspace: Where hands and objects have to stay; None for anywhere.
+        view: What the camera has to see; None where there is none.
 
     """
 
@@ -73,6 +77,8 @@ class Assembler:
     arm: ArmModel | None
     planners: tuple[MotionPlanner, ...]
     collisions: CollisionCheck | None = None
+    workspace: WorkspaceCheck | None = None
+    view: ViewCheck | None = None
 
     @classmethod
     def create(cls, scene: Scene, config: GenerateConfig) -> Assembler:
@@ -80,8 +86,17 @@ class Assembler:
         arm, collisions = ArmModel.of(scene.demo, config), None
         if arm is not None and config.feasibility.collisions:
             collisions = CollisionCheck.create(scene, config)
-        plane = PlaneCheck.create(scene, config.feasibility)
-        return cls(scene, config, plane, arm, _planners(scene, config, arm), collisions)
+        asked = config.feasibility
+        return cls(
+            scene,
+            config,
+            PlaneCheck.create(scene, asked),
+            arm,
+            _planners(scene, config, arm),
+            collisions,
+            WorkspaceCheck.create(scene, asked.workspace),
+            None if config.camera.mode == 'off' else ViewCheck.create(scene, asked),
+        )
 
     def assemble(self, variation: Variation, *, forced: bool = False) -> Episode | Rejection:
         """Return the episode of a variation, or why there is none.
@@ -93,7 +108,7 @@ class Assembler:
 
         """
         changes = object_changes(self.scene, variation.transforms)
-        failed = self.plane.check(variation, changes) or self._out_of_view(variation, changes)
+        failed = self._before(variation, changes)
         if failed is not None:
             return failed
         paths = [self._path(variation, arm) for arm in range(len(self.scene.demo.arms))]
@@ -130,7 +145,26 @@ class Assembler:
             skill=skills_at(times, _spans(self.scene)),
             joints=course.joints,
         )
-        return (None if forced else self._collision(episode)) or episode
+        return (None if forced else self._after(episode)) or episode
+
+    def _before(self, variation: Variation, changes: Floats) -> Rejection | None:
+        """What is wrong before anything is worked out."""
+        for check in (self.plane.check, *(c.before for c in (self.workspace, self.view) if c)):
+            failed = check(variation, changes)
+            if failed is not None:
+                return failed
+        return None
+
+    def _after(self, episode: Episode) -> Rejection | None:
+        """What is wrong with an episode."""
+        if self.workspace is not None:
+            failed = self.workspace.check(episode)
+            if failed is not None:
+                return failed
+        failed = self._collision(episode)
+        if failed is not None or self.view is None:
+            return failed
+        return self.view.check(episode)
 
     def _collision(self, episode: Episode) -> Rejection | None:
         """Where the robot, or what it holds, would run into something."""
@@ -179,31 +213,6 @@ class Assembler:
                 out[place, inside] = hand[inside] @ item.object2base[nearest[inside]]
         return out
 
-    def _out_of_view(self, variation: Variation, changes: NDArray[np.float64]) -> Rejection | None:
-        """Objects must begin where the camera sees them."""
-        demo = self.scene.demo
-        least = self.config.feasibility.min_visible_share
-        if demo.sensor is None or least <= 0.0 or self.config.camera.mode == 'off':
-            return None
-        camera = demo.sensor.camera
-        base2camera = se3.inverse(demo.sensor.camera2base[0])
-        for place, item in enumerate(self.scene.objects):
-            own = base2camera @ item.object2base[0]
-            new = base2camera @ variation.base2base @ changes[place, 0] @ item.object2base[0]
-            share, recorded = (
-                _share_inside(camera.project(se3.apply(pose, item.cloud.points)), camera)
-                for pose in (new, own)
-            )
-            if share < min(least, recorded) - 1e-9:
-                return _rejected(
-                    variation,
-                    Reason.OUT_OF_VIEW,
-                    f'only {100 * share:.0f} % of "{item.name}" would be inside the image',
-                    0,
-                    least - share,
-                )
-        return None
-
 
 def _planners(
     scene: Scene, config: GenerateConfig, arm: ArmModel | None
@@ -234,16 +243,3 @@ def _rejected(
     return Rejection(
         variation.index, reason, detail, round(float(frame)), amount, variation, variation.moves
     )
-
-
-def _share_inside(pixels: NDArray[np.float64], camera: PinholeCamera) -> float:
-    """Share of projected points (N, 3) inside the image of a PinholeCamera."""
-    width, height = camera.width, camera.height
-    with np.errstate(invalid='ignore'):
-        inside = (
-            (pixels[:, 0] >= -0.5)
-            & (pixels[:, 1] >= -0.5)
-            & (pixels[:, 0] < width - 0.5)
-            & (pixels[:, 1] < height - 0.5)
-        )
-    return float(inside.mean())

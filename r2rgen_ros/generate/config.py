@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 FORMAT = 'r2rgen/generate/1'
 MODES = ('ranges', 'grid', 'given')
 FILLS = ('none', 'shrink', 'expand')
+MOMENTS = ('start', 'skills')
 COMPRESSIONS = ('auto', 'none', 'zstd')
 PLANNERS = ('blend', 'line')
 CAMERA_MODES = ('auto', 'on', 'off')
 _LIMIT_M = 5.0
+_FAR_M = 1000.0
+_ANYWHERE = (-_FAR_M, _FAR_M)
+_MOMENTS = ', '.join(MOMENTS)
 
 
 @dataclass(frozen=True)
@@ -139,13 +143,34 @@ class MotionConfig:
 
 
 @dataclass(frozen=True)
+class Workspace:
+    """A box in the base frame, metres; as it is without arguments it bounds nothing."""
+
+    x_m: tuple[float, float] = _ANYWHERE
+    y_m: tuple[float, float] = _ANYWHERE
+    z_m: tuple[float, float] = _ANYWHERE
+
+    def __post_init__(self) -> None:
+        """Check order and bounds."""
+        for name in ('x_m', 'y_m', 'z_m'):
+            low, high = getattr(self, name)
+            check_range(f'the lower end of {name}', low, -_FAR_M, _FAR_M, 'm')
+            check_range(f'the upper end of {name}', high, -_FAR_M, _FAR_M, 'm')
+            require(low < high, f'{name} of the workspace runs from {low} to {high}', 'low < high')
+
+
+@dataclass(frozen=True)
 class FeasibilityConfig:
     """What is rejected.
 
     Attributes:
         clearance_m: Least gap between the footprints of objects moved differently.
         support_margin_m: How far inside the outline of the support a footprint must stay.
-        min_visible_share: Share of an object's points that must lie inside the first image.
+        min_visible_share: Share of an object's points that must lie inside the image.
+        min_shown_share: Share of what an object would show alone that nothing else may hide.
+        visible_at: When: `start` (all objects, first frame), `skills` (as well the targets of each
+            skill as it begins), or source frames (all objects).
+        workspace: Box that hands and the middles of objects must stay in.
         attempts_per_episode: Attempts that may be spent per wanted episode.
         collisions: Whether the robot and what it holds must keep clear of everything else; that
             needs the robot's description, joints and meshes.
@@ -156,6 +181,9 @@ class FeasibilityConfig:
     clearance_m: float = 0.005
     support_margin_m: float = 0.0
     min_visible_share: float = 0.7
+    min_shown_share: float = 0.3
+    visible_at: str | tuple[int, ...] = 'skills'
+    workspace: Workspace = field(default_factory=Workspace)
     attempts_per_episode: int = 20
     collisions: bool = True
     collision_clearance_m: float = 0.01
@@ -165,6 +193,10 @@ class FeasibilityConfig:
         check_range('clearance_m', self.clearance_m, 0.0, 1.0, 'm')
         check_range('support_margin_m', self.support_margin_m, -1.0, 1.0, 'm')
         check_range('min_visible_share', self.min_visible_share, 0.0, 1.0)
+        check_range('min_shown_share', self.min_shown_share, 0.0, 1.0)
+        if isinstance(self.visible_at, str):
+            known = self.visible_at in MOMENTS
+            require(known, f'visible_at is "{self.visible_at}"', f'{_MOMENTS}, or source frames')
         check_range('attempts_per_episode', self.attempts_per_episode, 1, 100_000)
         check_range('collision_clearance_m', self.collision_clearance_m, 0.0, 0.04, 'm')
 
@@ -418,8 +450,8 @@ def _motion(part: YamlSection) -> MotionConfig:
 def _feasibility(part: YamlSection) -> FeasibilityConfig:
     part.keys(
         [],
-        ['clearance_m', 'support_margin_m', 'min_visible_share', 'attempts_per_episode',
-         'collisions', 'collision_clearance_m'],
+        ['clearance_m', 'support_margin_m', 'min_visible_share', 'min_shown_share', 'visible_at',
+         'workspace', 'attempts_per_episode', 'collisions', 'collision_clearance_m'],
     )  # fmt: skip
     values: dict[str, Any] = {}
     if 'clearance_m' in part:
@@ -428,6 +460,12 @@ def _feasibility(part: YamlSection) -> FeasibilityConfig:
         values['support_margin_m'] = part['support_margin_m'].number(-1, 1, 'm')
     if 'min_visible_share' in part:
         values['min_visible_share'] = part['min_visible_share'].number(0, 1)
+    if 'min_shown_share' in part:
+        values['min_shown_share'] = part['min_shown_share'].number(0, 1)
+    if 'visible_at' in part:
+        values['visible_at'] = _moments(part['visible_at'])
+    if 'workspace' in part:
+        values['workspace'] = _workspace(part['workspace'])
     if 'attempts_per_episode' in part:
         values['attempts_per_episode'] = part['attempts_per_episode'].whole(1, 100_000)
     if 'collisions' in part:
@@ -435,6 +473,23 @@ def _feasibility(part: YamlSection) -> FeasibilityConfig:
     if 'collision_clearance_m' in part:
         values['collision_clearance_m'] = part['collision_clearance_m'].number(0, 0.04, 'm')
     return FeasibilityConfig(**values)
+
+
+def _moments(part: YamlSection) -> str | tuple[int, ...]:
+    """A word, or a list of source frames."""
+    if not isinstance(part.data, list):
+        return part.choice(MOMENTS)
+    return tuple(item.whole(0, 10_000_000) for item in part.items())
+
+
+def _workspace(part: YamlSection) -> Workspace:
+    values: dict[str, tuple[float, float]] = {}
+    for key in part.keys([], ['x_m', 'y_m', 'z_m']):
+        low, high = part[key].numbers(2, -_FAR_M, _FAR_M, 'm')
+        if low >= high:
+            raise part[key].error(f'{key} runs from {low} to {high}', 'low < high')
+        values[key] = (low, high)
+    return Workspace(**values)
 
 
 def _camera(part: YamlSection) -> CameraConfig:

@@ -84,6 +84,7 @@ class Reason(str, Enum):
     COLLISION = 'collision'
     SELF_COLLISION = 'self_collision'
     OUT_OF_VIEW = 'out_of_view'
+    OUT_OF_WORKSPACE = 'out_of_workspace'
 
 
 @dataclass(frozen=True)

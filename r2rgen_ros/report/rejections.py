@@ -23,7 +23,8 @@ MEANINGS = {
     Reason.TOO_FAST: 'a joint would be too fast in a skill',
     Reason.COLLISION: 'the robot or what it holds would run into something',
     Reason.SELF_COLLISION: 'the arm would run into itself',
-    Reason.OUT_OF_VIEW: 'an object would start outside the image',
+    Reason.OUT_OF_VIEW: 'the camera would not see an object',
+    Reason.OUT_OF_WORKSPACE: 'the hand or an object would leave the workspace',
 }
 REMEDIES = {
     Reason.INCONSISTENT: 'move the skills that share objects together, or annotate fewer targets',
@@ -33,7 +34,8 @@ REMEDIES = {
     Reason.TOO_FAST: 'give smaller ranges of yaw, or raise the limits under motion',
     Reason.COLLISION: 'give smaller ranges, or lower feasibility.collision_clearance_m',
     Reason.SELF_COLLISION: 'give smaller ranges of yaw',
-    Reason.OUT_OF_VIEW: 'give smaller ranges, or lower feasibility.min_visible_share',
+    Reason.OUT_OF_VIEW: 'give smaller ranges, or ask for less under feasibility',
+    Reason.OUT_OF_WORKSPACE: 'give smaller ranges, or a larger feasibility.workspace',
 }
 
 

@@ -165,7 +165,7 @@ def test_summary_says_how_many_and_what_to_change():
     assert worst(counts) is Reason.OUT_OF_VIEW
     text = summary(0, counts)
     assert text.startswith('0 of 10 attempts')
-    assert 'outside the image' in text
+    assert 'the camera would not see an object' in text
     assert 'min_visible_share' in text
 
 
