@@ -34,7 +34,7 @@ REMEDIES = {
     Reason.TOO_FAST: 'give smaller ranges of yaw, or raise the limits under motion',
     Reason.COLLISION: 'give smaller ranges, or lower feasibility.collision_clearance_m',
     Reason.SELF_COLLISION: 'give smaller ranges of yaw',
-    Reason.OUT_OF_VIEW: 'give smaller ranges, or ask for less under feasibility',
+    Reason.OUT_OF_VIEW: 'give smaller ranges, or lower the shares under feasibility',
     Reason.OUT_OF_WORKSPACE: 'give smaller ranges, or a larger feasibility.workspace',
 }
 

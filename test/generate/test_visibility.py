@@ -100,7 +100,7 @@ def test_what_was_hidden_in_the_source_may_stay_hidden(virtual_scene):
 
 def test_another_object_moved_before_it_hides_an_object(virtual_scene):
     names = [item.name for item in virtual_scene.objects]
-    first, second = names.index('bottle'), names.index('plate')
+    first, second = names.index('object_2'), names.index('object_1')
     episode = _episode(virtual_scene, {})
     camera = virtual_scene.demo.sensor.camera2base[0][:3, 3]
     plate = episode.object2base[second, 0, :3, 3]
@@ -111,7 +111,7 @@ def test_another_object_moved_before_it_hides_an_object(virtual_scene):
     found = _check(virtual_scene, moved, visible_at='start', min_shown_share=0.9)
 
     assert found is not None
-    assert '"plate"' in found.detail
+    assert '"object_1"' in found.detail
 
 
 def test_objects_are_looked_for_at_the_moments_that_are_asked_for(virtual_scene):

@@ -166,7 +166,7 @@ def test_summary_says_how_many_and_what_to_change():
     text = summary(0, counts)
     assert text.startswith('0 of 10 attempts')
     assert 'the camera would not see an object' in text
-    assert 'min_visible_share' in text
+    assert 'lower the shares under feasibility' in text
 
 
 def test_moments_begin_and_end_with_the_demonstration(scene: Scene):
