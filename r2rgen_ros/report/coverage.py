@@ -33,7 +33,7 @@ _MOST_UNEQUAL = 2.5
 """Ranges longer in one direction than this many times the other are not drawn to scale."""
 _REACH_CM = 0.5
 """A plan shows at least this far around the middle of the range."""
-_UNREACHED = '#b9b4ab'
+UNREACHED = '#b9b4ab'
 _LETTERS = 44
 """Letters that fit over a plan."""
 
@@ -120,9 +120,7 @@ def _draw(figure: Figure, skills: Sequence[SkillMoves]) -> None:
     if any(skill.spread.any() for skill in skills):
         keys.append(style.dashes('with perturbations', style.FAINT))
     if any(skill.reach is not None and skill.reach.min() < 1.0 for skill in skills):
-        keys.append(
-            Patch(facecolor=_UNREACHED, label='the arm does not reach, or leaves the table')
-        )
+        keys.append(Patch(facecolor=UNREACHED, label='the arm does not reach, or leaves the table'))
     style.legend(figure, keys)
 
 
@@ -179,7 +177,7 @@ def _shade(
 ) -> None:
     """Shade the cells (X, Y) of the range, across and up the page, that are hardly reached."""
     colour = np.ones((*reach.shape, 4))
-    colour[..., :3] = to_rgb(_UNREACHED)
+    colour[..., :3] = to_rgb(UNREACHED)
     colour[..., 3] = 1.0 - reach
     across, up = (np.linspace(low[k], high[k], reach.shape[1 - k] + 1) for k in (0, 1))
     axes.pcolormesh(across, up, colour, zorder=1.01, linewidth=0, antialiased=False)

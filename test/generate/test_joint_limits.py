@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,7 @@ from r2rgen_ros.generate.config import (
 )
 from r2rgen_ros.generate.joint_limits import Excess, JointCheck, derivatives
 from r2rgen_ros.generate.sampling import Sampler
+from r2rgen_ros.model.demo import Joints
 from r2rgen_ros.model.episode import Episode, PlanarMove, Reason, Rejection
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.robots.profile import load_profile
@@ -272,3 +275,33 @@ def test_a_profile_of_another_robot_is_refused(virtual_scene, tmp_path):
 
     with pytest.raises(R2RGenError, match='wrist_3_link'):
         Assembler.create(virtual_scene, _config(robot=str(file)))
+
+
+def test_joints_that_a_profile_does_not_name_stay_as_recorded(virtual_scene, tmp_path):
+    """As those of a torso that shall stand still: the rest of the arm does what is to be done."""
+    still = ARM[2]
+    kept = [name for name in ARM if name != still]
+    file = tmp_path / 'six.yaml'
+    joints = f'    joints: [{", ".join(kept)}]\n'
+    file.write_text(PROFILE.format(arm='arm').replace('    max_acc', f'{joints}    max_acc'))
+    names = list(virtual_scene.demo.joints.names)
+
+    episode = _assemble(virtual_scene, _config(robot=str(file)), {0: PlanarMove(0.02, -0.03)})
+
+    recorded = virtual_scene.demo.joints.positions[:, names.index(still)]
+    own = np.interp(episode.source, np.arange(len(recorded)), recorded)
+    np.testing.assert_allclose(episode.joints[:, names.index(still)], own, atol=1e-12)
+    other = names.index(kept[0])
+    moved = virtual_scene.demo.joints.positions[episode.source_frames, other]
+    assert np.abs(episode.joints[:, other] - moved).max() > 0.01
+
+
+def test_a_recording_without_one_of_the_arms_joints_is_refused_in_one_sentence(virtual_scene):
+    demo = virtual_scene.demo
+    left = [k for k, name in enumerate(demo.joints.names) if name != ARM[3]]
+    names = tuple(demo.joints.names[k] for k in left)
+    joints = Joints(names, demo.joints.positions[:, left])
+    scene = replace(virtual_scene, demo=replace(demo, joints=joints))
+
+    with pytest.raises(R2RGenError, match=rf"\['{ARM[3]}'\] are missing"):
+        Assembler.create(scene, _config())

@@ -127,6 +127,18 @@ def test_a_range_that_leaves_out_the_demonstration_is_explored_from_its_end(virt
     assert not found.allows(np.eye(4)[None])[0]
 
 
+def test_a_range_far_from_the_demonstration_is_found_as_within_a_wide_one(virtual_scene, explored):
+    index, wide = explored
+    moves, reached = _middles(wide)
+    half = 0.5 * (wide.high - wide.low) / wide.cells.shape
+    far = moves[reached][np.argsort(-np.abs(moves[reached, 2]))[:6]]
+    assert (np.abs(far[:, 2]) > 2.0).all()
+
+    found = [_explore(virtual_scene, index, move - half, move + half) for move in far]
+
+    assert all(one.cells.shape == (1, 1, 1) and one.cells.all() for one in found)
+
+
 def test_transforms_outside_the_range_are_not_allowed_and_inside_it_cells_decide(
     virtual_scene, explored
 ):

@@ -18,7 +18,7 @@ from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.model.episode import Episode, PlanarMove, Reason
 from r2rgen_ros.report import style
 from r2rgen_ros.report.annotation import draw_annotation
-from r2rgen_ros.report.coverage import CELLS, SkillMoves, as_rows, draw_coverage
+from r2rgen_ros.report.coverage import CELLS, UNREACHED, SkillMoves, as_rows, draw_coverage
 from r2rgen_ros.report.filmstrips import COLUMNS, Strip, caption, draw_filmstrip, moments
 from r2rgen_ros.report.paths import HandPath, draw_paths, source_paths
 from r2rgen_ros.report.placements import draw_placements
@@ -27,6 +27,8 @@ from r2rgen_ros.report.rejections import draw_rejections, summary, worst
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from r2rgen_ros.model.scene import Scene
 
@@ -132,6 +134,25 @@ def test_coverage_counts_the_cells_that_accepted_moves_reach(tmp_path: Path):
     path = draw_coverage([SkillMoves('all', low, high, every, every[:3])], tmp_path / 'c.png')
     assert _ink(path, style.ACCEPTED) > 100
     assert _ink(draw_coverage([], tmp_path / 'nothing.png'), style.ACCEPTED) > 0  # its legend
+
+
+def test_coverage_shades_what_the_arm_does_not_reach(tmp_path: Path):
+    high, nothing = np.array([0.2, 0.2, 1.0]), np.zeros((0, 3))
+    half = np.ones((8, 8))
+    half[:4] = 0.0
+
+    def shaded(name: str, reach: NDArray[np.float64] | None) -> int:
+        moves = SkillMoves(name, -high, high, nothing, nothing, reach=reach)
+        return _ink(draw_coverage([moves], tmp_path / f'{name}.png'), UNREACHED)
+
+    none, part, all_of_it = (
+        shaded('reached', np.ones((8, 8))), shaded('half', half), shaded('none', np.zeros((8, 8)))
+    )  # fmt: skip
+    assert shaded('unknown', None) <= none
+    assert none + 2000 < part
+    assert part + 2000 < all_of_it
+    # Twice the cells, twice the shade: the legend is in all three.
+    assert (all_of_it - none) / (part - none) == pytest.approx(2.0, rel=0.05)
 
 
 @pytest.mark.parametrize('along', [0, 1])

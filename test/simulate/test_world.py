@@ -176,3 +176,18 @@ def test_a_machine_without_egl_is_told_what_to_install(tmp_path):
         [sys.executable, '-c', code], env=environment, capture_output=True, text=True, check=False
     )
     assert 'apt-get install libegl1' in done.stdout, done.stderr
+
+
+def test_a_table_that_stands_elsewhere_carries_what_is_put_there():
+    turned = se3.compose(se3.rotation_about([0.0, 0.0, 1.0], 0.5), [0.35, 0.4, 0.0])
+    edge = turned @ standing(0.36 - 0.57, 0.69, 0.0)  # a corner of the table, just inside
+    beyond = turned @ standing(0.36 - 0.65, 0.69, 0.0)
+    ends = {}
+    for name, pose in (('edge', edge), ('beyond', beyond)):
+        world = World([objects.bottle()], turned)
+        world.reset({'bottle': pose})
+        for _ in range(800):
+            world.step()
+        ends[name] = world.pose('bottle')[2, 3]
+    assert abs(ends['edge']) < 1e-3
+    assert ends['beyond'] < -0.1
