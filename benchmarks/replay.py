@@ -158,9 +158,9 @@ def measure(
     figures = list(out.values())
     top = {}
     for key, value in figures[0].items():
-        if isinstance(value, (int, float)):
+        if value is None or isinstance(value, int | float):
             pick = min if key.startswith(_LARGE_IS_GOOD) else max
-            top[key] = pick(figure[key] for figure in figures)
+            top[key] = pick((v for f in figures if (v := f[key]) is not None), default=None)
     return {**top, 'tasks': out}
 
 
@@ -366,7 +366,7 @@ def _whole_table(scene: Scene, *, base: bool) -> GenerateConfig:
         plain,
         sampling=SamplingConfig(skills=ranges, base=_BASE if base else STILL),
         perturbation=PerturbationConfig(count=1),
-        # What the camera sees is not what is asked here.
+        # The table is wider than the image.
         feasibility=FeasibilityConfig(min_visible_share=0.0),
     )
 
@@ -425,9 +425,10 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         'success_low': _figure(low),
         'success_high': _figure(high),
         'acceptance': _figure(len(accepted) / max(1, len(attempts))),
-        'rejected_that_fail': _figure(
-            np.mean([bool(one.wrong) for one in asked]) if asked else 1.0
-        ),
+        # Where nothing was rejected for reach or collision nothing is known.
+        'rejected_that_fail': _figure(np.mean([bool(one.wrong) for one in asked]))
+        if asked
+        else None,
         'limit_violations': sum(max(one.shares) > 1.0 + 1e-3 for one in accepted),
         'largest_joint_step_rad': _figure(max((one.step_rad for one in accepted), default=0.0)),
         'ik_mm_max': _figure(max((one.miss_mm for one in accepted), default=0.0)),

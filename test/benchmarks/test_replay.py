@@ -44,6 +44,10 @@ def test_what_was_accepted_rejected_and_forced_is_counted_apart():
     assert found['feasibility_with_collisions_ms_per_demo'] == pytest.approx(30.0)
 
 
+def test_where_nothing_was_forced_nothing_is_said_of_rejections():
+    assert summary([GOOD, GOOD, BAD])['rejected_that_fail'] is None
+
+
 def test_breaches_of_limits_are_counted():
     fast = replace(GOOD, shares=(1.2, 0.5))
     assert summary([GOOD, GOOD, fast])['limit_violations'] == 1
