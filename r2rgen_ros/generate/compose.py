@@ -11,6 +11,7 @@ from numba import njit
 from scipy.spatial import cKDTree
 
 from r2rgen_ros.generate.robot_cloud import LinkMotion
+from r2rgen_ros.generate.skin import RobotSkin
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
@@ -218,9 +219,11 @@ class ImageComposer:
         self._base2camera = se3.inverse(sensor.camera2base[0])
         rays = sensor.camera.rays().reshape(-1, 3).astype(np.float32)
         self._rays = rays
-        self._robot = [self._robot_cloud(frame) for frame in range(len(scene.demo))]
         self._links = LinkMotion(scene.demo, robot) if robot is not None else None
-        self._owners = [self._links_of(frame) for frame in range(len(scene.demo))]
+        self._skin = None if self._links is None else RobotSkin.of(scene, self._links.assign)
+        if self._skin is None:
+            self._pixels = [self._robot_cloud(frame) for frame in range(len(scene.demo))]
+            self._owners = [self._links_of(frame) for frame in range(len(scene.demo))]
 
     def _links_of(self, frame: int) -> NDArray[np.int64] | None:
         """The link of each robot pixel of a source frame."""
@@ -228,7 +231,7 @@ class ImageComposer:
             return None
         assert self._scene.demo.sensor is not None
         camera2base = self._scene.demo.sensor.camera2base[frame]
-        return self._links.assign(se3.apply(camera2base, self._robot[frame].points), frame)
+        return self._links.assign(se3.apply(camera2base, self._pixels[frame].points), frame)
 
     def _in_view(self) -> NDArray[np.float32]:
         """A point per pixel of the source, base frame: the environment, far where it has none."""
@@ -268,27 +271,39 @@ class ImageComposer:
             in_view=None if still else self._in_view(),
         )
         camera2base = scene.demo.sensor.camera2base[0]
-        known = self._links is not None and episode.joints is not None
-        links = self._links.moves(episode) if self._links is not None and known else None
-        for frame, source in enumerate(moves.source.tolist()):
+        robot = self._robot_layers(episode, moves)
+        for frame, shown in enumerate(robot):
             layers = [
                 Layer(
                     item.cloud, self._base2camera @ episode.object2base[k, frame], FIRST_OBJECT + k
                 )
                 for k, item in enumerate(scene.objects)
             ]
-            robot = self._robot[source]
-            owner = self._owners[source]
+            image = self._camera.render([*layers, shown])
+            yield _sensed(scene, image, self._rays, camera2base, self._config)
+
+    def _robot_layers(self, episode: Episode, moves: _Moves) -> Iterator[Layer]:
+        """The robot in every frame of an episode."""
+        assert self._scene.demo.sensor is not None
+        camera2base = self._scene.demo.sensor.camera2base[0]
+        links = None
+        if self._links is not None and episode.joints is not None:
+            links = self._links.moves(episode)
+        if self._skin is not None:
+            assert links is not None  # an arm whose surface is known has joints
+            for cloud in self._skin.layers(episode, links):
+                yield Layer(cloud, np.eye(4), ROBOT)
+            return
+        for frame, source in enumerate(moves.source.tolist()):
+            robot, owner = self._pixels[source], self._owners[source]
             if links is None or owner is None:
                 hand = self._base2camera @ moves.hands[0, frame] @ camera2base
-                layers.append(Layer(robot, hand, ROBOT))
+                yield Layer(robot, hand, ROBOT)
             else:
                 points = np.empty_like(robot.points)
                 table = self._base2camera @ links[frame] @ camera2base
                 _move_points(robot.points, owner, table, points)
-                layers.append(Layer(Cloud(points, robot.colours), np.eye(4), ROBOT))
-            image = self._camera.render(layers)
-            yield _sensed(scene, image, self._rays, camera2base, self._config)
+                yield Layer(Cloud(points, robot.colours), np.eye(4), ROBOT)
 
 
 class PixelComposer:

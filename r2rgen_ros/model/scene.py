@@ -97,6 +97,9 @@ class Scene:
         warnings: What a person should look at: frames that cannot be trusted and why, what moves
             and is neither robot nor object, a camera pose that does not fit.
         mesh_folders: Folders that hold the packages of the robot's meshes, or are these.
+        measured2robot: (4, 4) moves measured points of the base frame onto the robot's surface, as
+            its calibration was found; None where that is not known.
+        image_delay_s: How much later than the joints the images are stamped, seconds.
 
     """
 
@@ -109,6 +112,8 @@ class Scene:
     backdrop: NDArray[np.uint8] | None = None
     warnings: tuple[str, ...] = ()
     mesh_folders: tuple[str, ...] = ()
+    measured2robot: NDArray[np.float64] | None = None
+    image_delay_s: float = 0.0
 
     def __post_init__(self) -> None:
         """Check counts."""

@@ -145,6 +145,8 @@ class RobotView:
         demo: Demo,
         mesh_folders: Sequence[Path | str] = (),
         tell: Callable[[str], None] = _log.warning,
+        *,
+        painted: bool = False,
     ) -> RobotView | None:
         """Look at the robot of a demonstration.
 
@@ -153,6 +155,7 @@ class RobotView:
             mesh_folders: Folders that hold the packages of the robot's meshes, or are these.
             tell: Called with what is missing of the surface where there is no view that could
                 have it among its own warnings.
+            painted: Whether the surface shall have its colours.
 
         Returns:
             The view; None without robot description, joints, or any surface that can be placed.
@@ -163,7 +166,9 @@ class RobotView:
         """
         if demo.robot_description is None or demo.joints is None:
             return None
-        body = RobotBody.from_urdf(demo.robot_description, demo.base_frame, mesh_folders)
+        body = RobotBody.from_urdf(
+            demo.robot_description, demo.base_frame, mesh_folders, painted=painted
+        )
         joints = with_fingers(demo, body)
         if not body.parts(joints.names):
             for warning in body.warnings:

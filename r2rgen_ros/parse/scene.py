@@ -113,6 +113,8 @@ def build_scene(
         behind.colour,
         (*ground.warnings, *warnings),
         meshes,
+        None if ground.view is None else ground.view.correction,
+        0.0 if ground.view is None else ground.view.delay_s,
     )
 
 

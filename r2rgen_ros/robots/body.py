@@ -81,7 +81,12 @@ class RobotBody:
 
     @classmethod
     def from_urdf(
-        cls, text: str, base_frame: str, mesh_folders: Sequence[Path | str] = ()
+        cls,
+        text: str,
+        base_frame: str,
+        mesh_folders: Sequence[Path | str] = (),
+        *,
+        painted: bool = False,
     ) -> RobotBody:
         """Read a robot description and the meshes that it names.
 
@@ -89,6 +94,7 @@ class RobotBody:
             text: The URDF.
             base_frame: Link that everything is expressed in.
             mesh_folders: Folders that hold the packages of the meshes, or are these packages.
+            painted: Whether the surfaces shall have their colours.
 
         Raises:
             R2RGenError: The text is no URDF, the base frame is no link of it, a mesh is broken, or
@@ -96,7 +102,7 @@ class RobotBody:
 
         """
         robot = Robot.from_urdf(text, base_frame, base_frame)
-        surfaces, warnings = link_surfaces(text, MeshFinder(mesh_folders))
+        surfaces, warnings = link_surfaces(text, MeshFinder(mesh_folders), painted=painted)
         return cls(robot, surfaces, warnings)
 
     def __bool__(self) -> bool:

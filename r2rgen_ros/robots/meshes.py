@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -22,12 +23,15 @@ from scipy.spatial.transform import Rotation
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.robots.mesh_files import INSTALL, can_read, read_mesh
+from r2rgen_ros.robots.paint import Paint
 from r2rgen_ros.robots.surface import Surface
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    Colour = tuple[int, int, int]
 
 HOW_TO_GIVE = 'give the folder that holds it, or source the workspace that has it'
 WITHOUT_READER = (
@@ -106,7 +110,7 @@ class MeshFinder:
 
 
 def link_surfaces(
-    description: str, finder: MeshFinder
+    description: str, finder: MeshFinder, *, painted: bool = False
 ) -> tuple[dict[str, Surface], tuple[str, ...]]:
     """Triangles of every link of a robot description, as the camera sees them.
 
@@ -115,6 +119,7 @@ def link_surfaces(
     Args:
         description: Text of a URDF.
         finder: Finds the meshes.
+        painted: Whether their colours are wanted: those of the meshes, or else of the URDF.
 
     Returns:
         Surfaces by the name of the link, without those that have none; and warnings. Where the
@@ -132,22 +137,26 @@ def link_surfaces(
         return {}, (WITHOUT_READER,)
     out: dict[str, Surface] = {}
     lost: dict[str, list[str]] = {}
+    palette = _palette(root) if painted else None
     for link in root.findall('link'):
-        surface = _link_surface(link, finder, lost)
+        surface = _link_surface(link, finder, lost, palette)
         if surface is not None and len(surface.faces):
             out[str(link.get('name'))] = surface
     return out, tuple(_warning(where, names) for where, names in lost.items())
 
 
 def _link_surface(
-    link: ET.Element, finder: MeshFinder, lost: dict[str, list[str]]
+    link: ET.Element,
+    finder: MeshFinder,
+    lost: dict[str, list[str]],
+    palette: dict[str, Colour] | None = None,
 ) -> Surface | None:
     """Visual geometry if all of it is there, else collision geometry if all of it is, else both."""
     kinds: list[list[Surface]] = []
     missing: list[str] = []
     for kind in ('visual', 'collision'):
         elements = link.findall(kind)
-        found = [_part(element, finder, missing) for element in elements]
+        found = [_part(element, finder, missing, palette) for element in elements]
         parts = [part for part in found if part is not None]
         if elements and len(parts) == len(elements):
             if kind == 'collision' and missing:
@@ -161,7 +170,12 @@ def _link_surface(
     return Surface.concatenate(parts) if parts else None
 
 
-def _part(element: ET.Element, finder: MeshFinder, missing: list[str]) -> Surface | None:
+def _part(
+    element: ET.Element,
+    finder: MeshFinder,
+    missing: list[str],
+    palette: dict[str, Colour] | None,
+) -> Surface | None:
     """One visual or collision element in the frame of its link; None where its mesh is missing."""
     geometry = element.find('geometry')
     shape = geometry[0] if geometry is not None and len(geometry) else None
@@ -174,11 +188,41 @@ def _part(element: ET.Element, finder: MeshFinder, missing: list[str]) -> Surfac
         if path is None or not can_read(path):
             missing.append(name)
             return None
-        surface = read_mesh(path)
+        surface = read_mesh(path, painted=palette is not None)
         scale = np.asarray(_numbers(shape.get('scale', '1 1 1')))
     else:
         surface = _primitive(shape)
+    if palette is not None:
+        surface = _painted(surface, element, palette)
     return surface.moved(_origin(element), scale)
+
+
+def _palette(root: ET.Element) -> dict[str, Colour]:
+    """Colours of a robot description's materials by name."""
+    found = {str(item.get('name')): _rgb(item) for item in root.findall('material')}
+    return {name: colour for name, colour in found.items() if colour is not None}
+
+
+def _rgb(material: ET.Element) -> Colour | None:
+    colour = material.find('color')
+    if colour is None:
+        return None
+    values = _numbers(' '.join(colour.get('rgba', '').split()[:3]))
+    red, green, blue = (round(255 * min(max(value, 0.0), 1.0)) for value in values)
+    return red, green, blue
+
+
+def _painted(surface: Surface, element: ET.Element, palette: dict[str, Colour]) -> Surface:
+    """Give a surface without colours the one that its element's material has, if any."""
+    if surface.paint is not None and not surface.paint.is_bare:
+        return surface
+    count = len(surface.faces)
+    material = element.find('material')
+    colour = None if material is None else _rgb(material) or palette.get(str(material.get('name')))
+    paint = Paint.bare(count)
+    if colour is not None:
+        paint = Paint.of_corners(np.tile(np.array(colour, dtype=np.uint8), (count, 3, 1)))
+    return replace(surface, paint=paint)
 
 
 def _note(lost: dict[str, list[str]], names: list[str], finder: MeshFinder, what_then: str) -> None:

@@ -116,6 +116,15 @@ class Paint:
             self, corners=self.corners[index], uv=self.uv[index], texture=self.texture[index]
         )
 
+    def within(self, shares: Floats) -> Paint:
+        """Return the paint of a part of each triangle, with corners at shares (3, 3) of its own."""
+        corners = np.einsum('ck,fki->fci', shares, self.corners.astype(np.float64))
+        return replace(
+            self,
+            corners=np.round(corners).astype(np.uint8),
+            uv=np.einsum('ck,fki->fci', shares, self.uv),
+        )
+
     def at(self, face: NDArray[np.int64], share: Floats) -> Floats:
         """Colours (N, 3) of points, from 0 to 255; NaN where the triangle has none.
 

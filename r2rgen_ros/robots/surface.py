@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CLOSE_M = 1e-6  # corners of an STL file's triangles that lie this close are one
 _OVERSAMPLED = 6
 _PLASTIC = 1.32471795724474602596
+_HALF = 0.5 * np.array([[2.0, 0, 0], [0, 2, 0], [0, 0, 2], [1, 1, 0], [0, 1, 1], [1, 0, 1]])
+_QUARTERS = tuple(_HALF[list(rows)] for rows in ((0, 3, 5), (3, 1, 4), (5, 4, 2), (3, 4, 5)))
+"""Corners of the four parts of a triangle, as shares of its own corners."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,27 @@ def merged(surface: Surface, scale: float = 1.0, close: float = CLOSE_M) -> Surf
     whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
     paint = None if surface.paint is None else surface.paint.select(whole)
     return Surface(vertices[first], np.ascontiguousarray(faces[whole]), paint)
+
+
+def refined(surface: Surface, longest: float) -> Surface:
+    """Cut triangles in four until no edge is longer than this, metres; colours stay as they lie."""
+    vertices, faces, paint = surface.vertices, surface.faces, surface.paint
+    while True:
+        corners = vertices[faces]
+        long = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1) > longest
+        if not long.any():
+            return Surface(vertices, faces, paint)
+        a, b, c = faces[long].T
+        ends = np.sort(np.concatenate([[a, b], [b, c], [c, a]], axis=1).T, axis=1)
+        edges, place = np.unique(ends, axis=0, return_inverse=True)
+        ab, bc, ca = (place.reshape(3, -1) + len(vertices)).astype(np.int32)
+        vertices = np.concatenate([vertices, vertices[edges].mean(axis=1)])
+        parts = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
+        new = [np.stack(part, axis=1).astype(np.int32) for part in parts]
+        faces = np.concatenate([faces[~long], *new])
+        if paint is not None:
+            cut = [paint.select(long).within(shares) for shares in _QUARTERS]
+            paint = Paint.concatenate([paint.select(~long), *cut])
 
 
 def sample_surface(surface: Surface, spacing: float) -> NDArray[np.float64]:

@@ -1,0 +1,237 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The robot in images: its surface from the URDF, at an episode's joints, as the camera saw it.
+
+What the camera measured of a link stays measured wherever that side of it still faces the camera
+(`sense.carry`). Everything else of the link comes from its meshes. Recorded pixels that lie on no
+mesh, of cables and brackets, move with the link that they hang on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from r2rgen_ros.generate.skin_paint import paint_of, painted_parts
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.cloud import Cloud
+from r2rgen_ros.geometry.raster import rasterise
+from r2rgen_ros.model.scene import ROBOT
+from r2rgen_ros.parse.robot import RobotView
+from r2rgen_ros.sense.carry import RIM_PX, SEEN, carry, carry_loose, find_kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.model.demo import Sensor
+    from r2rgen_ros.model.episode import Episode
+    from r2rgen_ros.model.scene import Scene
+
+    Floats = NDArray[np.float64]
+    Assign = Callable[[Floats, int], NDArray[np.int64]]
+
+_NEAR_PX = 12
+_PAINTED_FRAMES = 40
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a source frame saw of the robot; images are of a window.
+
+    Attributes:
+        top: First row of the window.
+        left: First column of it.
+        drawn: (h, w) float32 depth of the drawn robot, NaN where there is none.
+        kinds: (h, w) uint8, see `sense.carry`.
+        offset: (h, w) float32 measured minus drawn depth, metres.
+        colours: (h, w, 3) uint8.
+        points: (N, 3) float32 what lies on no mesh, camera optical frame.
+        tints: (N, 3) uint8 colours of these.
+        owner: (N,) the part that each hangs on; P and more for the link that `others` named.
+        at_rim: (N,) whether it was seen at an outline of the drawing.
+
+    """
+
+    top: int
+    left: int
+    drawn: NDArray[np.float32]
+    kinds: NDArray[np.uint8]
+    offset: NDArray[np.float32]
+    colours: NDArray[np.uint8]
+    points: NDArray[np.float32]
+    tints: NDArray[np.uint8]
+    owner: NDArray[np.int64]
+    at_rim: NDArray[np.bool_]
+
+
+class RobotSkin:
+    """The robot of a scene of images, at the joints of its episodes.
+
+    Args:
+        scene: The parsed demonstration.
+        view: Its robot.
+        others: Names, for recorded points (N, 3) of the base frame and a frame, the place of the
+            transform that moves each, for those that hang on no mesh.
+
+    """
+
+    def __init__(self, scene: Scene, view: RobotView, others: Assign) -> None:
+        assert scene.demo.sensor is not None
+        self._scene, self._view = scene, view
+        self._sensor: Sensor = scene.demo.sensor
+        self._others = others
+        camera = self._sensor.camera
+        self._camera = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
+        self._rays = np.ascontiguousarray(camera.rays(), dtype=np.float32)
+        self._parts = painted_parts(view)
+        self._faces, self._part = self._parts.faces, self._parts.part
+        self._looks: list[_Look] = []
+        samples = []
+        wanted = set(np.linspace(0, len(scene.demo) - 1, _PAINTED_FRAMES).astype(int).tolist())
+        for frame in range(len(scene.demo)):
+            look, face = self._look(frame)
+            self._looks.append(look)
+            if frame in wanted:
+                seen = look.kinds == SEEN
+                samples.append((face[seen], look.colours[seen]))
+        self._paint = paint_of(self._parts, samples)
+        size = camera.width * camera.height
+        self._points = np.empty((size, 3), dtype=np.float32)
+        self._colours = np.empty((size, 3), dtype=np.uint8)
+
+    @classmethod
+    def of(cls, scene: Scene, others: Assign) -> RobotSkin | None:
+        """Return the skin of a scene's robot; None where its joints or meshes are not known."""
+        demo = scene.demo
+        if demo.sensor is None or not demo.has_images or not demo.sensor.is_static:
+            return None
+        view = RobotView.of(demo, scene.mesh_folders, lambda _: None, painted=True)
+        if view is None:
+            return None
+        if scene.measured2robot is not None:
+            view = view.corrected(scene.measured2robot, scene.image_delay_s)
+        if not painted_parts(view).places:
+            return None
+        return cls(scene, view, others)
+
+    def _draw(self, part2camera: Floats) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Depth and face (H, W) of the robot with its parts at poses (P, 4, 4)."""
+        return rasterise(self._parts.moved(part2camera), self._faces, self._sensor.camera)
+
+    def _part2camera(self, frame: int) -> Floats:
+        """Poses (P, 4, 4) of the parts in a source frame, to the camera optical frame."""
+        base2camera = se3.inverse(self._view.camera2base(frame))
+        return np.asarray(base2camera @ self._view.poses[frame][list(self._parts.places)])
+
+    def _look(self, frame: int) -> tuple[_Look, NDArray[np.int32]]:
+        """What a source frame saw of the robot, and the face in each pixel of its window."""
+        data = self._scene.demo.frames[frame]
+        assert data.depth is not None
+        depth, face = self._draw(self._part2camera(frame))
+        own = self._scene.labels[frame] == ROBOT
+        colours = data.colour
+        if colours is None:
+            colours = np.zeros((*depth.shape, 3), dtype=np.uint8)
+        rows, columns = (_window(face >= 0, axis) for axis in (1, 0))
+        window = rows, columns
+        drawn, measured = np.ascontiguousarray(depth[window]), data.depth[window]
+        kinds = np.empty(drawn.shape, dtype=np.uint8)
+        tolerance = self._view.tolerance.at(measured).astype(np.float32)
+        find_kinds(drawn, measured, own[window], tolerance, kinds)
+        with np.errstate(invalid='ignore'):
+            offset = np.where(kinds == SEEN, measured - drawn, 0.0).astype(np.float32)
+        own[window] &= kinds != SEEN
+        index = np.flatnonzero(own)
+        points = self._rays.reshape(-1, 3)[index] * data.depth.reshape(-1)[index, None]
+        owner, at_rim = self._owners(frame, depth, face, index, points)
+        look = _Look(
+            rows.start, columns.start, drawn, kinds, offset, np.ascontiguousarray(colours[window]),
+            points, colours.reshape(-1, 3)[index], owner, at_rim,
+        )  # fmt: skip
+        return look, face[window]
+
+    def _owners(
+        self,
+        frame: int,
+        depth: NDArray[np.float32],
+        face: NDArray[np.int32],
+        index: NDArray[np.int64],
+        points: NDArray[np.float32],
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Per loose point (N,), what it hangs on, and whether it was seen at an outline."""
+        base = se3.apply(self._sensor.camera2base[frame], points)
+        owner = len(self._parts.places) + self._others(base, frame)
+        at_rim = np.zeros(len(index), dtype=bool)
+        if not len(index) or not (face >= 0).any():
+            return owner, at_rim
+        far, place = distance_transform_edt(face < 0, return_indices=True)
+        beside = far.reshape(-1)[index] <= _NEAR_PX
+        near = np.ravel_multi_index(tuple(place), face.shape).reshape(-1)[index[beside]]
+        owner[beside] = self._part[face.reshape(-1)[near]]
+        # What is clearly before the surface is no error at its outline.
+        tolerance = self._view.tolerance.at(points[beside, 2])
+        behind = points[beside, 2] >= depth.reshape(-1)[near] - tolerance
+        at_rim[beside] = behind & (far.reshape(-1)[index[beside]] <= RIM_PX)
+        return owner, at_rim
+
+    def layers(self, episode: Episode, others: Floats) -> Iterator[Cloud]:
+        """Yield the robot's points in the camera optical frame, frame by frame of an episode.
+
+        Args:
+            episode: The episode; must have joints.
+            others: (M, Q, 4, 4) motions in the base frame of what hangs on no mesh.
+
+        """
+        moves = self._motions(episode)
+        for frame, source in enumerate(episode.source_frames.tolist()):
+            camera2base = self._sensor.camera2base[source]
+            base2camera = se3.inverse(camera2base)
+            table = base2camera @ np.concatenate([moves[frame], others[frame]]) @ camera2base
+            yield self._layer(self._looks[source], self._part2camera(source), table)
+
+    def _layer(self, look: _Look, part2camera: Floats, table: Floats) -> Cloud:
+        """The robot's points with what was seen moved by a table (P + Q, 4, 4)."""
+        motions = np.ascontiguousarray(table[: len(part2camera)])
+        depth, face = self._draw(motions @ part2camera)
+        back = np.ascontiguousarray(se3.inverse(motions))
+        points, colours = self._points, self._colours
+        first = carry(
+            depth, face, self._part, back, self._camera, look.top, look.left, look.drawn,
+            look.kinds, look.offset, look.colours, self._paint, self._rays, points, colours,
+        )  # fmt: skip
+        moved, tints = np.empty_like(look.points), np.empty_like(look.tints)
+        more = carry_loose(
+            look.points, look.tints, look.owner, look.at_rim, np.ascontiguousarray(table), depth,
+            self._camera, moved, tints,
+        )  # fmt: skip
+        return Cloud(
+            np.concatenate([points[:first], moved[:more]]),
+            np.concatenate([colours[:first], tints[:more]]),
+        )
+
+    def _motions(self, episode: Episode) -> Floats:
+        """Motion (M, P, 4, 4) of each part from its source frame to the episode's frame."""
+        assert episode.joints is not None
+        source, joints = episode.source_frames, self._view.joints
+        recorded = joints.positions[source]
+        known = episode.joints.shape[1]
+        # Fingers that only the gripper's topic tells are where they were recorded.
+        now = np.hstack([episode.joints, recorded[:, known:]])
+        places = list(self._parts.places)
+        poses = [self._view.body.poses(joints.names, each)[:, places] for each in (now, recorded)]
+        out: Any = poses[0] @ se3.inverse(poses[1])
+        # What is where it was stays there to the last bit.
+        same = (now == recorded).all(axis=1)
+        out[same] = np.eye(4)
+        return np.asarray(out)
+
+
+def _window(mask: NDArray[np.bool_], axis: int) -> slice:
+    """The rows (axis 1) or columns (axis 0) that a mask reaches over."""
+    found = np.flatnonzero(mask.any(axis=axis))
+    return slice(int(found[0]), int(found[-1]) + 1) if found.size else slice(0, 0)

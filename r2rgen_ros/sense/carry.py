@@ -1,0 +1,201 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a camera saw of a surface, carried along to where the surface has moved.
+
+Both times the surface is drawn from its triangles. Every pixel of the new drawing asks where its
+point was in the old one: if it was seen there, it shows what was measured, with its colour and its
+distance from the drawing; if it was hidden or turned away, it shows the triangles themselves. So
+nothing is sampled twice, nothing stays open, and what has not moved comes back as it was measured.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+NOTHING, SEEN, BLANK, HIDDEN, THROUGH, BESIDE = range(6)
+"""Kinds of a drawn pixel: nothing is drawn; measured where it is drawn; not measured; something was
+before it; the camera looked through where it is drawn; the same, close to an outline, where that
+may be a small error of the drawing.
+"""
+
+RIM_PX = 4
+"""How far from an outline the drawing and what was measured may differ."""
+
+_STEP_M = 0.03  # depth that makes an outline
+_SAME_M = 0.004
+
+_compiled = njit(cache=True, nogil=True, error_model='numpy')
+
+
+@_compiled
+def is_rim(depth: Any, v: int, u: int, radius: int) -> bool:
+    """Whether a drawn pixel (NaN: nothing) is this close before an outline; the image's is none."""
+    height, width = depth.shape
+    limit = depth[v, u] + _STEP_M
+    for dv in range(-1, 2):
+        for du in range(-1, 2):
+            for step in (1, radius):
+                vv, uu = v + step * dv, u + step * du
+                if vv < 0 or uu < 0 or vv >= height or uu >= width:
+                    continue
+                if not depth[vv, uu] <= limit:
+                    return True
+    return False
+
+
+@_compiled
+def find_kinds(drawn: Any, measured: Any, own: Any, tolerance: Any, kinds: Any) -> None:
+    """Compare a drawing with what was measured.
+
+    Args:
+        drawn: (H, W) float32 depth of the drawing, metres, NaN where nothing is drawn.
+        measured: (H, W) float32 metres, NaN where invalid.
+        own: (H, W) bool, the pixels that are known to show the surface, or what hangs on it.
+        tolerance: (H, W) float32, how far measured depth may be from that of the drawing, metres.
+        kinds: (H, W) uint8, written.
+
+    """
+    height, width = drawn.shape
+    for v in range(height):
+        for u in range(width):
+            d, m = drawn[v, u], measured[v, u]
+            if not np.isfinite(d):
+                kinds[v, u] = NOTHING
+            elif not np.isfinite(m):
+                kinds[v, u] = BLANK
+            elif own[v, u] and abs(m - d) <= tolerance[v, u]:
+                kinds[v, u] = SEEN
+            elif m < d:
+                kinds[v, u] = HIDDEN
+            else:
+                kinds[v, u] = BESIDE if is_rim(drawn, v, u, RIM_PX) else THROUGH
+
+
+@_compiled
+def _is_there(drawn: Any, v: int, u: int, z: float) -> bool:
+    """Whether a depth lies on what is drawn in a pixel, or between that and its neighbours."""
+    d = drawn[v, u]
+    if not np.isfinite(d):
+        return False
+    if abs(d - z) <= _SAME_M:
+        return True
+    height, width = drawn.shape
+    low, high = d, d
+    for vv in range(max(0, v - 1), min(height, v + 2)):
+        for uu in range(max(0, u - 1), min(width, u + 2)):
+            w = drawn[vv, uu]
+            if abs(w - d) <= _STEP_M:
+                low, high = min(low, w), max(high, w)
+    return bool(low - _SAME_M <= z <= high + _SAME_M)
+
+
+@_compiled
+def carry(
+    depth: Any, face: Any, part: Any, to_old: Any, camera: Any,
+    top: int, left: int, drawn: Any, kinds: Any, offset: Any, colours: Any, paint: Any,
+    rays: Any, points: Any, out: Any,
+) -> int:  # fmt: skip
+    """Fill a new drawing of the surface with what was seen of it before.
+
+    Args:
+        depth: (H, W) float32 of the new drawing, NaN where nothing is drawn.
+        face: (H, W) int32 triangle in each pixel.
+        part: (F,) the rigid part that each triangle belongs to.
+        to_old: (P, 4, 4) where the points of each part were, camera optical frame.
+        camera: fx, fy, cx, cy.
+        top: First row of the old window.
+        left: First column of it.
+        drawn: (h, w) float32 depth of the old drawing in that window.
+        kinds: (h, w) its kinds.
+        offset: (h, w) float32 measured minus drawn depth; counts where `SEEN`.
+        colours: (h, w, 3) uint8 what was seen.
+        paint: (F, 3) uint8 colours of the triangles.
+        rays: (H, W, 3) float32 of the pixels, of depth 1.
+        points: (H W, 3) float32, written.
+        out: (H W, 3) uint8 their colours, written.
+
+    Returns:
+        How many were written.
+
+    """
+    height, width = depth.shape
+    fx, fy, cx, cy = camera
+    high, wide = drawn.shape
+    count = 0
+    for v in range(height):
+        for u in range(width):
+            own = face[v, u]
+            if own < 0:
+                continue
+            z = depth[v, u]
+            x, y = rays[v, u, 0] * z, rays[v, u, 1] * z
+            m = to_old[part[own]]
+            zz = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
+            kind, row, column = HIDDEN, 0, 0
+            if zz > 0.0:
+                xx = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
+                yy = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
+                column = int(np.floor(fx * xx / zz + cx + 0.5)) - left
+                row = int(np.floor(fy * yy / zz + cy + 0.5)) - top
+                inside = row >= 0 and column >= 0 and row < high and column < wide
+                if inside and _is_there(drawn, row, column, zz):
+                    kind = kinds[row, column]
+            if kind == THROUGH or (kind == BESIDE and is_rim(depth, v, u, RIM_PX)):
+                continue
+            if kind == SEEN:
+                z = np.float32(z + np.float64(offset[row, column]))
+            for k in range(3):
+                points[count, k] = rays[v, u, k] * z
+                seen = kind in (SEEN, BLANK)
+                out[count, k] = colours[row, column, k] if seen else paint[own, k]
+            count += 1
+    return count
+
+
+@_compiled
+def carry_loose(
+    points: Any, colours: Any, owner: Any, at_rim: Any, table: Any,
+    depth: Any, camera: Any, moved: Any, out: Any,
+) -> int:  # fmt: skip
+    """Move measured points that lie on no drawn surface with the part that each hangs on.
+
+    What was seen at an outline, half a pixel beside the drawing or flying behind it, is left out
+    where the drawing has no outline any more: there it would float before the surface.
+
+    Args:
+        points: (N, 3) float32 camera optical frame.
+        colours: (N, 3) uint8.
+        owner: (N,) the place of each in the table.
+        at_rim: (N,) bool whether it was seen at an outline of the drawing.
+        table: (Q, 4, 4) motions in the camera optical frame.
+        depth: (H, W) float32 of the new drawing, NaN where nothing is drawn.
+        camera: fx, fy, cx, cy.
+        moved: (N, 3) float32, written.
+        out: (N, 3) uint8, written.
+
+    Returns:
+        How many were written.
+
+    """
+    height, width = depth.shape
+    fx, fy, cx, cy = camera
+    count = 0
+    for i in range(points.shape[0]):
+        m = table[owner[i]]
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        for k in range(3):
+            moved[count, k] = np.float32(m[k, 0] * x + m[k, 1] * y + m[k, 2] * z + m[k, 3])
+        zz = moved[count, 2]
+        if at_rim[i] and zz > 0.0:
+            u = int(np.floor(fx * moved[count, 0] / zz + cx + 0.5))
+            v = int(np.floor(fy * moved[count, 1] / zz + cy + 0.5))
+            inside = u >= 0 and v >= 0 and u < width and v < height
+            if inside and np.isfinite(depth[v, u]) and not is_rim(depth, v, u, RIM_PX):
+                continue
+        for k in range(3):
+            out[count, k] = colours[i, k]
+        count += 1
+    return count

@@ -1,0 +1,147 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The robot in generated images, against the virtual robot put into the episode's joints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from r2rgen_ros.generate.assemble import Assembler
+from r2rgen_ros.generate.compose import make_composer
+from r2rgen_ros.generate.config import GenerateConfig, OutputConfig
+from r2rgen_ros.generate.sampling import Sampler
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.episode import PlanarMove, Rejection
+from r2rgen_ros.model.scene import ROBOT, UNSEEN
+from r2rgen_ros.parse.robot import robot_of
+from r2rgen_ros.simulate import panda
+from r2rgen_ros.simulate.eye import Eye
+from r2rgen_ros.simulate.ground_truth import GroundTruth
+from r2rgen_ros.simulate.tasks import make_task
+from r2rgen_ros.simulate.world import State, World
+
+CONFIG = GenerateConfig(output=OutputConfig(labelled_count=0))
+MOVES = {
+    'small': (PlanarMove(0.03, -0.03, 0.2), PlanarMove(-0.02, 0.02, -0.1)),
+    'large': (PlanarMove(0.10, -0.16, 0.9), PlanarMove(-0.07, 0.10, -0.45)),
+}
+FEW = 5
+
+
+@pytest.fixture(scope='module')
+def composer(virtual_scene):
+    """What composes the frames of the bottle's scene."""
+    return make_composer(virtual_scene, CONFIG, robot_of(virtual_scene.demo))
+
+
+@pytest.fixture(scope='module')
+def moved(virtual_scene):
+    """Returns the episode of moves by name."""
+
+    def make(name):
+        sampler = Sampler.create(virtual_scene, CONFIG, 0)
+        moves = dict(zip(sampler.free_skills, MOVES[name], strict=True))
+        episode = Assembler.create(virtual_scene, CONFIG).assemble(sampler.from_moves(0, moves))
+        assert not isinstance(episode, Rejection), episode
+        return episode
+
+    return make
+
+
+def _label_image(frame):
+    """Labels (H, W) of a frame all of whose points are labelled."""
+    out = np.full(frame.depth.shape, UNSEEN, dtype=np.uint8)
+    out[np.isfinite(frame.depth)] = frame.labels
+    return out
+
+
+def _truth(scene, folder, episode, frames):
+    """Yield depth and labels (H, W) of the simulated robot at an episode's joints and objects."""
+    truth = GroundTruth.load(folder)
+    world = World(make_task('place-bottle', np.random.default_rng(0)).things)
+    columns = [scene.demo.joints.names.index(name) for name in panda.JOINTS]
+    middles = {name: truth.object2base[k, 0, :3, 3] for k, name in enumerate(truth.names)}
+    with Eye(world) as eye:
+        for frame in frames:
+            poses = {}
+            for k, item in enumerate(scene.objects):
+                # Objects that nobody named are told apart by where they stand.
+                name = min(
+                    middles,
+                    key=lambda n: np.linalg.norm(middles[n][:2] - item.object2base[0, :2, 3]),
+                )
+                own = (
+                    se3.inverse(item.object2base[0]) @ truth.object2base[truth.names.index(name), 0]
+                )
+                poses[name] = episode.object2base[k, frame] @ own
+            world.reset(poses)
+            state = world.state()
+            state.qpos[: len(columns)] = episode.joints[frame, columns]
+            world.restore(State(0.0, state.qpos, 0.0 * state.qvel, state.effort))
+            yield eye.depth(), eye.labels()
+
+
+@pytest.mark.parametrize(('name', 'least'), [('small', 0.99), ('large', 0.99)])
+def test_the_robot_is_whole_and_where_its_joints_say(
+    name, least, virtual_scene, virtual_demo, composer, moved
+):
+    episode = moved(name)
+    frames = np.linspace(0, len(episode) - 1, FEW).astype(int).tolist()
+    made = [frame for n, frame in enumerate(composer.frames(episode)) if n in frames]
+    overlaps, missing, errors = [], [], []
+    for frame, (depth, labels) in zip(
+        made, _truth(virtual_scene, virtual_demo, episode, frames), strict=True
+    ):
+        mine, true = _label_image(frame) == ROBOT, (labels == ROBOT) & np.isfinite(depth)
+        overlaps.append((mine & true).sum() / (mine | true).sum())
+        missing.append((true & ~mine).sum() / true.sum())
+        errors.append(np.abs(frame.depth - depth)[mine & true])
+    error = np.concatenate(errors)
+
+    print(
+        f'{name}: overlap {min(overlaps):.4f}, missing {max(missing):.4f}', np.quantile(error, 0.95)
+    )
+    assert min(overlaps) > least
+    assert max(missing) < 0.003
+    assert np.median(error) < 0.0005
+    assert np.quantile(error, 0.95) < 0.001
+
+
+def test_the_robot_of_the_unchanged_source_is_as_recorded(virtual_scene, composer):
+    sampler = Sampler.create(virtual_scene, CONFIG, 0)
+    episode = Assembler.create(virtual_scene, CONFIG).assemble(sampler.from_moves(0, {}))
+    for number, frame in enumerate(composer.frames(episode)):
+        if number % 20 == 0:
+            data, labels = virtual_scene.demo.frames[number], virtual_scene.labels[number]
+            robot = labels == ROBOT
+            shown = _label_image(frame) == ROBOT
+            both = robot & shown
+            assert both.sum() >= 0.99 * robot.sum()
+            assert shown.sum() <= 1.005 * robot.sum()
+            assert np.abs(frame.depth - data.depth)[both].max() <= 1e-6
+            assert (frame.colour[both] == data.colour[both]).mean() > 0.999
+
+
+def test_nothing_pops_when_the_robot_begins_to_move(virtual_scene, composer):
+    sampler = Sampler.create(virtual_scene, CONFIG, 0)
+    episode = Assembler.create(virtual_scene, CONFIG).assemble(sampler.from_moves(0, {}))
+    still = _label_image(next(composer.frames(episode)))
+    joints = episode.joints.copy()
+    joints[0, list(virtual_scene.demo.joints.names).index(panda.ARM_JOINTS[0])] += 1e-5
+    frame = next(composer.frames(replace(episode, joints=joints)))
+
+    assert ((_label_image(frame) == ROBOT) != (still == ROBOT)).sum() < 0.002 * (
+        still == ROBOT
+    ).sum()
+
+
+def test_without_meshes_the_recorded_pixels_move(virtual_scene, moved):
+    bare = virtual_scene.demo.robot_description.replace('package://', 'package://nowhere_')
+    scene = replace(virtual_scene, demo=replace(virtual_scene.demo, robot_description=bare))
+    composer = make_composer(scene, CONFIG, robot_of(scene.demo))
+    frame = next(composer.frames(moved('large')))
+
+    assert (_label_image(frame) == ROBOT).any()
