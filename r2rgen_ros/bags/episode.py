@@ -19,13 +19,14 @@ from r2rgen_ros.bags.images import encode_colour, encode_depth
 from r2rgen_ros.bags.replay import LinkPoses, Outgoing, Replay
 from r2rgen_ros.bags.series import nearest_index
 from r2rgen_ros.bags.timeline import Timeline
+from r2rgen_ros.bags.trajectory import TRAJECTORY
 from r2rgen_ros.bags.writer import BagWriter
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.model.errors import require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.bags import tracks
     from r2rgen_ros.bags.reader import Topic
     from r2rgen_ros.bags.source import Source
+    from r2rgen_ros.bags.trajectory import Trajectory
     from r2rgen_ros.bags.writer import Compression
     from r2rgen_ros.model.episode import Episode
     from r2rgen_ros.model.sensed import SensedFrame
@@ -66,6 +68,7 @@ class EpisodeWriter:
         link_poses: Kinematics of the robot, so that joints and transforms of its links agree; None
             where there is no URDF.
         compression: 'zstd' compresses the bags.
+        trajectories: What controllers would be told of an episode; None for nothing.
 
     """
 
@@ -75,8 +78,10 @@ class EpisodeWriter:
         *,
         link_poses: LinkPoses | None = None,
         compression: Compression = 'none',
+        trajectories: Callable[[Episode], Sequence[Trajectory]] | None = None,
     ) -> None:
         self.source = source
+        self._trajectories = trajectories
         self.left_out = source.left_out
         self._replay = Replay(source, link_poses)
         self._compression: Compression = compression
@@ -112,11 +117,15 @@ class EpisodeWriter:
         """
         small = self._latched(episode) + self._paths_of(episode) + self._rare_info(episode)
         small += self._replay.messages(episode)
+        told = () if self._trajectories is None else self._trajectories(episode)
+        small += [self._told(episode, item) for item in told]
         small.sort(key=lambda item: item.log_ns)
         provenance = self._provenance(custom_data or {})
         with BagWriter(path, custom_data=provenance, compression=self._compression) as bag:
             for name, msgtype, profiles in self._topics():
                 bag.add_topic(name, msgtype, profiles)
+            for item in told:
+                bag.add_topic(item.topic, TRAJECTORY, qos.LATCHED)
             self._write_merged(bag, episode, frames, small)
 
     def _write_merged(
@@ -195,6 +204,10 @@ class EpisodeWriter:
             )
             for arm in arms
         ]
+
+    def _told(self, episode: Episode, item: Trajectory) -> Outgoing:
+        message = messages.serialize(item.message(self.source.base_frame))
+        return Outgoing(int(episode.stamps[0]), item.topic, message)
 
     def _matched_info(self, info: tracks.CameraTrack) -> _FrameInfo | None:
         """Intrinsics beside each frame, where the source has them so."""

@@ -26,6 +26,11 @@ def path_topic(arm: str, arms: int) -> str:
     return f'/r2rgen/{arm}/end_effector_path' if arms > 1 else '/r2rgen/end_effector_path'
 
 
+def trajectory_topic(arm: str, arms: int, part: str = 'joint') -> str:
+    """Topic of the trajectory of an arm's joints, or of its gripper's (part "gripper")."""
+    return f'/r2rgen/{arm}/{part}_trajectory' if arms > 1 else f'/r2rgen/{part}_trajectory'
+
+
 def parse_end_effectors(text: str) -> tuple[tuple[str, str], ...]:
     """Arms and frames of an `END_EFFECTOR` value; a lone frame belongs to the arm "arm"."""
     pairs = []

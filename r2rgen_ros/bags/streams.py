@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from r2rgen_ros.bags import keys, messages
 from r2rgen_ros.bags.images import CHANNELS, MILLIMETRES, ImageCoding, compressed_size
+from r2rgen_ros.bags.trajectory import MULTI_DOF, TRAJECTORY
 from r2rgen_ros.bags.transforms import frame_name
 from r2rgen_ros.model.errors import R2RGenError
 
@@ -25,6 +26,10 @@ TF_TYPES = (messages.TF, 'tf/msg/tfMessage')
 GRIPPER = re.compile(r'gripper|finger|knuckle|robotiq|(^|[/_])hand([/_]|$)', re.IGNORECASE)
 COMMAND = re.compile(r'command|cmd|target|desired|goal|leader|action|reference', re.IGNORECASE)
 NOT_COLOUR = re.compile(r'infra|(^|[/_])ir([/_\d]|$)|mask|depth/', re.IGNORECASE)
+
+
+MOTIONS = (TRAJECTORY, MULTI_DOF, messages.PATH)
+"""What is latched but tells of one motion, which is another one in an episode."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,7 @@ class _Finder:
         return self._first[topic.name]
 
     def _can_be_copied(self, topic: Topic) -> bool:
-        if topic.type not in messages.store().fielddefs:
+        if topic.type in MOTIONS or topic.type not in messages.store().fielddefs:
             return False
         try:
             messages.as_standard(self.first(topic), topic.type)

@@ -239,12 +239,14 @@ class OutputConfig:
         compression: none or zstd, inside the MCAP file; auto compresses images only.
         labelled_points: Whether the labelled cloud is written beside the source's topics.
         labelled_count: Points of the labelled cloud; 0 keeps every point.
+        joint_trajectory: Whether what controllers would be told is written as well.
 
     """
 
     compression: str = 'auto'
     labelled_points: bool = True
     labelled_count: int = 8192
+    joint_trajectory: bool = True
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -509,7 +511,7 @@ def _camera(part: YamlSection) -> CameraConfig:
 
 
 def _output(part: YamlSection) -> OutputConfig:
-    part.keys([], ['compression', 'labelled_points', 'labelled_count'])
+    part.keys([], ['compression', 'labelled_points', 'labelled_count', 'joint_trajectory'])
     values: dict[str, Any] = {}
     if 'compression' in part:
         values['compression'] = part['compression'].choice(COMPRESSIONS)
@@ -517,4 +519,6 @@ def _output(part: YamlSection) -> OutputConfig:
         values['labelled_points'] = part['labelled_points'].flag()
     if 'labelled_count' in part:
         values['labelled_count'] = part['labelled_count'].whole(0, 10_000_000)
+    if 'joint_trajectory' in part:
+        values['joint_trajectory'] = part['joint_trajectory'].flag()
     return OutputConfig(**values)

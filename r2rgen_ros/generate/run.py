@@ -38,6 +38,7 @@ from r2rgen_ros.generate.dataset import Dataset, Entry, episode_name, fingerprin
 from r2rgen_ros.generate.interrupts import Interrupts
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.generate.session import streams_data
+from r2rgen_ros.generate.trajectory import Trajectories
 from r2rgen_ros.model.annotation_file import annotation_data
 from r2rgen_ros.model.episode import Rejection
 from r2rgen_ros.model.errors import R2RGenError, check_range
@@ -187,6 +188,12 @@ def _compression(job: Job) -> Compression:
     return 'zstd' if wanted == 'zstd' else 'none'
 
 
+def _trajectories(job: Job, robot: Robot | None) -> Trajectories | None:
+    if robot is None or not job.config.output.joint_trajectory:
+        return None
+    return Trajectories(job.scene.demo, robot)
+
+
 def _known_links(robot: Robot) -> LinkPoses:
     """Kinematics that leave out the transforms of what is not the robot."""
     links = set(robot.links)
@@ -230,6 +237,7 @@ class _Maker:
             job.source if robot is not None else _without_joints(job.source),
             link_poses=_known_links(robot) if robot is not None else None,
             compression=_compression(job),
+            trajectories=_trajectories(job, robot),
         )
         self._base = {
             'r2rgen.source': job.source.path.resolve().name,

@@ -14,6 +14,7 @@ from r2rgen_ros.bags.keys import format_end_effectors, parse_end_effectors
 from r2rgen_ros.bags.qos import LATCHED
 from r2rgen_ros.bags.reader import BagReader
 from r2rgen_ros.bags.streams import StreamSelection, find_streams
+from r2rgen_ros.bags.trajectory import TRAJECTORY
 from r2rgen_ros.bags.transforms import TransformBuffer
 from r2rgen_ros.bags.writer import BagWriter
 from r2rgen_ros.geometry.camera import PinholeCamera
@@ -255,3 +256,17 @@ def test_hands_that_cannot_be_told_apart_are_asked_for():
 )
 def test_end_effectors_survive_being_written_down(pairs):
     assert parse_end_effectors(format_end_effectors(pairs)) == pairs
+
+
+def test_a_latched_motion_is_not_carried_over_as_it_was(tmp_path):
+    trajectory = messages.message_class(TRAJECTORY)(messages.header(1, 'base'), ['joint'], [])
+    topics = {
+        '/depth': depth(), '/depth/camera_info': info(), '/note': messages.string('kept'),
+        '/arm_controller/joint_trajectory': trajectory,
+        '/plan': messages.path('base', [1], np.eye(4)[None]),
+    }  # fmt: skip
+    latched = ('/arm_controller/joint_trajectory', '/plan', '/note')
+    streams = found(tmp_path / 'bag', topics, latched=latched)
+
+    assert [t.name for t in streams.latched] == ['/note']
+    assert {t.name for t in streams.left_out} == {'/arm_controller/joint_trajectory', '/plan'}
