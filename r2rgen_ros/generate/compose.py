@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from r2rgen_ros.generate.robot_cloud import LinkMotion
 from r2rgen_ros.generate.skin import RobotSkin
+from r2rgen_ros.generate.skin_points import RobotPoints
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
@@ -109,6 +110,7 @@ class PointComposer:
         self._scene = scene
         self._labelled = config.output.labelled_points
         self._clouds: dict[int, Cloud] = {}
+        self._robot = RobotPoints.of(scene, _gap(self._cloud(0)))
 
     def _cloud(self, frame: int) -> Cloud:
         """The recorded cloud of a frame; the source is read once and kept."""
@@ -121,10 +123,14 @@ class PointComposer:
     def frames(self, episode: Episode) -> Iterator[SensedFrame]:
         """Yield the frames of an episode in order."""
         moves = _Moves(self._scene, episode)
+        known = self._robot is not None and episode.joints is not None
+        arms = self._robot.clouds(episode) if self._robot is not None and known else None
         for frame, source in enumerate(moves.source.tolist()):
             cloud, labels = self._cloud(source), self._scene.labels[source]
             points = np.empty_like(cloud.points)
             _move_points(cloud.points, labels, moves.table(frame), points)
+            if arms is not None:
+                points[labels == ROBOT] = next(arms).points
             moved = Cloud(points, cloud.colours)
             if self._labelled:
                 yield SensedFrame(cloud=moved, labelled=moved, labels=labels)
@@ -154,8 +160,10 @@ class SparseComposer:
         if radius == 0:
             points = se3.apply(base2camera, first.points)
             camera, radius = coarse_camera(points, gap, camera)
-        self._camera = CloudCamera(camera, ZBufferRule(radius, config.camera.delta_m, 1))
+        rule = ZBufferRule(radius, config.camera.delta_m, 1)
+        self._camera = CloudCamera(camera, rule)
         self._base2camera = se3.inverse(sensor.camera2base)
+        self._robot = RobotPoints.of(scene, gap, camera, rule)
 
     def _split(self, frame: int) -> tuple[Cloud, tuple[Cloud, ...], int]:
         """Of a source frame: the robot, each object complete in its own frame, and the count."""
@@ -180,9 +188,14 @@ class SparseComposer:
     def frames(self, episode: Episode) -> Iterator[SensedFrame]:
         """Yield the frames of an episode in order."""
         moves = _Moves(self._scene, episode)
+        known = self._robot is not None and episode.joints is not None
+        arms = self._robot.clouds(episode) if self._robot is not None and known else None
         for frame, source in enumerate(moves.source.tolist()):
             robot, objects, count = self._source[source]
-            poses = [moves.environment, moves.hands[0, frame], *episode.object2base[:, frame]]
+            hand = moves.hands[0, frame]
+            if arms is not None:
+                robot, hand = next(arms), np.eye(4)
+            poses = [moves.environment, hand, *episode.object2base[:, frame]]
             base2camera = self._base2camera[source]
             clouds = [self._scene.environment, robot, *objects]
             names = [ENVIRONMENT, ROBOT, *range(FIRST_OBJECT, FIRST_OBJECT + len(clouds) - 2)]

@@ -10,12 +10,14 @@ mesh, of cables and brackets, move with the link that they hang on.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from r2rgen_ros.generate.skin_paint import paint_of, painted_parts
+from r2rgen_ros.generate.skin_outlook import Outlooks
+from r2rgen_ros.generate.skin_paint import paint_of
+from r2rgen_ros.generate.skin_parts import painted_parts, part_motions
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.raster import rasterise
@@ -89,7 +91,8 @@ class RobotSkin:
         self._camera = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
         self._rays = np.ascontiguousarray(camera.rays(), dtype=np.float32)
         self._parts = painted_parts(view)
-        self._faces, self._part = self._parts.faces, self._parts.part
+        self._part = self._parts.part
+        self._outlooks = [Outlooks(*self._parts.of(k)) for k in range(len(self._parts.places))]
         self._looks: list[_Look] = []
         samples = []
         wanted = set(np.linspace(0, len(scene.demo) - 1, _PAINTED_FRAMES).astype(int).tolist())
@@ -121,7 +124,19 @@ class RobotSkin:
 
     def _draw(self, part2camera: Floats) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Depth and face (H, W) of the robot with its parts at poses (P, 4, 4)."""
-        return rasterise(self._parts.moved(part2camera), self._faces, self._sensor.camera)
+        vertices, faces, numbers = [], [], []
+        corners = triangles = 0
+        for outlook, pose in zip(self._outlooks, part2camera, strict=True):
+            facet = outlook.facet(pose)
+            vertices.append(facet.vertices @ pose[:3, :3].T + pose[:3, 3])
+            faces.append(facet.faces + np.int32(corners))
+            numbers.append(facet.number + triangles)
+            corners += len(facet.vertices)
+            triangles += outlook.count
+        drawn = rasterise(np.concatenate(vertices), np.concatenate(faces), self._sensor.camera)
+        # The last place stands for nothing.
+        number = np.append(np.concatenate(numbers), -1).astype(np.int32)
+        return drawn[0], number[drawn[1]]
 
     def _part2camera(self, frame: int) -> Floats:
         """Poses (P, 4, 4) of the parts in a source frame, to the camera optical frame."""
@@ -169,7 +184,13 @@ class RobotSkin:
         at_rim = np.zeros(len(index), dtype=bool)
         if not len(index) or not (face >= 0).any():
             return owner, at_rim
-        far, place = distance_transform_edt(face < 0, return_indices=True)
+        # Of what is far from the drawing nobody asks how far.
+        rows, columns = (_window(face >= 0, axis, _NEAR_PX) for axis in (1, 0))
+        far = np.full(face.shape, np.inf)
+        place = np.zeros((2, *face.shape), dtype=np.int32)
+        window = rows, columns
+        far[window], inside = distance_transform_edt(face[window] < 0, return_indices=True)
+        place[0][window], place[1][window] = inside[0] + rows.start, inside[1] + columns.start
         beside = far.reshape(-1)[index] <= _NEAR_PX
         near = np.ravel_multi_index(tuple(place), face.shape).reshape(-1)[index[beside]]
         owner[beside] = self._part[face.reshape(-1)[near]]
@@ -187,7 +208,7 @@ class RobotSkin:
             others: (M, Q, 4, 4) motions in the base frame of what hangs on no mesh.
 
         """
-        moves = self._motions(episode)
+        moves = part_motions(self._view, self._parts, episode)
         for frame, source in enumerate(episode.source_frames.tolist()):
             camera2base = self._sensor.camera2base[source]
             base2camera = se3.inverse(camera2base)
@@ -214,24 +235,10 @@ class RobotSkin:
             np.concatenate([colours[:first], tints[:more]]),
         )
 
-    def _motions(self, episode: Episode) -> Floats:
-        """Motion (M, P, 4, 4) of each part from its source frame to the episode's frame."""
-        assert episode.joints is not None
-        source, joints = episode.source_frames, self._view.joints
-        recorded = joints.positions[source]
-        known = episode.joints.shape[1]
-        # Fingers that only the gripper's topic tells are where they were recorded.
-        now = np.hstack([episode.joints, recorded[:, known:]])
-        places = list(self._parts.places)
-        poses = [self._view.body.poses(joints.names, each)[:, places] for each in (now, recorded)]
-        out: Any = poses[0] @ se3.inverse(poses[1])
-        # What is where it was stays there to the last bit.
-        same = (now == recorded).all(axis=1)
-        out[same] = np.eye(4)
-        return np.asarray(out)
 
-
-def _window(mask: NDArray[np.bool_], axis: int) -> slice:
-    """The rows (axis 1) or columns (axis 0) that a mask reaches over."""
+def _window(mask: NDArray[np.bool_], axis: int, margin: int = 0) -> slice:
+    """The rows (axis 1) or columns (axis 0) that a mask reaches over, and some beside."""
     found = np.flatnonzero(mask.any(axis=axis))
-    return slice(int(found[0]), int(found[-1]) + 1) if found.size else slice(0, 0)
+    if not found.size:
+        return slice(0, 0)
+    return slice(max(0, int(found[0]) - margin), int(found[-1]) + 1 + margin)

@@ -4,79 +4,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
-
-from r2rgen_ros.robots.paint import Paint
-from r2rgen_ros.robots.surface import refined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from r2rgen_ros.parse.robot import RobotView
+    from r2rgen_ros.generate.skin_parts import Parts
 
     Floats = NDArray[np.float64]
     Samples = Sequence[tuple[NDArray[np.int32], NDArray[np.uint8]]]
 
 _CELL_M = 0.006
-_LONGEST_M = 0.02
 _FEWEST = 3
-_BARE_GREY = 160.0
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The links of a robot whose place is known, in small triangles.
-
-    Attributes:
-        places: Of the P parts among the view's.
-        vertices: Per part, (V, 3) in the link frame.
-        faces: (F, 3) indices of all vertices after one another.
-        part: (F,) place of each face's part among these.
-        colours: (F, 3) the mesh's own colours from 0 to 255, NaN where it has none.
-
-    """
-
-    places: tuple[int, ...]
-    vertices: tuple[Floats, ...]
-    faces: NDArray[np.int32]
-    part: NDArray[np.int64]
-    colours: Floats
-
-    def moved(self, poses: Floats) -> Floats:
-        """All vertices with the parts at poses (P, 4, 4)."""
-        pairs = zip(self.vertices, poses, strict=True)
-        moved = [vertices @ pose[:3, :3].T + pose[:3, 3] for vertices, pose in pairs]
-        return np.concatenate([np.zeros((0, 3)), *moved])
-
-
-def painted_parts(view: RobotView) -> Parts:
-    """Return the parts of a robot that are at one place only, with their meshes' own colours."""
-    parts = view.body.parts(view.joints.names)
-    places = tuple(place for place, part in enumerate(parts) if part.extreme == 0)
-    vertices, faces, owner, colours = [], [np.zeros((0, 3), np.int32)], [], [np.zeros((0, 3))]
-    start = 0
-    for number, place in enumerate(places):
-        surface = refined(view.body.surfaces[parts[place].link], _LONGEST_M)
-        count = len(surface.faces)
-        paint = surface.paint if surface.paint is not None else Paint.bare(count)
-        vertices.append(surface.vertices)
-        faces.append(surface.faces + np.int32(start))
-        owner.append(np.full(count, number))
-        colours.append(paint.at(np.arange(count), np.full((count, 3), 1.0 / 3.0)))
-        start += len(surface.vertices)
-    return Parts(
-        places,
-        tuple(vertices),
-        np.concatenate(faces),
-        np.concatenate([np.zeros(0, np.int64), *owner]),
-        np.concatenate(colours),
-    )
+BARE_GREY = 160.0
 
 
 def paint_of(parts: Parts, samples: Samples) -> NDArray[np.uint8]:
@@ -115,7 +60,7 @@ def paint_of(parts: Parts, samples: Samples) -> NDArray[np.uint8]:
             out[bare] = out[told][cKDTree(centres[cells[told]]).query(centres[cells[bare]])[1]]
     rest = np.isnan(out[:, 0])
     if rest.any():
-        out[rest] = np.median(out[~rest], axis=0) if (~rest).any() else _BARE_GREY
+        out[rest] = np.median(out[~rest], axis=0) if (~rest).any() else BARE_GREY
     return np.round(np.clip(out, 0.0, 255.0)).astype(np.uint8)
 
 
@@ -128,18 +73,18 @@ def _cells(parts: Parts) -> tuple[NDArray[np.int64], Floats]:
     sign = np.take_along_axis(normal, side[:, None], axis=1)[:, 0] > 0.0
     centre = corners.mean(axis=1)
     own = np.where(np.isfinite(parts.colours), parts.colours, -1.0)
-    keys = np.column_stack(
-        [parts.part, 2 * side + sign, _numbers(own), np.floor(centre / _CELL_M)]
-    ).astype(np.int64)
-    _, first, cells = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    place = np.clip(np.floor(centre / _CELL_M), -2048, 2047).astype(np.int64) + 2048
+    keys = _numbers(own)
+    for more, size in ((parts.part, 256), (2 * side + sign, 6), *((x, 4096) for x in place.T)):
+        keys = keys * size + more
+    _, first, cells = np.unique(keys, return_index=True, return_inverse=True)
     return cells.reshape(-1), centre[first]
 
 
 def _numbers(rows: Floats) -> NDArray[np.int64]:
-    """Number equal rows alike."""
-    if not len(rows):
-        return np.zeros(0, dtype=np.int64)
-    return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
+    """Number colours (N, 3) that are equal to a step alike; -1 stands for none."""
+    red, green, blue = np.rint(rows).astype(np.int64).T + 1
+    return np.unique((red * 257 + green) * 257 + blue, return_inverse=True)[1].reshape(-1)
 
 
 def _medians(

@@ -8,12 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.compose import make_composer
-from r2rgen_ros.generate.config import GenerateConfig, OutputConfig
+from r2rgen_ros.generate.config import CameraConfig, GenerateConfig, OutputConfig
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.cloud import Cloud
+from r2rgen_ros.model.demo import Frame
 from r2rgen_ros.model.episode import PlanarMove, Rejection
 from r2rgen_ros.model.scene import ROBOT, UNSEEN
 from r2rgen_ros.parse.robot import robot_of
@@ -145,3 +148,83 @@ def test_without_meshes_the_recorded_pixels_move(virtual_scene, moved):
     frame = next(composer.frames(moved('large')))
 
     assert (_label_image(frame) == ROBOT).any()
+
+
+def _thinned(scene, count, seed=0):
+    """The scene as a camera of clouds would have it: some points of every image, cropped to x."""
+    sensor, frames, labels = scene.demo.sensor, [], []
+    rng = np.random.default_rng(seed)
+    for frame in range(len(scene.demo)):
+        data, names = scene.demo.frames[frame], scene.labels[frame].reshape(-1)
+        points = se3.apply(
+            sensor.camera2base[frame], sensor.camera.unproject(data.depth).reshape(-1, 3)
+        )
+        inside = (names != UNSEEN) & (points[:, 0] > 0.1) & (points[:, 2] > -0.02)
+        near = inside & (np.abs(points[:, 1]) < 0.4) & np.isfinite(points).all(axis=1)
+        index = rng.choice(np.flatnonzero(near), count, replace=False)
+        frames.append(
+            Frame(cloud=Cloud.from_arrays(points[index], data.colour.reshape(-1, 3)[index]))
+        )
+        labels.append(names[index])
+    table = scene.environment.select(
+        (scene.environment.points[:, 0] > 0.1)
+        & (np.abs(scene.environment.points[:, 1]) < 0.4)
+        & (scene.environment.points[:, 2] > -0.02)
+    )
+    few = table.select(rng.choice(len(table), 3 * count, replace=False))
+    return replace(
+        scene,
+        demo=replace(scene.demo, frames=tuple(frames)),
+        labels=tuple(labels),
+        environment=few,
+        objects=tuple(
+            replace(item, cloud=item.cloud.select(rng.random(len(item.cloud)) < 0.05))
+            for item in scene.objects
+        ),
+    )
+
+
+@pytest.fixture(scope='module')
+def sparse(virtual_scene):
+    """The bottle's scene with clouds of 4096 points."""
+    return _thinned(virtual_scene, 4096)
+
+
+def test_the_robot_of_clouds_is_where_its_joints_say(sparse, virtual_scene, virtual_demo, moved):
+    episode = moved('large')
+    composer = make_composer(sparse, CONFIG, robot_of(sparse.demo))
+    frames = np.linspace(0, len(episode) - 1, FEW).astype(int).tolist()
+    made = [frame for n, frame in enumerate(composer.frames(episode)) if n in frames]
+    off, holes = [], []
+    for frame, (depth, labels) in zip(
+        made, _truth(virtual_scene, virtual_demo, episode, frames), strict=True
+    ):
+        camera = virtual_scene.demo.sensor.camera
+        camera2base = virtual_scene.demo.sensor.camera2base[0]
+        assert len(frame.cloud) == 4096
+        mine = frame.labelled.points[frame.labels == ROBOT]
+        true = (labels == ROBOT) & np.isfinite(depth)
+        surface = se3.apply(camera2base, camera.unproject(depth)[true])
+        off.append(cKDTree(surface).query(mine)[0])
+        low, high = sparse.demo.frames[0].cloud.points.min(0), np.array([9, 0.4, 9])
+        inside = ((surface > low) & (surface < high)).all(axis=1)
+        holes.append((cKDTree(mine).query(surface[inside])[0] > 0.03).mean())
+    far = np.concatenate(off)
+
+    print(f'off: {np.median(far):.4f}, 95 % {np.quantile(far, 0.95):.4f}; holes {max(holes):.4f}')
+    assert np.quantile(far, 0.95) < 0.005
+    assert max(holes) < 0.05
+
+
+@pytest.mark.parametrize('mode', ['on', 'off'])
+def test_the_robot_of_unchanged_clouds_is_as_recorded(sparse, mode):
+    config = replace(CONFIG, camera=CameraConfig(mode=mode))
+    sampler = Sampler.create(sparse, config, 0)
+    episode = Assembler.create(sparse, config).assemble(sampler.from_moves(0, {}))
+    frame = next(make_composer(sparse, config, robot_of(sparse.demo)).frames(episode))
+    recorded = sparse.demo.frames[0].cloud.points[sparse.labels[0] == ROBOT]
+    mine = frame.labelled.points[frame.labels == ROBOT]
+
+    assert np.isfinite(cKDTree(recorded).query(mine, distance_upper_bound=1e-6)[0]).all()
+    if mode == 'off':
+        np.testing.assert_array_equal(frame.cloud.points, sparse.demo.frames[0].cloud.points)
