@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _NEAR_PX = 12
 _PAINTED_FRAMES = 40
+_CELL_PX, _MOST_CELL_M = 2.0, 0.004
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class RobotSkin:
         camera = self._sensor.camera
         self._camera = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
         self._rays = np.ascontiguousarray(camera.rays(), dtype=np.float32)
-        self._parts = painted_parts(view)
+        self._parts = painted_parts(view, self._cell())
         self._part = self._parts.part
         self._outlooks = [Outlooks(*self._parts.of(k)) for k in range(len(self._parts.places))]
         self._looks: list[_Look] = []
@@ -121,6 +122,15 @@ class RobotSkin:
         if not painted_parts(view).places:
             return None
         return cls(scene, view, others)
+
+    def _cell(self) -> float:
+        """Edge of the smallest triangles worth drawing: about two pixels, at most 4 mm."""
+        drawn = self._view.drawing(0).depth
+        seen = drawn[np.isfinite(drawn)]
+        if not seen.size:
+            return 0.0
+        footprint = float(np.median(seen)) / self._sensor.camera.fx
+        return min(_CELL_PX * footprint, _MOST_CELL_M)
 
     def _draw(self, part2camera: Floats) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Depth and face (H, W) of the robot with its parts at poses (P, 4, 4)."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.robots.paint import Paint
-from r2rgen_ros.robots.surface import refined
+from r2rgen_ros.robots.surface import coarsened, refined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,14 +49,23 @@ class Parts:
         return self.vertices[part], self.faces[self.part == part] - np.int32(start)
 
 
-def painted_parts(view: RobotView) -> Parts:
-    """Return the parts of a robot that are at one place only, with their meshes' own colours."""
+def painted_parts(view: RobotView, cell: float = 0.0) -> Parts:
+    """Return the parts of a robot that are at one place only, with their meshes' own colours.
+
+    Args:
+        view: The robot.
+        cell: What need not be told apart, metres; 0 keeps the meshes as they are.
+
+    """
     parts = view.body.parts(view.joints.names)
     places = tuple(place for place, part in enumerate(parts) if part.extreme == 0)
     vertices, faces, owner, colours = [], [np.zeros((0, 3), np.int32)], [], [np.zeros((0, 3))]
     start = 0
     for number, place in enumerate(places):
-        surface = refined(view.body.surfaces[parts[place].link], _LONGEST_M)
+        surface = view.body.surfaces[parts[place].link]
+        if cell > 0.0:
+            surface = coarsened(surface, cell)
+        surface = refined(surface, _LONGEST_M)
         count = len(surface.faces)
         paint = surface.paint if surface.paint is not None else Paint.bare(count)
         vertices.append(surface.vertices)

@@ -130,10 +130,11 @@ class RobotPoints:
                 for frame in frames.tolist()
                 if len(cloud := self._recorded[frame].select(self._owners[frame] == part))
             ]
-            far = np.full(int(mine.sum()), np.inf)
+            far: Floats = np.full(int(mine.sum()), np.inf)
             if seen:
                 points, colours = (np.concatenate(column) for column in zip(*seen, strict=True))
-                far, nearest = cKDTree(points).query(self._samples[mine])
+                found, nearest = cKDTree(points).query(self._samples[mine])
+                far = np.asarray(found)
                 out[mine] = colours[nearest]
             own = self._own_colours(part, self._samples[mine])
             use = np.isfinite(own[:, 0]) & (far > _OWN_COLOUR * gap)

@@ -91,6 +91,25 @@ def merged(surface: Surface, scale: float = 1.0, close: float = CLOSE_M) -> Surf
     return Surface(vertices[first], np.ascontiguousarray(faces[whole]), paint)
 
 
+def coarsened(surface: Surface, cell: float) -> Surface:
+    """Make one vertex, their mean, of all in a cube (Rossignac and Borrel 1993).
+
+    Args:
+        surface: Triangles; those that become lines or points are dropped.
+        cell: Edge of the cubes, above zero, metres.
+
+    """
+    keys = np.floor(surface.vertices / cell).astype(np.int64)
+    place, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)[1:]
+    place = place.reshape(-1)
+    sums = [np.bincount(place, column, len(count)) for column in surface.vertices.T]
+    faces = place[surface.faces].astype(np.int32)
+    whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
+    paint = None if surface.paint is None else surface.paint.select(whole)
+    vertices = np.stack(sums, axis=1) / count[:, None]
+    return Surface(vertices, np.ascontiguousarray(faces[whole]), paint)
+
+
 def refined(surface: Surface, longest: float) -> Surface:
     """Cut triangles in four until no edge is longer than this, metres; colours stay as they lie."""
     vertices, faces, paint = surface.vertices, surface.faces, surface.paint

@@ -8,9 +8,10 @@ P_adjusted = unproject(fill(zbuffer(crop(project(P))))), arXiv 2510.08547, secti
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numba import njit
 
 from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
 from r2rgen_ros.model.scene import UNSEEN
@@ -56,6 +57,29 @@ class Image:
     depth: NDArray[np.float32]
     colour: NDArray[np.uint8]
     label: NDArray[np.uint8]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _pick(
+    source: Any, colours: Any, labels: Any, more_colours: Any, more_labels: Any,
+    colour: Any, label: Any,
+) -> None:  # fmt: skip
+    """Colour and label of the point in each pixel, of those that stay or those that come after."""
+    height, width = source.shape
+    still = labels.shape[0]
+    for v in range(height):
+        for u in range(width):
+            at = source[v, u]
+            if at < 0:
+                continue
+            if at < still:
+                label[v, u] = labels[at]
+                for k in range(3):
+                    colour[v, u, k] = colours[at, k]
+            else:
+                label[v, u] = more_labels[at - still]
+                for k in range(3):
+                    colour[v, u, k] = more_colours[at - still, k]
 
 
 class DepthCamera:
@@ -138,11 +162,12 @@ class DepthCamera:
             self._zbuffer.add(layer.cloud.points, layer.frame2camera)
         owner, zbuf = self._zbuffer.image()
         still = len(self._labels)
-        colours = np.concatenate([self._colours, *(layer.cloud.colours for layer in layers)])
+        none = np.zeros((0, 3), dtype=np.uint8)
+        colours = np.concatenate([none, *(layer.cloud.colours for layer in layers)])
         labels = np.concatenate(
-            [self._labels, *(np.full(len(x.cloud), x.label, dtype=np.uint8) for x in layers)]
+            [none[:, 0], *(np.full(len(x.cloud), x.label, dtype=np.uint8) for x in layers)]
         )
-        usable = np.full(len(labels), True)
+        usable = np.full(still + len(labels), True)
         usable[:still] = self._may_fill
         depth = np.empty(owner.shape, dtype=np.float32)
         source = np.empty(owner.shape, dtype=np.int32)
@@ -162,14 +187,13 @@ class DepthCamera:
             outside[v0:v1, u0:u1] = False
             depth[outside] = np.nan
             source[outside] = -1
-        # One entry more for "nothing": index -1 picks it.
-        palette = np.concatenate([colours, np.zeros((1, 3), dtype=np.uint8)])
-        names = np.concatenate([labels, np.array([UNSEEN], dtype=np.uint8)])
-        colour = palette[source]
+        # A camera has colour where it has no depth, such as beyond its range.
+        colour = np.zeros((*source.shape, 3), dtype=np.uint8)
         if self._backdrop is not None:
-            # A camera has colour where it has no depth, such as beyond its range.
-            colour[source < 0] = self._backdrop[source < 0]
-        return Image(depth, colour, names[source])
+            colour[:] = self._backdrop
+        label = np.full(source.shape, UNSEEN, dtype=np.uint8)
+        _pick(source, self._colours, self._labels, colours, labels, colour, label)
+        return Image(depth, colour, label)
 
     def _unseen(
         self, points: NDArray[np.float32], frame2camera: NDArray[np.float64]
