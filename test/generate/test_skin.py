@@ -228,3 +228,48 @@ def test_the_robot_of_unchanged_clouds_is_as_recorded(sparse, mode):
     assert np.isfinite(cKDTree(recorded).query(mine, distance_upper_bound=1e-6)[0]).all()
     if mode == 'off':
         np.testing.assert_array_equal(frame.cloud.points, sparse.demo.frames[0].cloud.points)
+
+
+class _WithBracket:
+    """Frames in which something magenta sticks out 4 cm before the robot's hand."""
+
+    def __init__(self, scene):
+        self._frames, self.labels = scene.demo.frames, scene.labels
+        camera2base, self._camera = scene.demo.sensor.camera2base[0], scene.demo.sensor.camera
+        self._places = se3.apply(se3.inverse(camera2base), scene.demo.arms[0].ee2base[:, :3, 3])
+
+    def __len__(self):
+        return len(self._frames)
+
+    def patch(self, frame):
+        """Rows and columns of it: on the hand's flange, above its tool."""
+        u, v = np.rint(self._camera.project(self._places[frame][None])[0, :2]).astype(int)
+        return slice(v - 62, v - 52), slice(u - 5, u + 5)
+
+    def __getitem__(self, frame):
+        data, patch = self._frames[frame], self.patch(frame)
+        depth, colour = data.depth.copy(), data.colour.copy()
+        depth[patch] -= 0.04
+        colour[patch] = (255, 0, 255)
+        return Frame(depth=depth, colour=colour)
+
+
+def test_what_is_on_the_robot_but_on_no_mesh_moves_along(virtual_scene, moved):
+    frames = _WithBracket(virtual_scene)
+    scene = replace(virtual_scene, demo=replace(virtual_scene.demo, frames=frames))
+    episode = moved('large')
+    middle = len(episode) // 2
+    source = int(episode.source_frames[middle])
+    assert (virtual_scene.labels[source][frames.patch(source)] == ROBOT).all()
+    composer = make_composer(scene, CONFIG, robot_of(scene.demo))
+    frame = next(f for n, f in enumerate(composer.frames(episode)) if n == middle)
+    shown = (frame.colour == (255, 0, 255)).all(axis=2)
+
+    assert 50 < shown.sum() < 200
+    assert (_label_image(frame)[shown] == ROBOT).all()
+    # It sticks out of what is around it as it did.
+    v, u = np.nonzero(shown)
+    around = frame.depth[v.min() - 4 : v.max() + 5, u.min() - 4 : u.max() + 5]
+    assert np.nanmedian(around[around > np.median(frame.depth[shown]) + 0.01]) - np.median(
+        frame.depth[shown]
+    ) == pytest.approx(0.04, abs=0.03)
