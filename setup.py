@@ -13,11 +13,12 @@ SHARE = f'share/{PACKAGE}'
 
 NODES = ('recorder', 'annotator', 'generator', 'virtual_robot')
 
-# What stays out of the core is what only one verb needs.
+# What stays out of the core is what only one verb, or what is asked for by name, needs.
 EXTRAS = {
     'view': ['rerun-sdk'],
     'ui': ['viser'],
     'exchange': ['zarr'],
+    'plan': ['ompl'],
     'simulate': ['mujoco', 'example-robot-data'],
     'dev': [
         'hypothesis',

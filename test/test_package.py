@@ -42,6 +42,7 @@ LIBRARY_ROOM = {
     'rosbags': 'bags',
     'pinocchio': 'robots',
     'coal': 'robots',
+    'ompl': 'robots',
     'mujoco': 'simulate',
     'trimesh': 'robots',
     'zarr': 'exchange',

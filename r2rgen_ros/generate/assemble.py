@@ -5,22 +5,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from r2rgen_ros.generate.blend import BlendPlanner
 from r2rgen_ros.generate.collisions import CollisionCheck
-from r2rgen_ros.generate.course import ArmModel, Refusal, skills_at
+from r2rgen_ros.generate.course import ArmModel, Refusal, Surroundings, skills_at
 from r2rgen_ros.generate.feasibility import PlaneCheck
 from r2rgen_ros.generate.joint_line import JointLinePlanner
 from r2rgen_ros.generate.motion import MovedPath, episode_stamps, step_limits
+from r2rgen_ros.generate.passable import Fields
+from r2rgen_ros.generate.sampled import SampledPlanner
+from r2rgen_ros.generate.stays import Upright
 from r2rgen_ros.generate.visibility import ViewCheck
 from r2rgen_ros.generate.workspace import WorkspaceCheck
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import Episode, Rejection, Variation
+from r2rgen_ros.robots.joint_planner import load_ompl
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from r2rgen_ros.generate.config import GenerateConfig
@@ -92,7 +99,7 @@ class Assembler:
             config,
             PlaneCheck.create(scene, asked),
             arm,
-            _planners(scene, config, arm),
+            _planners(scene, config, arm, collisions),
             collisions,
             WorkspaceCheck.create(scene, asked.workspace),
             None if config.camera.mode == 'off' else ViewCheck.create(scene, asked),
@@ -130,7 +137,8 @@ class Assembler:
         forced: bool,
     ) -> Episode | Rejection:
         """Return the episode in which one planner leads the arms."""
-        course = planner.plan(paths, forced=forced)
+        around = Surroundings(variation, partial(self._objects, variation, changes))
+        course = planner.plan(paths, around, forced=forced)
         if isinstance(course, Refusal):
             return _rejected(variation, course.reason, course.detail, course.frame, course.amount)
         times, moved, demo = course.times, list(course.ee2base), self.scene.demo
@@ -193,7 +201,7 @@ class Assembler:
         variation: Variation,
         changes: NDArray[np.float64],
         times: NDArray[np.float64],
-        moved: list[NDArray[np.float64]],
+        moved: Sequence[NDArray[np.float64]],
     ) -> NDArray[np.float64]:
         """Poses (K, M, 4, 4): rigid with the hand that holds, else with the skill's transform."""
         nearest = np.ceil(times - 0.5).astype(np.int64)
@@ -215,12 +223,14 @@ class Assembler:
 
 
 def _planners(
-    scene: Scene, config: GenerateConfig, arm: ArmModel | None
+    scene: Scene, config: GenerateConfig, arm: ArmModel | None, collisions: CollisionCheck | None
 ) -> tuple[MotionPlanner, ...]:
-    """The planners that are asked for, without those that need kinematics that nobody knows."""
+    """The planners that are asked for, without those that need what nobody knows."""
     demo = scene.demo
     period = demo.period_ns * 1e-9
     limits = tuple(step_limits(track.ee2base, period, config.motion) for track in demo.arms)
+    if 'sampled' in config.motion.planners:
+        load_ompl()  # where it is missing, that is said before any work is done
     out: list[MotionPlanner] = []
     for name in config.motion.planners:
         if name == 'blend':
@@ -228,7 +238,12 @@ def _planners(
         elif arm is not None:
             loaded = np.array([item.held >= 0 for item in scene.objects]).any(axis=0)
             loaded = np.broadcast_to(loaded, (len(demo),))
-            out.append(JointLinePlanner(arm, limits[0], loaded, scene.support.normal))
+            upright = Upright(arm, loaded, scene.support.normal)
+            if name == 'line':
+                out.append(JointLinePlanner(arm, limits[0], upright))
+            elif collisions is not None:
+                fields = Fields.of(collisions)
+                out.append(SampledPlanner(arm, limits[0], upright, collisions, fields))
     # Without kinematics there is no other.
     return tuple(out) or (BlendPlanner(demo, limits, _spans(scene), arm),)
 

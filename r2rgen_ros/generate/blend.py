@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from r2rgen_ros.generate.course import ArmModel
+    from r2rgen_ros.generate.course import ArmModel, Surroundings
     from r2rgen_ros.generate.motion import Limits, MovedPath
     from r2rgen_ros.model.demo import Demo
 
@@ -45,7 +45,9 @@ class BlendPlanner:
     spans: tuple[tuple[int, int], ...]
     arm: ArmModel | None
 
-    def plan(self, paths: Sequence[MovedPath], *, forced: bool = False) -> Course | Refusal:
+    def plan(
+        self, paths: Sequence[MovedPath], _: Surroundings, *, forced: bool = False
+    ) -> Course | Refusal:
         """Return what the arms do; see `MotionPlanner`."""
         found = self._timed(paths, forced)
         if isinstance(found, Course) or not any(path.winds for path in paths):

@@ -103,8 +103,8 @@ class CollisionCheck:
     clearance: float
     _body: RobotBody
     _own: SelfCollision
-    _robot: _Bodies
-    _things: tuple[_Bodies, ...]
+    _robot: Bodies
+    _things: tuple[Bodies, ...]
     _fields: tuple[DistanceField, ...]
     _room: DistanceField | None
     _source: dict[tuple[str, str], Floats]
@@ -135,7 +135,7 @@ class CollisionCheck:
         for item in scene.objects:
             points = item.cloud.points.astype(np.float64)
             few = points[:: -(-len(points) // _OBJECT_POINTS)]
-            things.append(_Bodies.of([(f'"{item.name}"', few)]))
+            things.append(Bodies.of([(f'"{item.name}"', few)]))
             fields.append(_field(points, _OBJECT_NODE_M, closed=True))
         check = cls(
             scene, config.feasibility.collision_clearance_m, body,
@@ -211,7 +211,7 @@ class CollisionCheck:
                 yield (thing.names[0], self._things[other].names[0]), gap
 
     def _from_still(
-        self, bodies: _Bodies, poses: Floats, motion: _Motion
+        self, bodies: Bodies, poses: Floats, motion: _Motion
     ) -> Iterator[tuple[tuple[str, str], Floats]]:
         """Distances from what never moves: the support plane and the rest of the room."""
         still = se3.inverse(motion.environment2base) @ poses
@@ -225,7 +225,7 @@ class CollisionCheck:
 
 
 @dataclass(frozen=True, eq=False)
-class _Bodies:
+class Bodies:
     """Points of rigid bodies, each in its own frame.
 
     Attributes:
@@ -242,9 +242,8 @@ class _Bodies:
     places: NDArray[np.int64]
 
     @classmethod
-    def of(
-        cls, parts: Sequence[tuple[str, Floats]], places: Sequence[int] | None = None
-    ) -> _Bodies:
+    def of(cls, parts: Sequence[tuple[str, Floats]], places: Sequence[int] | None = None) -> Bodies:
+        """Put named bodies (N, 3) after one another."""
         points = [part for _, part in parts]
         return cls(
             tuple(name for name, _ in parts),
@@ -254,7 +253,7 @@ class _Bodies:
         )
 
 
-def _moving(body: RobotBody, names: Sequence[str], positions: Floats) -> _Bodies:
+def _moving(body: RobotBody, names: Sequence[str], positions: Floats) -> Bodies:
     """The parts of the robot that move in the demonstration."""
     poses = body.poses(names, positions)
     moves = np.abs(poses - poses[:1]).max(axis=(0, 2, 3)) > _MOVED
@@ -263,7 +262,7 @@ def _moving(body: RobotBody, names: Sequence[str], positions: Floats) -> _Bodies
         if moves[place]:
             parts.append((body.links[part.link], body.samples(part, _SPACING_M)))
             places.append(place)
-    return _Bodies.of(parts, places)
+    return Bodies.of(parts, places)
 
 
 def _room(scene: Scene, body: RobotBody) -> DistanceField | None:
@@ -328,7 +327,7 @@ def _swept(scene: Scene, body: RobotBody, points: Floats) -> NDArray[np.bool_]:
     return out
 
 
-def _heights(bodies: _Bodies, poses: Floats, support: SupportPlane) -> Iterator[Floats]:
+def _heights(bodies: Bodies, poses: Floats, support: SupportPlane) -> Iterator[Floats]:
     """Per body, its lowest height (M,) over the support plane, where that is."""
     outline = support.to_plane(support.outline)
     for body, (start, stop) in enumerate(pairwise(bodies.starts.tolist())):

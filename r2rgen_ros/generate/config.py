@@ -21,7 +21,7 @@ MODES = ('ranges', 'grid', 'given')
 FILLS = ('none', 'shrink', 'expand')
 MOMENTS = ('start', 'skills')
 COMPRESSIONS = ('auto', 'none', 'zstd')
-PLANNERS = ('blend', 'line')
+PLANNERS = ('blend', 'line', 'sampled')
 CAMERA_MODES = ('auto', 'on', 'off')
 _LIMIT_M = 5.0
 _FAR_M = 1000.0
@@ -122,7 +122,7 @@ class MotionConfig:
         joint_speed_share: Share of the speeds in the URDF that joints may use.
         max_joint_acceleration: Of every joint of the arm, rad/s^2 or m/s^2; a URDF has none.
         planners: What leads the arm from skill to skill, in the order in which they are tried:
-            blend (the recorded motion) and line (all joints straight).
+            blend (the recorded motion), line (all joints straight) and sampled (around obstacles).
 
     """
 
@@ -130,7 +130,7 @@ class MotionConfig:
     max_turn_deg_s: float = 90.0
     joint_speed_share: float = 1.0
     max_joint_acceleration: float = 10.0
-    planners: tuple[str, ...] = PLANNERS
+    planners: tuple[str, ...] = ('blend', 'line')
 
     def __post_init__(self) -> None:
         """Check ranges."""

@@ -18,14 +18,14 @@ from r2rgen_ros.robots.kinematics import POSITION_TOLERANCE_M, ROTATION_TOLERANC
 from r2rgen_ros.robots.profile import load_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.generate.motion import MovedPath
     from r2rgen_ros.model.demo import Demo, Joints
-    from r2rgen_ros.model.episode import Reason
+    from r2rgen_ros.model.episode import Reason, Variation
     from r2rgen_ros.robots.kinematics import IkPath, Robot
     from r2rgen_ros.robots.profile import RobotProfile
 
@@ -68,14 +68,32 @@ class Refusal:
     amount: float
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What is about the arms in an episode.
+
+    Attributes:
+        variation: What is changed.
+        objects: Poses (K, M, 4, 4) of the objects at source frames (M,) while the hands are at
+            poses (M, 4, 4), per arm.
+
+    """
+
+    variation: Variation
+    objects: Callable[[Floats, Sequence[Floats]], Floats]
+
+
 class MotionPlanner(Protocol):
     """Leads the arms through their skills and from each to the next."""
 
-    def plan(self, paths: Sequence[MovedPath], *, forced: bool = False) -> Course | Refusal:
+    def plan(
+        self, paths: Sequence[MovedPath], surroundings: Surroundings, /, *, forced: bool = False
+    ) -> Course | Refusal:
         """Return what the arms do.
 
         Args:
             paths: The moved path of every arm, whose skills have to be kept as they are.
+            surroundings: What is about them, for planners that look.
             forced: Whether the arm shall try what it cannot do.
 
         """

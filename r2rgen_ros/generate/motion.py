@@ -51,11 +51,11 @@ class Limits:
 
 def largest_step(ee2base: NDArray[np.float64]) -> Limits:
     """Return the largest step of a path (T, 4, 4) from frame to frame."""
-    moved, turned = _steps(ee2base)
+    moved, turned = step_sizes(ee2base)
     return Limits(float(moved.max(initial=0.0)), float(turned.max(initial=0.0)))
 
 
-def _steps(ee2base: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def step_sizes(ee2base: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How far (T - 1,) a path (T, 4, 4) goes and turns from frame to frame."""
     moved = np.linalg.norm(np.diff(ee2base[:, :3, 3], axis=0), axis=1)
     return np.asarray(moved), np.asarray(se3.angle_between(ee2base[:-1], ee2base[1:]))
@@ -64,7 +64,7 @@ def _steps(ee2base: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
 def _excess(ee2base: NDArray[np.float64], limit: Limits) -> NDArray[np.float64]:
     """How many times (T - 1,) its limit each step of a path (T, 4, 4) is; 0 for no limit."""
     out = np.zeros(len(ee2base) - 1)
-    for steps, most in zip(_steps(ee2base), (limit.translation, limit.rotation), strict=True):
+    for steps, most in zip(step_sizes(ee2base), (limit.translation, limit.rotation), strict=True):
         if most > 0.0:
             out = np.maximum(out, steps / most)
     return out

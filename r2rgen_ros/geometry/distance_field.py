@@ -83,7 +83,7 @@ class DistanceField:
             where the grid ends.
 
         """
-        centres, radii = _balls(points, starts)
+        centres, radii = balls(points, starts)
         out = np.empty(poses.shape[:2])
         _nearest(
             points, starts, centres, radii, np.ascontiguousarray(poses),
@@ -92,7 +92,7 @@ class DistanceField:
         return out
 
 
-def _balls(points: Floats, starts: NDArray[np.int64]) -> tuple[Floats, Floats]:
+def balls(points: Floats, starts: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """Centres (P, 3) and radii (P,) of balls around bodies."""
     centres, radii = np.zeros((len(starts) - 1, 3)), np.zeros(len(starts) - 1)
     for body in range(len(radii)):
@@ -104,7 +104,7 @@ def _balls(points: Floats, starts: NDArray[np.int64]) -> tuple[Floats, Floats]:
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _value(
+def value_at(
     x: float, y: float, z: float, values: NDArray[np.float32], margin: float
 ) -> float:  # fmt: skip
     """Trilinear interpolation at a place in units of the grid."""
@@ -133,27 +133,59 @@ def _nearest(
     margin: float,
     out: Floats,
 ) -> None:
-    size = values.shape
-    place = np.empty(3)
     for body in range(len(radii)):
+        part = points[starts[body] : starts[body + 1]]
         for frame in range(poses.shape[1]):
-            pose = poses[body, frame]
-            beside = False
-            for axis in range(3):
-                middle = pose[axis, 3]
-                for other in range(3):
-                    middle += pose[axis, other] * centres[body, other]
-                end = origin[axis] + (size[axis] - 1) / scale
-                beside = beside or middle + radii[body] < origin[axis]
-                beside = beside or middle - radii[body] > end
-            least = margin
-            # No point of it is within the grid.
-            if not beside:
-                for n in range(starts[body], starts[body + 1]):
-                    for axis in range(3):
-                        moved = pose[axis, 3] - origin[axis]
-                        for other in range(3):
-                            moved += pose[axis, other] * points[n, other]
-                        place[axis] = moved * scale
-                    least = min(least, _value(place[0], place[1], place[2], values, margin))
-            out[body, frame] = least
+            out[body, frame] = nearest_of(
+                part, centres[body], radii[body], poses[body, frame], origin, scale, values,
+                margin, -np.inf,
+            )  # fmt: skip
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def nearest_of(
+    points: Floats,
+    centre: Floats,
+    radius: float,
+    pose: Floats,
+    origin: Floats,
+    scale: float,
+    values: NDArray[np.float32],
+    margin: float,
+    enough: float,
+) -> float:
+    """Smallest distance of one body, compiled; see `DistanceField.nearest`.
+
+    Args:
+        points: (N, 3) in the body's frame.
+        centre: (3,) of a ball around them.
+        radius: Of that ball.
+        pose: (4, 4) body to the frame of the field.
+        origin: Of the field.
+        scale: One by its spacing.
+        values: Of the field.
+        margin: Of the field.
+        enough: A distance below which it need not be known how small it is.
+
+    """
+    size = values.shape
+    for axis in range(3):
+        middle = pose[axis, 3]
+        for other in range(3):
+            middle += pose[axis, other] * centre[other]
+        end = origin[axis] + (size[axis] - 1) / scale
+        # No point of it is within the grid.
+        if middle + radius < origin[axis] or middle - radius > end:
+            return margin
+    least = margin
+    place = np.empty(3)
+    for n in range(len(points)):
+        for axis in range(3):
+            moved = pose[axis, 3] - origin[axis]
+            for other in range(3):
+                moved += pose[axis, other] * points[n, other]
+            place[axis] = moved * scale
+        least = min(least, value_at(place[0], place[1], place[2], values, margin))
+        if least < enough:
+            break
+    return least

@@ -54,9 +54,14 @@ def overhang(polygon: Polygon, outline: Polygon) -> float:
     return float((polygon @ normals.T - offsets).max())
 
 
+def half_planes(polygon: Polygon) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Outward normals (E, 2) and limits (E,): p lies in a convex polygon where n p <= limit."""
+    normals = _edge_normals(polygon)
+    return normals, (polygon @ normals.T).max(axis=0)
+
+
 def contains(polygon: Polygon, points: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which points (N, 2) lie in a convex polygon or on its edge; NaN lies nowhere."""
-    normals = _edge_normals(polygon)
-    limits = (polygon @ normals.T).max(axis=0)
+    normals, limits = half_planes(polygon)
     with np.errstate(invalid='ignore'):
         return np.asarray((points @ normals.T <= limits + 1e-9).all(axis=1))

@@ -201,6 +201,32 @@ class Robot:
             for parent, child in edges
         }
 
+    def screws(self, names: Sequence[str], positions: ArrayLike) -> Floats:
+        """Axes of the joints of the chain, about which all that is below them moves.
+
+        By the product of exponentials (Brockett 1984) the pose of a link that k joints carry is
+        exp(S_1 a_1) ... exp(S_k a_k) times its pose at these positions, where a_j is how far joint
+        j has gone on.
+
+        Args:
+            names: N joint names; those of the chain must be among them.
+            positions: (N,) rad or m.
+
+        Returns:
+            (J, 6) twists in the base frame, linear before angular.
+
+        """
+        values = self._check(names, np.asarray(positions, dtype=np.float64)[None])
+        model, data = self._model, self._data
+        pin.computeJointJacobians(model, data, self._configurations(names, values)[0])
+        base = pin.updateFramePlacement(model, data, self._base)
+        out = np.empty((len(self._chain), 6))
+        for row, name in enumerate(self._chain):
+            joint = model.getJointId(name)
+            columns = pin.getJointJacobian(model, data, joint, pin.ReferenceFrame.WORLD)
+            out[row] = base.actInv(pin.Motion(columns[:, self._joint(name).idx_v])).vector
+        return out
+
     def solve_path(
         self,
         names: Sequence[str],
