@@ -54,7 +54,14 @@ setup(
         'Topic :: Scientific/Engineering',
     ],
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={PACKAGE: ['py.typed', 'nodes/fastdds.xml', 'robots/presets/*.yaml']},
+    package_data={
+        PACKAGE: [
+            'py.typed',
+            'nodes/fastdds.xml',
+            'robots/presets/*.yaml',
+            'robots/cameras/*.yaml',
+        ]
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (SHARE, ['package.xml']),

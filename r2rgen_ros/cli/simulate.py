@@ -21,6 +21,7 @@ Examples:
   r2rgen simulate -o demos/bridge --task build-bridge --seed 3
   r2rgen simulate -o demos/noisy --depth-noise 0.002 --depth-encoding 32FC1
   r2rgen simulate -o demos/stereo --sensor-noise stereo
+  r2rgen simulate -o demos/wrist --camera panda_wrist
 """
 
 from __future__ import annotations
@@ -51,6 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--seed', type=int, default=0, help='draws where things stand (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--camera',
+        default='external',
+        metavar='CAMERA',
+        help='what watches: external (across the table), panda_wrist, panda_side or a camera file '
+        '(default: %(default)s)',
     )
     parser.add_argument(
         '--depth-encoding',
@@ -90,16 +98,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     """
     from r2rgen_ros.cli import console
+    from r2rgen_ros.robots.camera_file import load_camera
     from r2rgen_ros.simulate import record
+    from r2rgen_ros.simulate.world import EXTERNAL
 
     options = record.Options(
         depth_encoding=args.depth_encoding,
         depth_noise_m=args.depth_noise,
         sensor_noise=args.sensor_noise,
     )
+    camera = EXTERNAL if args.camera == EXTERNAL.name else load_camera(args.camera)
     record.refuse_existing(args.output)
     console.say(f'{args.task}, seed {args.seed}: the expert sets to work')
-    done = record.act(args.task, args.seed)
+    done = record.act(args.task, args.seed, camera=camera)
     with console.progress('recording', len(done.frames)) as bar:
         record.write(done, args.output, options=options, progress=lambda _, __: bar.update(1))
     console.say(

@@ -16,7 +16,7 @@ from r2rgen_ros.bags.writer import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.robots.kinematics import Robot
 from r2rgen_ros.simulate import panda
-from r2rgen_ros.simulate.world import CAMERA2BASE, TIME_STEP
+from r2rgen_ros.simulate.world import CAMERA2BASE, EXTERNAL, TIME_STEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.bags.writer import BagWriter
     from r2rgen_ros.geometry.camera import PinholeCamera
+    from r2rgen_ros.model.deployment import MountedCamera
     from r2rgen_ros.simulate.world import State
 
     Images = tuple[NDArray[np.uint8], NDArray[np.float32]]
@@ -46,7 +47,7 @@ DEPTH_INFO = '/camera/aligned_depth_to_color/camera_info'
 JOINT_STATES = '/joint_states'
 GRIPPER = '/gripper/joint_states'
 DESCRIPTION = '/robot_description'
-OPTICAL_FRAME = 'camera_color_optical_frame'
+OPTICAL_FRAME = EXTERNAL.frame
 CAMERA_FRAME = 'camera_link'
 _TOPICS = (
     (DESCRIPTION, messages.STRING, LATCHED),
@@ -54,11 +55,13 @@ _TOPICS = (
     ('/tf', messages.TF, TF),
     (JOINT_STATES, messages.JOINT_STATE, RELIABLE),
     (GRIPPER, messages.JOINT_STATE, RELIABLE),
-    (COLOUR, messages.IMAGE, SENSOR),
-    (COLOUR_INFO, messages.CAMERA_INFO, SENSOR),
-    (DEPTH, messages.IMAGE, SENSOR),
-    (DEPTH_INFO, messages.CAMERA_INFO, SENSOR),
 )
+_CAMERA_TOPICS = {
+    'colour': COLOUR,
+    'colour_info': COLOUR_INFO,
+    'depth': DEPTH,
+    'depth_info': DEPTH_INFO,
+}
 # REP-103: a camera's body has x forward; its optical frame has z forward and x right.
 _OPTICAL2BODY = se3.compose([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]], np.zeros(3))
 
@@ -74,6 +77,7 @@ class Camera:
         every: Time steps from one image to the next.
         latency_s: Least and largest time from an image's stamp to its reception, seconds.
         depth_encoding: '16UC1' (millimetres) or '32FC1' (metres).
+        mounted: Where it is, and the names of its frame and topics.
 
     """
 
@@ -82,6 +86,16 @@ class Camera:
     every: int
     latency_s: tuple[float, float]
     depth_encoding: str
+    mounted: MountedCamera = EXTERNAL
+
+    @property
+    def topics(self) -> tuple[tuple[str, str, str], ...]:
+        """Role, name and type of its topics, in the order in which they are declared."""
+        names = {**_CAMERA_TOPICS, **self.mounted.topics}
+        kinds = {'colour': messages.IMAGE, 'depth': messages.IMAGE}
+        return tuple(
+            (role, name, kinds.get(role, messages.CAMERA_INFO)) for role, name in names.items()
+        )
 
 
 class _Driver(NamedTuple):
@@ -141,6 +155,8 @@ class Drivers:
         """Write all of it into a new bag; images are looked at on the way."""
         for topic, msgtype, qos in _TOPICS:
             bag.add_topic(topic, msgtype, qos)
+        for _, topic, msgtype in self._camera.topics:
+            bag.add_topic(topic, msgtype, SENSOR)
         bag.write(DESCRIPTION, START_NS, messages.string(self._text))
         bag.write('/tf_static', START_NS, self._static_transforms())
         for logged, _, make, index in self._events():
@@ -148,12 +164,14 @@ class Drivers:
                 bag.write(topic, logged, message)
 
     def _static_transforms(self) -> Any:
-        body2base = CAMERA2BASE @ se3.inverse(_OPTICAL2BODY)
-        edges = [
-            *((parent, child, pose[0]) for (parent, child), pose in self._still.items()),
-            (panda.BASE, CAMERA_FRAME, body2base),
-            (CAMERA_FRAME, OPTICAL_FRAME, _OPTICAL2BODY),
-        ]
+        mounted = self._camera.mounted
+        edges = [(parent, child, pose[0]) for (parent, child), pose in self._still.items()]
+        if mounted is EXTERNAL:
+            body2base = CAMERA2BASE @ se3.inverse(_OPTICAL2BODY)
+            edges.append((panda.BASE, CAMERA_FRAME, body2base))
+            edges.append((CAMERA_FRAME, OPTICAL_FRAME, _OPTICAL2BODY))
+        else:
+            edges.append((mounted.mount or panda.BASE, mounted.frame, mounted.camera2mount))
         return messages.tf_message([messages.transform_matrix(START_NS, *edge) for edge in edges])
 
     def _events(self) -> list[tuple[int, int, Callable[[int], Made], int]]:
@@ -200,13 +218,15 @@ class Drivers:
         state, encoding = self._states[index], self._camera.depth_encoding
         stamp = stamp_of(state)
         colour, depth = self._camera.look(state)
-        info = messages.camera_info(stamp, OPTICAL_FRAME, self._camera.intrinsics)
-        return [
-            (COLOUR, encode_colour(colour, 'rgb8', OPTICAL_FRAME, stamp)),
-            (COLOUR_INFO, info),
-            (DEPTH, encode_depth(depth, encoding, OPTICAL_FRAME, stamp)),
-            (DEPTH_INFO, info),
-        ]
+        frame = self._camera.mounted.frame
+        info = messages.camera_info(stamp, frame, self._camera.intrinsics)
+        made = {
+            'colour': encode_colour(colour, 'rgb8', frame, stamp),
+            'colour_info': info,
+            'depth': encode_depth(depth, encoding, frame, stamp),
+            'depth_info': info,
+        }
+        return [(topic, made[role]) for role, topic, _ in self._camera.topics]
 
 
 def _edges(urdf: str) -> tuple[Edges, Edges]:

@@ -13,7 +13,7 @@ from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT
 from r2rgen_ros.simulate import panda
 from r2rgen_ros.simulate.depth_noise import StereoCamera
 from r2rgen_ros.simulate.mujoco_library import load_mujoco, no_renderer
-from r2rgen_ros.simulate.world import CAMERA, CAMERA_NAME
+from r2rgen_ros.simulate.world import CAMERA_NAME, EXTERNAL
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from r2rgen_ros.simulate.depth_noise import StereoNoise
     from r2rgen_ros.simulate.world import World
 
-NEAR_M = 0.20
-FAR_M = 3.0
-"""The sensor's range; outside it there is no depth."""
+NEAR_M, FAR_M = EXTERNAL.range_m
+"""The range of the virtual robot's own camera; outside it there is no depth."""
 
 
 class Eye:
@@ -59,18 +58,19 @@ class Eye:
     ) -> None:
         mujoco = load_mujoco()
         self._world = world
+        camera, self._range = world.camera.camera, world.camera.range_m
         self._noise = depth_noise
         self._rng = rng if rng is not None else np.random.default_rng(0)
-        self._stereo = None if stereo is None else StereoCamera(CAMERA, stereo, self._rng)
+        self._stereo = None if stereo is None else StereoCamera(camera, stereo, self._rng)
         self._shrink = shrink
-        self.camera = CAMERA.thinned(shrink)
+        self.camera = camera.thinned(shrink)
         self._labels = _geom_labels(world)
         self._geom = int(mujoco.mjtObj.mjOBJ_GEOM)
         self._option = mujoco.MjvOption()
         self._option.geomgroup[panda.SOLID_GROUP] = 0
         self._option.geomgroup[panda.ROBOT_GROUP] = int(robot)
         try:
-            self._renderer: Any = mujoco.Renderer(world.model, CAMERA.height, CAMERA.width)
+            self._renderer: Any = mujoco.Renderer(world.model, camera.height, camera.width)
         except Exception as error:  # each OpenGL binding has its own kinds of error
             raise no_renderer(error) from error
 
@@ -100,7 +100,8 @@ class Eye:
         if self._noise > 0.0:
             spread = self._noise * depth.astype(np.float64) ** 2
             depth = (depth + spread * self._rng.standard_normal(depth.shape)).astype(np.float32)
-        depth[(depth < NEAR_M) | (depth > FAR_M)] = np.nan
+        near, far = self._range
+        depth[(depth < near) | (depth > far)] = np.nan
         return thin(depth, self._shrink)
 
     def labels(self) -> NDArray[np.uint8]:

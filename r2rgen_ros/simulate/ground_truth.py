@@ -34,7 +34,7 @@ class GroundTruth:
         held: (K, T) whether the fingers were closed on the object.
         joints: (T, 9) joint positions, arm first, then fingers, rad and m.
         ee2base: (T, 4, 4) pose of the end effector.
-        camera2base: (4, 4) pose of the optical frame.
+        camera2base: (4, 4) pose of the optical frame; (T, 4, 4) where the camera moves.
         skills: The skills with their frames, as an annotation has them.
 
     """

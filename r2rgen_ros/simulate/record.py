@@ -29,12 +29,14 @@ from r2rgen_ros.simulate.eye import Eye
 from r2rgen_ros.simulate.ground_truth import GroundTruth
 from r2rgen_ros.simulate.steps import Task
 from r2rgen_ros.simulate.tasks import make_task
-from r2rgen_ros.simulate.world import CAMERA2BASE, TIME_STEP, State, World
+from r2rgen_ros.simulate.world import EXTERNAL, TIME_STEP, State, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
+
+    from r2rgen_ros.model.deployment import MountedCamera
 
     Floats = NDArray[np.float64]
 
@@ -128,6 +130,7 @@ def act(
     object_poses: Mapping[str, Floats] | None = None,
     *,
     camera_every: int = drivers.CAMERA_EVERY,
+    camera: MountedCamera = EXTERNAL,
 ) -> Act:
     """Let the expert carry out a task.
 
@@ -136,6 +139,7 @@ def act(
         seed: Draws where everything stands.
         object_poses: object2base (4, 4) by name, instead of what the seed draws.
         camera_every: Time steps (`world.TIME_STEP`) from one image of the camera to the next.
+        camera: What watches.
 
     Raises:
         R2RGenError: The expert fails, or a pose is given for an object that does not exist.
@@ -151,7 +155,7 @@ def act(
         require(name in poses, f'there is no object "{name}" in task "{task}"', f'one of {names}')
         require(se3.is_transform(pose), f'the pose of "{name}" is not a rigid transform')
         poses[name] = np.asarray(pose, dtype=np.float64)
-    world = World(made.things)
+    world = World(made.things, camera=camera)
     world.reset(poses)
     pairs = [sorted(pair) for pair in world.touching() if pair <= set(names)]
     require(not pairs, f'the objects {pairs} overlap at the start', 'room between them')
@@ -248,7 +252,12 @@ def _write_bag(
     with Eye(done.world, plain, noise, options.shrink, options.stereo) as eye:
         look = _looker(done, eye, labels if options.with_truth else None, progress)
         camera = drivers.Camera(
-            look, eye.camera, done.camera_every, options.latency_s, options.depth_encoding
+            look,
+            eye.camera,
+            done.camera_every,
+            options.latency_s,
+            options.depth_encoding,
+            done.world.camera,
         )
         robot = drivers.Drivers(done.rollout.states, camera, latency)
         with BagWriter(path, custom_data=custom, compression=compression) as bag:
@@ -297,9 +306,20 @@ def truth(done: Act, labels: NDArray[np.uint8]) -> GroundTruth:
         held=held,
         joints=joints,
         ee2base=robot.forward(panda.JOINTS, joints),
-        camera2base=np.array(CAMERA2BASE),
+        camera2base=_camera2base(done),
         skills=_skills(done, times),
     )
+
+
+def _camera2base(done: Act) -> Floats:
+    """Pose of the camera: (4, 4), or (T, 4, 4) where a link carries it."""
+    mounted = done.world.camera
+    if not mounted.mount:
+        return np.array(mounted.camera2mount)
+    robot = Robot.from_urdf(panda.description(), panda.BASE, panda.TOOL)
+    joints = np.stack([state.joints for state in done.frames])
+    edge = (panda.BASE, mounted.mount)
+    return robot.link_poses(panda.JOINTS, joints, [edge])[edge] @ mounted.camera2mount
 
 
 def _skills(done: Act, times: Floats) -> tuple[Skill, ...]:

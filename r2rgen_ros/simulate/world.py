@@ -17,6 +17,7 @@ from PIL import Image
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.camera import PinholeCamera
+from r2rgen_ros.model.deployment import MountedCamera
 from r2rgen_ros.model.errors import require
 from r2rgen_ros.simulate import panda
 from r2rgen_ros.simulate.mujoco_library import load_mujoco
@@ -58,6 +59,11 @@ def look_at(eye: Sequence[float], target: Sequence[float]) -> Floats:
 # Across the table from the robot and a little to its left, at the height of a tripod.
 CAMERA2BASE = look_at((1.42, 0.35, 0.86), (0.36, -0.01, 0.17))
 CAMERA2BASE.flags.writeable = False
+EXTERNAL = MountedCamera(
+    'external', CAMERA, '', CAMERA2BASE, 'camera_color_optical_frame', range_m=(0.20, 3.0)
+)
+"""The virtual robot's own camera, and its range; outside it there is no depth."""
+_NEAR_M = 0.1
 
 
 @dataclass(frozen=True)
@@ -95,23 +101,31 @@ class World:
         things: The objects, named differently.
         table2base: (4, 4) where the room with its table stands, moved in its plane, seen from the
             robot; None for where it stands by default.
+        camera: What looks at it.
 
     Attributes:
+        camera: As given.
         things: The objects by name, in order.
         model: The MuJoCo model.
         data: Its state.
 
     """
 
-    def __init__(self, things: Sequence[Thing], table2base: Floats | None = None) -> None:
+    def __init__(
+        self,
+        things: Sequence[Thing],
+        table2base: Floats | None = None,
+        camera: MountedCamera = EXTERNAL,
+    ) -> None:
         self._mujoco = load_mujoco()
+        self.camera = camera
         self.things = {thing.name: thing for thing in things}
         require(len(self.things) == len(things), 'two objects have one name')
         spec = self._mujoco.MjSpec()
-        _set_options(self._mujoco, spec)
+        _set_options(self._mujoco, spec, camera)
         _add_room(self._mujoco, spec, np.eye(4) if table2base is None else table2base)
-        _add_camera(self._mujoco, spec)
         panda.add_panda(spec)  # before the objects: its joints come first in qpos
+        _add_camera(self._mujoco, spec, camera)
         for number, thing in enumerate(things):
             _add_thing(self._mujoco, spec, thing, (-0.5 + 0.3 * number, 3.0, _FLOOR))
         self.model: Any = spec.compile()
@@ -179,6 +193,12 @@ class World:
             out[name] = se3.from_quaternion(qpos[..., start : start + 3], quaternion)
         return out
 
+    def camera2base(self) -> Floats:
+        """Return where the camera's optical frame is now, (4, 4)."""
+        seen = self.data.camera(CAMERA_NAME)
+        turn = seen.xmat.reshape(3, 3) @ np.diag([1.0, -1.0, -1.0])
+        return se3.compose(turn, seen.xpos)
+
     def pose(self, name: str) -> Floats:
         """Return where an object is now, object2base (4, 4)."""
         return self.poses(self.data.qpos)[name]
@@ -197,7 +217,7 @@ class World:
         return pairs
 
 
-def _set_options(mujoco: Any, spec: Any) -> None:
+def _set_options(mujoco: Any, spec: Any, camera: MountedCamera) -> None:
     option = spec.option
     option.timestep = TIME_STEP
     option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
@@ -210,10 +230,10 @@ def _set_options(mujoco: Any, spec: Any) -> None:
     # Depth precision follows from the clipping planes, which are in units of the extent.
     spec.stat.extent = 1.0
     spec.stat.center = [0.4, 0.0, 0.2]
-    spec.visual.map.znear = 0.1
+    spec.visual.map.znear = min(_NEAR_M, 0.7 * camera.range_m[0])
     spec.visual.map.zfar = 10.0
-    spec.visual.global_.offwidth = CAMERA.width
-    spec.visual.global_.offheight = CAMERA.height
+    spec.visual.global_.offwidth = camera.camera.width
+    spec.visual.global_.offheight = camera.camera.height
     spec.visual.quality.offsamples = 4
     spec.visual.quality.shadowsize = 2048
     spec.visual.headlight.ambient = [0.38, 0.38, 0.39]
@@ -288,12 +308,28 @@ def _add_room(mujoco: Any, spec: Any, room2base: Floats) -> None:
     )
 
 
-def _add_camera(mujoco: Any, spec: Any) -> None:
+def _add_camera(mujoco: Any, spec: Any, mounted: MountedCamera) -> None:
+    camera, body = mounted.camera, spec.worldbody
+    if mounted.mount:
+        body = spec.body(mounted.mount)
+        names = [item.name for item in spec.bodies if item.name.startswith('panda_')]
+        require(
+            body is not None,
+            f'the virtual robot has no link "{mounted.mount}" for camera "{mounted.name}"',
+            f'one of {names}',
+        )
+    middle = (0.5 * (camera.width - 1), 0.5 * (camera.height - 1))
+    require(
+        camera.fx == camera.fy and (camera.cx, camera.cy) == middle,
+        f'camera "{mounted.name}" has fx, fy, cx, cy = {camera.fx}, {camera.fy}, {camera.cx}, '
+        f'{camera.cy}',
+        f'square pixels, and the principal point in the middle, {middle}: MuJoCo draws no others',
+    )
     # MuJoCo's cameras look along -z with y up; optical frames along z with y down.
-    turned = CAMERA2BASE @ np.diag([1.0, -1.0, -1.0, 1.0])
+    turned = mounted.camera2mount @ np.diag([1.0, -1.0, -1.0, 1.0])
     place, (x, y, z, w) = se3.to_quaternion(turned)
-    fovy = 2.0 * np.degrees(np.arctan2(0.5 * CAMERA.height, CAMERA.fy))
-    spec.worldbody.add_camera(
+    fovy = 2.0 * np.degrees(np.arctan2(0.5 * camera.height, camera.fy))
+    body.add_camera(
         name=CAMERA_NAME,
         pos=place,
         quat=[w, x, y, z],
