@@ -1,0 +1,64 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.camera import PinholeCamera
+from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN
+from r2rgen_ros.sense.unseen import never_seen, unseen_share
+
+CAMERA = PinholeCamera(64, 48, 60.0, 60.0, 31.5, 23.5)
+WALL = np.full((48, 64), 2.0, dtype=np.float32)
+
+
+def test_a_camera_that_did_not_move_sees_nothing_new():
+    rough = np.random.default_rng(0).uniform(0.5, 3.0, WALL.shape).astype(np.float32)
+    rough[10:20, 30:40] = np.nan
+
+    assert not never_seen(rough, CAMERA, np.eye(4), CAMERA).any()
+
+
+def test_a_camera_that_turns_sees_what_was_beside_the_image():
+    # Looking at a wall, a move by 0.4 m aside is 12 of 64 columns.
+    aside = se3.compose(np.eye(3), [-0.4, 0.0, 0.0])
+
+    unseen = never_seen(WALL, CAMERA, aside, CAMERA)
+
+    assert unseen[:, 52:].all()
+    assert not unseen[:, :52].any()
+
+
+@pytest.mark.parametrize('nearer', [0.3, 1.2, 1.7])
+def test_a_camera_that_comes_nearer_sees_no_gaps(nearer):
+    closer = se3.compose(np.eye(3), [0.0, 0.0, -nearer])
+
+    assert not never_seen(WALL, CAMERA, closer, CAMERA).any()
+
+
+def test_what_stood_behind_something_was_not_seen():
+    depth = WALL.copy()
+    depth[16:32, 20:40] = 1.0  # a board before the wall; its shadow on the wall is as large
+    aside = se3.compose(np.eye(3), [-0.2, 0.0, 0.0])
+
+    unseen = never_seen(depth, CAMERA, aside, CAMERA)
+
+    # The wall moves by 6 columns and the board by 12: between the two nothing is known.
+    inside = unseen[16:32, 8:58]
+    columns = np.flatnonzero(inside.all(axis=0)) + 8
+    assert columns.min() == pytest.approx(28, abs=1)
+    assert columns.max() == pytest.approx(33, abs=1)
+
+
+def test_objects_and_robot_hide_what_was_never_seen():
+    label = np.full((4, 4), ENVIRONMENT, dtype=np.uint8)
+    unseen = np.zeros((4, 4), dtype=bool)
+    unseen[:, 2:] = True
+    label[0, 2:] = [ROBOT, FIRST_OBJECT]
+    label[1, 2:] = UNSEEN
+
+    assert unseen_share(label, unseen) == 6 / 16
+    assert unseen_share(label) == 2 / 16
