@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,9 @@ from r2rgen_ros.generate.stays import Upright
 from r2rgen_ros.generate.visibility import ViewCheck
 from r2rgen_ros.generate.workspace import WorkspaceCheck
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.demo import Sensor
 from r2rgen_ros.model.episode import Episode, Rejection, Variation
+from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.robots.joint_planner import load_ompl
 
 if TYPE_CHECKING:
@@ -102,7 +104,7 @@ class Assembler:
             _planners(scene, config, arm, collisions),
             collisions,
             WorkspaceCheck.create(scene, asked.workspace),
-            None if config.camera.mode == 'off' else ViewCheck.create(scene, asked),
+            _view_check(scene, config),
         )
 
     def assemble(self, variation: Variation, *, forced: bool = False) -> Episode | Rejection:
@@ -220,6 +222,23 @@ class Assembler:
                 inside = held == arm
                 out[place, inside] = hand[inside] @ item.object2base[nearest[inside]]
         return out
+
+
+def _view_check(scene: Scene, config: GenerateConfig) -> ViewCheck | None:
+    """What the camera of the episodes must see; None where it is not known, or moves."""
+    demo, wanted = scene.demo, config.camera.render_for
+    if config.camera.mode == 'off' or demo.sensor is None:
+        return None
+    if wanted:
+        mounted = load_camera(wanted)
+        if mounted.mount not in ('', demo.base_frame):
+            return None  # it looks there when it comes there
+        poses = np.tile(mounted.camera2mount, (len(demo), 1, 1))
+        sensor = Sensor(mounted.frame, mounted.camera, poses)
+        scene = replace(scene, demo=replace(demo, sensor=sensor))
+    elif not demo.sensor.is_static:
+        return None
+    return ViewCheck.create(scene, config.feasibility)
 
 
 def _planners(

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from scipy.spatial import cKDTree
 
+from r2rgen_ros.generate.deployed import DeployedComposer
 from r2rgen_ros.generate.robot_cloud import LinkMotion
 from r2rgen_ros.generate.skin import RobotSkin
 from r2rgen_ros.generate.skin_points import RobotPoints
@@ -20,6 +21,7 @@ from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN, Scene
 from r2rgen_ros.model.sensed import SensedFrame
 from r2rgen_ros.parse.clusters import spacing
+from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.sense.cloud_camera import CloudCamera, coarse_camera
 from r2rgen_ros.sense.depth_camera import DepthCamera, Image, Layer
 
@@ -54,6 +56,8 @@ def make_composer(scene: Scene, config: GenerateConfig, robot: Robot | None = No
 
     """
     mode = config.camera.mode
+    if config.camera.render_for:
+        return DeployedComposer(scene, config, robot, load_camera(config.camera.render_for))
     if mode == 'on' and scene.demo.sensor is None:
         raise R2RGenError(
             f'the camera step is on but "{scene.demo.name}" has no camera_info',

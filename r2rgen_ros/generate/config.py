@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from r2rgen_ros.model.episode import PlanarMove
 from r2rgen_ros.model.errors import check_range, require
 from r2rgen_ros.model.yaml_file import YamlSection
+from r2rgen_ros.robots.camera_file import camera_names
 from r2rgen_ros.robots.profile import preset_names
 
 if TYPE_CHECKING:
@@ -211,6 +214,8 @@ class CameraConfig:
         delta_m: Depth difference from which a nearer point hides a farther one.
         support_px: Pixels of the patch that must hold nearer points; 1 is the paper's rule.
         fill: What to do with the border that a moved environment leaves empty.
+        render_for: Name of a camera preset, or path of a camera file, to render for in place of the
+            camera that recorded; empty for that one.
 
     """
 
@@ -219,9 +224,16 @@ class CameraConfig:
     delta_m: float = 0.01
     support_px: int = 5
     fill: str = 'shrink'
+    render_for: str = ''
 
     def __post_init__(self) -> None:
         """Check ranges."""
+        require(
+            not (self.render_for and self.mode == 'off'),
+            'render_for is given, but the camera step is off',
+            '',
+            'set camera mode to auto or on, or leave out render_for',
+        )
         require(
             self.mode in CAMERA_MODES, f'camera mode is "{self.mode}"', f'one of {CAMERA_MODES}'
         )
@@ -289,11 +301,13 @@ class GenerateConfig:
 
 
 def plain(value: Any) -> Any:
-    """Return dictionaries, lists, text and numbers instead of tuples and paths, for YAML."""
+    """Return dictionaries, lists, text and numbers, as YAML has them, of all else."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, dict):
         return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     if isinstance(value, tuple | list):
         return [plain(part) for part in value]
     return value
@@ -318,8 +332,17 @@ def read_config(path: Path) -> GenerateConfig:
     config = parse_config(YamlSection.read(path))
     if config.robot and config.robot not in preset_names():
         # A path in a file counts from that file.
-        config = replace(config, robot=str((path.absolute().parent / config.robot).resolve()))
+        config = replace(config, robot=_beside(path, config.robot))
+    wanted = config.camera.render_for
+    if wanted and wanted not in camera_names():
+        camera = replace(config.camera, render_for=_beside(path, wanted))
+        config = replace(config, camera=camera)
     return config
+
+
+def _beside(file: Path, name: str) -> str:
+    """A path that is named in a file, in full."""
+    return str((file.absolute().parent / name).resolve())
 
 
 def parse_config(root: YamlSection) -> GenerateConfig:
@@ -495,7 +518,7 @@ def _workspace(part: YamlSection) -> Workspace:
 
 
 def _camera(part: YamlSection) -> CameraConfig:
-    part.keys([], ['mode', 'radius_px', 'delta_m', 'support_px', 'fill'])
+    part.keys([], ['mode', 'radius_px', 'delta_m', 'support_px', 'fill', 'render_for'])
     values: dict[str, Any] = {}
     if 'mode' in part:
         values['mode'] = part['mode'].choice(CAMERA_MODES)
@@ -507,6 +530,8 @@ def _camera(part: YamlSection) -> CameraConfig:
         values['support_px'] = part['support_px'].whole(1, 9)
     if 'fill' in part:
         values['fill'] = part['fill'].choice(FILLS)
+    if 'render_for' in part and part['render_for'].data != '':
+        values['render_for'] = part['render_for'].text()
     return CameraConfig(**values)
 
 

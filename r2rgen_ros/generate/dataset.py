@@ -61,6 +61,8 @@ class Entry:
         detail: The same for a person.
         frame: Source frame at which it fails, -1 where it concerns none.
         amount: By how much.
+        unseen: Mean share of a frame's pixels that look at what the source never saw; None where
+            that was not asked.
 
     """
 
@@ -73,6 +75,7 @@ class Entry:
     detail: str = ''
     frame: int = -1
     amount: float = 0.0
+    unseen: float | None = None
 
     @classmethod
     def of(cls, outcome: Episode | Rejection) -> Entry:
@@ -104,6 +107,8 @@ class Entry:
             'moves': [_move_data(move) for move in self.moves],
             'base': _move_data(self.base),
         }
+        if self.unseen is not None:
+            data['unseen_share'] = self.unseen
         if self.accepted:
             data['episode'] = episode_name(self.index)
             data['frames'] = self.frames
@@ -132,6 +137,7 @@ class Entry:
             detail=data.get('detail', ''),
             frame=int(data.get('frame', -1)),
             amount=float(data.get('amount', 0.0)),
+            unseen=data.get('unseen_share'),
         )
 
 

@@ -27,6 +27,7 @@ import numpy as np
 import scipy
 
 from r2rgen_ros import __version__
+from r2rgen_ros.bags.deployment import seen_by
 from r2rgen_ros.bags.episode import EpisodeWriter
 from r2rgen_ros.bags.load import demo_of
 from r2rgen_ros.bags.source import read_source
@@ -44,6 +45,7 @@ from r2rgen_ros.model.episode import Rejection
 from r2rgen_ros.model.errors import R2RGenError, check_range
 from r2rgen_ros.parse.cache import cached_scene
 from r2rgen_ros.parse.robot import robot_of
+from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.robots.profile import load_profile
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.model.annotation import Annotation
     from r2rgen_ros.model.scene import Scene
+    from r2rgen_ros.model.sensed import SensedFrame
     from r2rgen_ros.robots.kinematics import Robot
 
 _AHEAD = 3
@@ -168,6 +171,8 @@ class Job:
         if config.robot:
             # Its contents, so that a dataset is not resumed with other limits.
             info['robot'] = plain(asdict(load_profile(config.robot)))
+        if config.camera.render_for:
+            info['render_for'] = plain(asdict(load_camera(config.camera.render_for)))
         return cls(source, scene, config, seed, info)
 
     def repeats(self, attempts: int) -> str:
@@ -224,6 +229,14 @@ def _without_joints(source: Source) -> Source:
     return replace(source, recorded=recorded, left_out=(*source.left_out, *notes))
 
 
+def _noting(frames: Iterator[SensedFrame], unseen: list[float]) -> Iterator[SensedFrame]:
+    """Pass frames on, and note what they say of pixels that the source never saw."""
+    for frame in frames:
+        if frame.unseen is not None:
+            unseen.append(frame.unseen)
+        yield frame
+
+
 class _Maker:
     """Makes attempts; one per process."""
 
@@ -233,8 +246,11 @@ class _Maker:
         self._sampler = Sampler.create(job.scene, job.config, job.seed)
         self._assembler = Assembler.create(job.scene, job.config)
         self._composer = make_composer(job.scene, job.config, robot)
+        source = job.source if robot is not None else _without_joints(job.source)
+        if job.config.camera.render_for:
+            source = seen_by(source, load_camera(job.config.camera.render_for))
         self.writer = EpisodeWriter(
-            job.source if robot is not None else _without_joints(job.source),
+            source,
             link_poses=_known_links(robot) if robot is not None else None,
             compression=_compression(job),
             trajectories=_trajectories(job, robot),
@@ -261,8 +277,11 @@ class _Maker:
             'r2rgen.index': str(index),
             'r2rgen.variation': entry.to_line().strip(),
         }
-        frames = self._composer.frames(outcome)  # type: ignore[arg-type]
+        unseen: list[float] = []
+        frames = _noting(self._composer.frames(outcome), unseen)  # type: ignore[arg-type]
         self.writer.write(path, outcome, frames, custom_data=custom)  # type: ignore[arg-type]
+        if unseen:
+            entry = replace(entry, unseen=round(float(np.mean(unseen)), 6))
         return entry, path, time.perf_counter() - begin
 
 

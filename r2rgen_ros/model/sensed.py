@@ -27,6 +27,8 @@ class SensedFrame:
         mask: (H, W) where the cloud's points lie in an organised cloud; or None.
         labelled: Points in the base frame that a person may look at, with a label each; or None.
         labels: (N,) uint8 labels of `labelled` (see `r2rgen_ros.model.scene`).
+        unseen: Share of the pixels that look at what no frame of the source saw; None where that
+            was not asked.
 
     """
 
@@ -36,6 +38,7 @@ class SensedFrame:
     mask: NDArray[np.bool_] | None = None
     labelled: Cloud | None = None
     labels: NDArray[np.uint8] | None = None
+    unseen: float | None = None
 
     def __post_init__(self) -> None:
         """Check that there is something, and that what belongs together fits."""

@@ -120,6 +120,10 @@ class _Reporter:
 
     def _facts(self) -> tuple[tuple[str, str], ...]:
         frames = sum(entry.frames for entry in self.accepted)
+        unseen = [entry.unseen for entry in self.accepted if entry.unseen is not None]
+        never = (
+            (('pixels never seen', f'{100.0 * sum(unseen) / len(unseen):.1f} %'),) if unseen else ()
+        )
         return (
             ('source', pretty(self.scene.demo.name)),
             ('episodes', str(len(self.accepted))),
@@ -127,6 +131,7 @@ class _Reporter:
             ('attempts', str(len(self.accepted) + len(self.rejected))),
             ('objects', ', '.join(pretty(item.name) for item in self.scene.objects)),
             ('seed', str(self.dataset.info.get('seed', '?'))),
+            *never,
         )
 
     def _examples(self) -> tuple[str, ...]:

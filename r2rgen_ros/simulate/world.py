@@ -185,6 +185,18 @@ class World:
         self.data.qvel[:] = state.qvel
         self._mujoco.mj_forward(self.model, self.data)
 
+    def place(self, joints: Floats, poses: Mapping[str, Floats]) -> None:
+        """Put robot and objects somewhere, for rendering.
+
+        Args:
+            joints: (9,) positions of the arm and the fingers, rad and m.
+            poses: As of `reset`.
+
+        """
+        self.reset(poses, joints[: len(panda.HOME)])
+        self.data.qpos[: len(panda.JOINTS)] = joints
+        self._mujoco.mj_forward(self.model, self.data)
+
     def poses(self, qpos: Floats) -> dict[str, Floats]:
         """Return object2base (..., 4, 4) by name from positions (..., nq)."""
         out = {}

@@ -1,0 +1,197 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scene + Episode -> the frames that another camera, on the base or on a link, would record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2rgen_ros.generate.robot_skin import RobotSkin, in_camera
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.cloud import Cloud
+from r2rgen_ros.geometry.surfels import Placed, SurfelImage, Surfels
+from r2rgen_ros.model.errors import R2RGenError, require
+from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN
+from r2rgen_ros.model.sensed import SensedFrame
+from r2rgen_ros.sense.unseen import unseen_share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.generate.config import GenerateConfig
+    from r2rgen_ros.model.deployment import MountedCamera
+    from r2rgen_ros.model.episode import Episode
+    from r2rgen_ros.model.scene import Scene
+    from r2rgen_ros.robots.kinematics import Robot
+
+    Floats = NDArray[np.float64]
+
+_PLANAR = 24
+_EVEN = 0.6  # completed objects have points of even distances
+_WIDEST = 4.0  # pixels of the source that the disc of a point may span
+
+
+def camera_path(
+    mounted: MountedCamera, episode: Episode, scene: Scene, robot: Robot | None
+) -> Floats:
+    """Poses camera2base (M, 4, 4) of a mounted camera in the frames of an episode.
+
+    Raises:
+        R2RGenError: Nobody knows where its link is.
+
+    """
+    demo = scene.demo
+    if mounted.mount in ('', demo.base_frame):
+        return np.broadcast_to(mounted.camera2mount, (len(episode), 4, 4))
+    for arm in demo.arms:
+        if mounted.mount == arm.end_effector:
+            return np.asarray(episode.ee2base[arm.name] @ mounted.camera2mount)
+    _require_link(mounted, scene, robot)
+    assert robot is not None
+    assert demo.joints is not None
+    assert episode.joints is not None
+    edge = (demo.base_frame, mounted.mount)
+    poses = robot.link_poses(demo.joints.names, episode.joints, [edge])[edge]
+    return np.asarray(poses @ mounted.camera2mount)
+
+
+def _require_link(mounted: MountedCamera, scene: Scene, robot: Robot | None) -> None:
+    """Raise unless the link that a camera is mounted on can be followed."""
+    demo, mount = scene.demo, mounted.mount
+    if mount in ('', demo.base_frame) or mount in [arm.end_effector for arm in demo.arms]:
+        return
+    what = f'camera "{mounted.name}" is mounted on "{mount}"'
+    hands = [arm.end_effector for arm in demo.arms]
+    if robot is None:
+        lack = 'joint states' if demo.joints is None else 'robot_description'
+        if demo.joints is not None and demo.robot_description is not None:
+            lack = 'kinematics of several arms'
+        raise R2RGenError(
+            f'{what}, but "{demo.name}" has no {lack}, so nobody knows where that is',
+            f'the base "{demo.base_frame}" or an end effector, {hands}',
+            'record /joint_states and /robot_description, or mount the camera on one of these',
+        )
+    require(
+        mount in robot.links,
+        f'{what}, which is no link of the robot',
+        f'one of {[demo.base_frame, *robot.links]}',
+        f'correct "mount" in the camera file of "{mounted.name}"',
+    )
+
+
+class DeployedComposer:
+    """Depth and colour images of a camera that is not the one that recorded the demonstration.
+
+    Everything is drawn as surface: the environment and the objects as discs in the planes of their
+    points, the robot by its description. What no frame of the source saw is a hole.
+
+    Args:
+        scene: The parsed demonstration.
+        config: What is asked for.
+        robot: Kinematics; needed where the camera is on a link that is no end effector.
+        mounted: The camera.
+
+    Raises:
+        R2RGenError: The source holds no depth images, or the camera's link cannot be followed.
+
+    """
+
+    def __init__(
+        self, scene: Scene, config: GenerateConfig, robot: Robot | None, mounted: MountedCamera
+    ) -> None:
+        require(
+            scene.demo.has_images and scene.demo.sensor is not None,
+            f'"{scene.demo.name}" cannot be rendered for camera "{mounted.name}": it holds clouds',
+            'depth images with camera_info',
+            'leave out render_for',
+        )
+        _require_link(mounted, scene, robot)
+        self._scene, self._config, self._robot, self._mounted = scene, config, robot, mounted
+        self._image = SurfelImage(mounted.camera)
+        self._rays = mounted.camera.rays().reshape(-1, 3).astype(np.float32)
+        self._environment = self._still()
+        self._objects = [Surfels.of(item.cloud, most=0.01, reach=_EVEN) for item in scene.objects]
+        self._skin = RobotSkin.of(scene)
+
+    def _still(self) -> Surfels:
+        """The environment's discs, base frame."""
+        sensor, cloud = self._scene.demo.sensor, self._scene.environment
+        assert sensor is not None
+        away = np.linalg.norm(cloud.points - sensor.camera2base[0][:3, 3], axis=1)
+        return Surfels.of(cloud, planar=_PLANAR, most=_WIDEST * away / sensor.camera.fx)
+
+    def frames(self, episode: Episode) -> Iterator[SensedFrame]:
+        """Yield the frames of an episode in order."""
+        scene = self._scene
+        path = camera_path(self._mounted, episode, scene, self._robot)
+        poses = None if self._skin is None else self._skin.poses(episode)
+        world = episode.variation.base2base
+        for frame, source in enumerate(episode.source_frames.tolist()):
+            base2camera = se3.inverse(path[frame])
+            layers = [Placed(self._environment, base2camera @ world, ENVIRONMENT)]
+            layers += [
+                Placed(discs, base2camera @ episode.object2base[k, frame], FIRST_OBJECT + k)
+                for k, discs in enumerate(self._objects)
+            ]
+            if poses is None:
+                arm = scene.demo.arms[0]
+                moved = episode.ee2base[arm.name][frame] @ se3.inverse(arm.ee2base[source])
+                layers.append(Placed(self._robot_discs(source), base2camera @ moved, ROBOT))
+            depth, colour, label = self._image.draw(layers)
+            if poses is not None:
+                self._add_robot(in_camera(path[frame], poses[frame]), depth, colour, label)
+            yield self._sensed(depth, colour, label, path[frame])
+
+    def _robot_discs(self, frame: int) -> Surfels:
+        """The robot's pixels of a source frame as discs, base frame, where there is no URDF."""
+        demo = self._scene.demo
+        assert demo.sensor is not None
+        data, camera = demo.frames[frame], demo.sensor.camera
+        assert data.depth is not None
+        index = self._scene.labels[frame] == ROBOT
+        points = camera.unproject(data.depth)[index]
+        colours = None if data.colour is None else data.colour[index]
+        cloud = Cloud.from_arrays(se3.apply(demo.sensor.camera2base[frame], points), colours)
+        return Surfels.of(cloud, most=_WIDEST * np.maximum(points[:, 2], 0.1) / camera.fx)
+
+    def _add_robot(
+        self,
+        part2camera: Floats,
+        depth: NDArray[np.float32],
+        colour: NDArray[np.uint8],
+        label: NDArray[np.uint8],
+    ) -> None:
+        """Draw the robot's surface into an image, where nothing is before it."""
+        assert self._skin is not None
+        drawn, shade = self._skin.see(self._mounted.camera, part2camera)
+        wins = np.isfinite(drawn) & ~(depth < drawn)
+        depth[wins], colour[wins], label[wins] = drawn[wins], shade[wins], ROBOT
+
+    def _sensed(
+        self,
+        depth: NDArray[np.float32],
+        colour: NDArray[np.uint8],
+        label: NDArray[np.uint8],
+        camera2base: Floats,
+    ) -> SensedFrame:
+        """What the sensor makes of it, with its labelled cloud, thinned evenly over the image."""
+        unseen = unseen_share(label)
+        near, far = self._mounted.range_m
+        depth[(depth < near) | (depth > far)] = np.nan
+        shown = colour if self._scene.demo.frames[0].colour is not None else None
+        output = self._config.output
+        if not output.labelled_points:
+            return SensedFrame(depth=depth, colour=shown, unseen=unseen)
+        index = np.flatnonzero((label != UNSEEN) & np.isfinite(depth))
+        if 0 < output.labelled_count < len(index):
+            places = np.arange(output.labelled_count, dtype=np.int64)
+            index = index[(places * len(index)) // output.labelled_count]
+        points = self._rays[index] * depth.reshape(-1)[index, None]
+        cloud = Cloud(points, colour.reshape(-1, 3)[index]).transformed(camera2base)
+        return SensedFrame(
+            depth, shown, labelled=cloud, labels=label.reshape(-1)[index], unseen=unseen
+        )
