@@ -267,7 +267,7 @@ class _Seen:
             measured = room[np.rint(v[at]).astype(int), np.rint(u[at]).astype(int)]
             known[at[np.abs(measured - z[at]) < _SAME_M * np.maximum(1.0, z[at])]] = True
         out.reshape(-1)[index[known]] = True
-        return out
+        return np.asarray(out)
 
 
 def _side_by_side(*images: Any) -> NDArray[np.uint8]:

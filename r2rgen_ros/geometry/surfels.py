@@ -64,16 +64,16 @@ class Surfels:
             planar: With how many neighbours a point is laid onto their common plane, which takes
                 away noise, and the steps of depth in whole millimetres; 0 leaves points alone.
             most: Largest radius, metres; one for all or one per point.
-            reach: Radius as a share of the distance of the eighth neighbour: less ends nearer at the
-                rim, more meets also where points are farther apart one way than the other.
+            reach: Radius as a share of the distance of the eighth neighbour: less ends nearer at
+                the rim, more meets also where points are farther apart one way than the other.
 
         """
         points = cloud.points.astype(np.float64)
         count = min(max(planar, 2 * _AROUND), len(points))
         if count < 4:
             flat = np.tile(np.array([0.0, 0.0, 1.0], dtype=np.float32), (len(points), 1))
-            radii = np.full(len(points), np.min(most), dtype=np.float32)
-            return cls(cloud.points, flat, radii, cloud.colours)
+            small = np.full(len(points), np.min(most), dtype=np.float32)
+            return cls(cloud.points, flat, small, cloud.colours)
         tree = cKDTree(points)
         normals, laid = np.empty_like(points), points.copy()
         radii = np.empty(len(points))
