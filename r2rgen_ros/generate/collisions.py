@@ -297,7 +297,9 @@ def _field(points: Floats, node: float, *, closed: bool) -> DistanceField:
 def _was_seen(scene: Scene, points: Floats) -> NDArray[np.bool_]:
     """Which points (N, 3) of the environment the camera saw; the others were made up to fill it."""
     sensor = scene.demo.sensor
-    if sensor is None or not scene.demo.has_images or scene.annotation.sources.empty_capture:
+    if sensor is None or not scene.demo.has_images or not sensor.is_static:
+        return np.ones(len(points), dtype=bool)
+    if scene.annotation.sources.empty_capture:
         return np.ones(len(points), dtype=bool)
     seen = np.zeros((sensor.camera.height, sensor.camera.width), dtype=bool)
     for labels in scene.labels:

@@ -57,6 +57,10 @@ class Background:
     noise: float = 0.0
     hidden: NDArray[np.bool_] | None = None
 
+    def at(self, frame: int) -> NDArray[np.float32]:  # noqa: ARG002
+        """Depth (H, W) in a frame: the same in all, as the camera stands still."""
+        return self.depth
+
 
 def find_background(demo: Demo, view: RobotView | None = None) -> Background:
     """Find the background from the frames of a camera that stands still.

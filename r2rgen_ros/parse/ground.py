@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.errors import R2RGenError, require
 from r2rgen_ros.parse.background import Background, find_background
 from r2rgen_ros.parse.calibration import Calibration, check_calibration
 from r2rgen_ros.parse.empty_capture import empty_background, with_empty
 from r2rgen_ros.parse.prompts import Candidates, find_candidates
 from r2rgen_ros.parse.robot import RobotView, robot_of, robot_points
+from r2rgen_ros.parse.room import Room, find_room
 from r2rgen_ros.parse.snapshot import Snapshot
 from r2rgen_ros.parse.support import assumed_support, fit_support
 
@@ -43,7 +44,7 @@ class Ground:
         demo: The demonstration.
         robot: Its kinematics, where it has a URDF.
         support: The support plane, fitted or assumed.
-        background: What a still depth camera sees behind everything; None for clouds.
+        background: What a depth camera sees behind everything; None for clouds.
         view: The robot's surface in every frame, where its meshes are known.
         calibration: How well the camera's pose fits the robot; None where nothing can be compared.
         remarks: Why the robot's surface is not known.
@@ -53,7 +54,7 @@ class Ground:
     demo: Demo
     robot: Robot | None
     support: SupportPlane
-    background: Background | None
+    background: Background | Room | None
     view: RobotView | None = None
     calibration: Calibration | None = None
     remarks: tuple[str, ...] = ()
@@ -80,8 +81,9 @@ class Ground:
     def snapshot(self, frame: int) -> Snapshot:
         """Read a frame; where a still camera saw the same thing before and after, their mean."""
         snapshot = Snapshot.take(self.demo, frame)
-        if self.background is None or self.demo.sensor is None or self.background.noise <= 0.0:
+        if not isinstance(self.background, Background) or self.background.noise <= 0.0:
             return snapshot
+        assert self.demo.sensor is not None
         depth = self._averaged(frame)
         points = self.demo.sensor.camera.unproject(depth).reshape(-1, 3)[snapshot.index]
         moved = se3.apply(self.demo.sensor.camera2base[frame], points)
@@ -89,7 +91,7 @@ class Ground:
 
     def _averaged(self, frame: int) -> NDArray[np.float32]:
         """Depth (H, W) of a frame, averaged over neighbours that agree with it."""
-        assert self.background is not None
+        assert isinstance(self.background, Background)
         depth = self.demo.frames[frame].depth
         assert depth is not None
         limit = np.maximum(0.003, 4.0 * np.sqrt(2.0) * self.background.noise * depth**2)
@@ -125,7 +127,8 @@ class Ground:
         height = abs(float(self.support.height(camera2base[:3, 3])))
         z = (snapshot.points - camera2base[:3, 3]) @ camera2base[:3, 2]
         # The mean of n frames is quieter, but for the part of the noise that stays.
-        quieter = np.sqrt(1.0 / min(_AVERAGED, len(self.demo)) + _LASTING**2)
+        mean_of = min(_AVERAGED, len(self.demo)) if isinstance(self.background, Background) else 1
+        quieter = np.sqrt(1.0 / mean_of + _LASTING**2)
         return np.asarray(_LIFT_SIGMAS * quieter * self.background.noise * height * z)
 
 
@@ -151,13 +154,24 @@ def survey(
     remarks: list[str] = []
     view = RobotView.of(demo, mesh_folders, remarks.append)
     calibration = None
-    if view is not None and demo.has_images:
+    moves = demo.has_images and demo.sensor is not None and not demo.sensor.is_static
+    if view is not None and demo.has_images and not moves:
         calibration = check_calibration(demo, view)
         if calibration.trusted:
             # What was found makes the filter of the robot's pixels sharper.
             view = view.corrected(calibration.correction, calibration.delay_s)
-    if demo.has_images:
-        background: Background | None = find_background(demo, view)
+    background: Background | Room | None = None
+    if moves:
+        require(
+            empty_capture is None,
+            f'the camera of "{demo.name}" moves, and an empty capture is named',
+            'a camera that stands still',
+            'leave out the empty capture',
+        )
+        background = find_room(demo, view)
+        points = background.cloud.points.astype(np.float64)
+    elif demo.has_images:
+        background = find_background(demo, view)
         if empty_capture is not None:
             assert background is not None
             background = with_empty(background, empty_background(empty_capture, demo, mesh_folders))
@@ -167,7 +181,6 @@ def survey(
         points = points[np.isfinite(points[:, 2])]
         points = se3.apply(demo.sensor.camera2base[0], points)
     else:
-        background = None
         points = Snapshot.take(demo, 0).points
     if support is None:
         support = fit_support(points)

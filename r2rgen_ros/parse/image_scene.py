@@ -23,9 +23,16 @@ from r2rgen_ros.parse.fusion import Seen, View, fuse
 from r2rgen_ros.parse.labelling import Labeller, drawing
 from r2rgen_ros.parse.looks import Looks
 from r2rgen_ros.parse.registration import Surface
+from r2rgen_ros.parse.room import Room
 from r2rgen_ros.parse.sources import complete_object, tracked_paths
 from r2rgen_ros.parse.steps import Steps
-from r2rgen_ros.parse.views import object_views, open_frame, seed_views, telling_frames
+from r2rgen_ros.parse.views import (
+    moving_seed_views,
+    object_views,
+    open_frame,
+    seed_views,
+    telling_frames,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,8 +92,14 @@ class ImageParser:
             se3.compose(np.eye(3), snapshot.points[places].mean(axis=0))
             for snapshot, places in pairs
         ]
-        covered = self._covered()
-        self.behind = complete_behind(ground.demo, ground.background, covered, ground.support)
+        self._seeds = [snapshot.points[places] for snapshot, places in pairs]
+        self.behind: Background | Room
+        if isinstance(ground.background, Room):
+            self.behind = ground.background.without(self._seeds, ground.support)
+        else:
+            self.behind = complete_behind(
+                ground.demo, ground.background, self._covered(), ground.support
+            )
         self.looks = Looks(ground, self.behind)
 
     @property
@@ -97,7 +110,7 @@ class ImageParser:
     def _covered(self) -> NDArray[np.bool_]:
         """Pixels (H, W) whose background is an object that never moved away, or the robot."""
         background = self.ground.background
-        assert background is not None
+        assert isinstance(background, Background)
         out = np.zeros(background.depth.shape, dtype=bool)
         for note, index in zip(self._notes, self._pixels, strict=True):
             depth = self.ground.demo.frames[note.prompt.frame].depth
@@ -108,14 +121,11 @@ class ImageParser:
             out |= background.hidden
         return out
 
-    def parse(self) -> tuple[list[SceneObject], list[NDArray[np.uint8]], Background, list[str]]:
+    def parse(
+        self,
+    ) -> tuple[list[SceneObject], list[NDArray[np.uint8]], Background | Room, list[str]]:
         """Return the objects, the labels of every frame, the environment, and warnings."""
-        seeds = [
-            fuse(seed_views(self.looks, note.prompt.frame, pixels, start, held), self._growth)
-            for note, pixels, start, held in zip(
-                self._notes, self._pixels, self._starts, self.held, strict=True
-            )
-        ]
+        seeds = [fuse(self._seed_views(k), self._growth) for k in range(len(self._notes))]
         self._check(seeds)
         surfaces = [Surface.of(seen) for seen in seeds]
         paths = self._follow(surfaces, self._steps.part(0.0, _FIRST_PASS))
@@ -139,6 +149,15 @@ class ImageParser:
             )
         ]  # fmt: skip
         return objects, labels, environment, self._warnings(objects, paths, strangers)
+
+    def _seed_views(self, k: int) -> list[View]:
+        """Views of an object about the frame of its prompt."""
+        frame, pose, held = self._notes[k].prompt.frame, self._starts[k], self.held[k]
+        if isinstance(self.behind, Room):
+            found = moving_seed_views(self.looks, frame, self._seeds, k, pose, held)
+            if found:
+                return found
+        return seed_views(self.looks, frame, self._pixels[k], pose, held)
 
     def _check(self, seeds: Sequence[Seen]) -> None:
         for note, seen in zip(self._notes, seeds, strict=True):
@@ -180,8 +199,11 @@ class ImageParser:
         farthest that was ever seen.
         """
         background, sensor = self.ground.background, self.ground.demo.sensor
-        assert background is not None
         assert sensor is not None
+        if isinstance(background, Room):
+            self._clear(background, surfaces, paths)
+            return
+        assert background is not None
         points = se3.apply(
             sensor.camera2base[0], sensor.camera.unproject(background.depth).reshape(-1, 3)
         )
@@ -202,6 +224,17 @@ class ImageParser:
                 self.ground.demo, background, covered, self.ground.support
             )
             self.looks = Looks(self.ground, self.behind)
+
+    def _clear(
+        self, room: Room, surfaces: Sequence[Surface], paths: Sequence[ObjectPath]
+    ) -> None:
+        """Take objects out of a room, wherever they were."""
+        things = list(self._seeds)
+        for path, surface in zip(paths, surfaces, strict=True):
+            few = path.poses[:: max(1, len(path.poses) // _CARRIED_FRAMES)]
+            things.append(np.concatenate([se3.apply(pose, surface.points) for pose in few]))
+        self.behind = room.without(things, self.ground.support)
+        self.looks = Looks(self.ground, self.behind)
 
     def _views(self, surfaces: Sequence[Surface], paths: Sequence[ObjectPath]) -> list[list[View]]:
         """Per object, the views that tell most of it."""
@@ -251,7 +284,7 @@ class ImageParser:
 
     def _labelled(
         self, completed: Sequence[Completed], paths: Sequence[ObjectPath]
-    ) -> tuple[list[NDArray[np.uint8]], Background, list[int]]:
+    ) -> tuple[list[NDArray[np.uint8]], Background | Room, list[int]]:
         labeller = Labeller(
             self.looks, [done.cloud.points.astype(np.float64) for done in completed]
         )
@@ -261,6 +294,8 @@ class ImageParser:
         for image in labeller.label_all(poses):
             labels.append(image)
             labelled(len(labels) / len(poses))
+        if isinstance(self.behind, Room):
+            return labels, self.behind, labeller.strangers
         measured = labeller.environment()
         depth = np.where(np.isfinite(measured), measured, self.behind.depth)
         behind = Background(depth.astype(np.float32), self.behind.colour, self.behind.noise)
@@ -302,8 +337,10 @@ class ImageParser:
         return out
 
 
-def environment_cloud(ground: Ground, behind: Background) -> Cloud:
+def environment_cloud(ground: Ground, behind: Background | Room) -> Cloud:
     """Return the environment as a cloud in the base frame."""
+    if isinstance(behind, Room):
+        return behind.cloud
     sensor = ground.demo.sensor
     assert sensor is not None
     known = np.isfinite(behind.depth)

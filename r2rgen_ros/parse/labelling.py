@@ -1,6 +1,6 @@
 # Copyright 2026 The r2rgen_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which pixel of every image of a still camera shows which object, the robot or the environment.
+"""Which pixel of every image shows which object, the robot or the environment.
 
 The objects are drawn at their poses. A pixel whose depth is that of a drawn object shows it, even
 where noise hides that it lies before the environment, as at the rim of a plate.
@@ -90,13 +90,13 @@ def draw_objects(
     sensor = looks.ground.demo.sensor
     assert sensor is not None
     drawn = drawing(sensor, frame, clouds, poses)
-    on = _agrees(looks, drawn, depth, _SURE_RISE_M)
+    on = _agrees(looks, frame, drawn, depth, _SURE_RISE_M)
     robot = looks.robot(frame)
     return drawn, on if robot is None else on & ~robot
 
 
 def _agrees(
-    looks: Looks, drawn: Splats, depth: NDArray[np.float32], rise: float
+    looks: Looks, frame: int, drawn: Splats, depth: NDArray[np.float32], rise: float
 ) -> NDArray[np.bool_]:
     """Where (H, W) a depth is that of the object drawn there.
 
@@ -105,8 +105,9 @@ def _agrees(
     with np.errstate(invalid='ignore'):
         reach = np.maximum(_TOLERANCE_M, _SIGMAS * looks.behind.noise * depth**2)
         on = (drawn.owner != NOBODY) & (np.abs(depth - drawn.depth) <= reach)
-        behind = np.where(np.isnan(looks.behind.depth), np.inf, looks.behind.depth)
-        return np.asarray(on & (looks.before(depth) | (drawn.depth < behind - rise)))
+        known = looks.behind.at(frame)
+        behind = np.where(np.isnan(known), np.inf, known)
+        return np.asarray(on & (looks.before(depth, frame) | (drawn.depth < behind - rise)))
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class Labeller:
 
     def __post_init__(self) -> None:
         """Make room for the environment."""
-        shape = self.looks.behind.depth.shape
+        shape = self.looks.behind.at(0).shape
         self._total = np.zeros(shape, dtype=np.float64)
         self._count = np.zeros(shape, dtype=np.int32)
 
@@ -175,7 +176,7 @@ class Labeller:
         measured = measured or self._measured(frame)
         depth, robot, surface = measured.depth, measured.robot, measured.surface
         drawn = drawing(sensor, frame, self.clouds, poses)
-        on = _agrees(looks, drawn, depth, _RISE_M)
+        on = _agrees(looks, frame, drawn, depth, _RISE_M)
         labels = np.where(measured.before, np.uint8(ROBOT), np.uint8(ENVIRONMENT))
         hole = ~np.isfinite(depth)
         if robot is not None and surface is not None:
@@ -195,9 +196,9 @@ class Labeller:
         """Read a frame and draw its robot."""
         depth, view = self.looks.depth(frame), self.looks.ground.view
         if view is None:
-            return _Measured(depth, self.looks.before(depth))
+            return _Measured(depth, self.looks.before(depth, frame))
         mask, surface = self.looks.robot(frame), view.drawing(frame).depth
-        return _Measured(depth, self.looks.before(depth), mask, surface)
+        return _Measured(depth, self.looks.before(depth, frame), mask, surface)
 
     def _take_in(
         self,
@@ -224,7 +225,10 @@ class Labeller:
         self._count[still] += 1
 
     def environment(self) -> NDArray[np.float32]:
-        """Mean depth (H, W) of the environment over the frames that showed it, NaN where none."""
+        """Mean depth (H, W) of the environment over the frames that showed it, NaN where none.
+
+        It means something for a camera that stands still.
+        """
         with np.errstate(invalid='ignore', divide='ignore'):
             return np.asarray(
                 np.where(self._count > 0, self._total / self._count, np.nan), dtype=np.float32

@@ -1,6 +1,6 @@
 # Copyright 2026 The r2rgen_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the frames of a still depth camera show before the environment, without the robot."""
+"""What the frames of a depth camera show before the environment, without the robot."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.model.annotation import SupportPlane
     from r2rgen_ros.parse.background import Background
     from r2rgen_ros.parse.ground import Ground
+    from r2rgen_ros.parse.room import Room
 
 _FRONT_M = 0.004
 _SIGMAS = 4.0
@@ -24,11 +25,13 @@ _MOST_BYTES = 2**29
 """Depth images kept, so that they are read once; longer demonstrations read the rest again."""
 
 
-def front(support: SupportPlane, behind: Background) -> NDArray[np.float32]:
+def front(
+    support: SupportPlane, behind: Background | Room, frame: int = 0
+) -> NDArray[np.float32]:
     """How far (H, W) before the environment a point must be to count as something else, metres."""
     residual = support.residual
     least = max(_FRONT_M, _SIGMAS * residual) if np.isfinite(residual) else _FRONT_M
-    grown = _SIGMAS * behind.noise * behind.depth**2
+    grown = _SIGMAS * behind.noise * behind.at(frame) ** 2
     return np.asarray(np.maximum(least, grown), dtype=np.float32)
 
 
@@ -36,16 +39,19 @@ class Looks:
     """The frames of a demonstration before a known environment.
 
     Args:
-        ground: The survey of the demonstration; its camera stands still.
+        ground: The survey of the demonstration.
         behind: The environment.
 
     """
 
-    def __init__(self, ground: Ground, behind: Background) -> None:
+    def __init__(self, ground: Ground, behind: Background | Room) -> None:
         self.ground, self.behind = ground, behind
-        self.front = front(ground.support, behind)
-        self._limit = behind.depth - self.front
-        self._unknown = np.isnan(behind.depth)
+        sensor = ground.demo.sensor
+        assert sensor is not None
+        self._shape = (sensor.camera.height, sensor.camera.width)
+        self._still: NDArray[np.float32] | None = None
+        if sensor.is_static:
+            self._still = self._limit(0)
         self._depths: dict[int, NDArray[np.float32]] = {}
         self._robot: dict[int, NDArray[np.uint8]] = {}
 
@@ -56,8 +62,8 @@ class Looks:
             return None
         if frame not in self._robot:
             self._robot[frame] = np.packbits(view.mask(frame))
-        count = self._limit.size
-        return np.unpackbits(self._robot[frame], count=count).view(bool).reshape(self._limit.shape)
+        count = self._shape[0] * self._shape[1]
+        return np.unpackbits(self._robot[frame], count=count).view(bool).reshape(self._shape)
 
     def depth(self, frame: int) -> NDArray[np.float32]:
         """Depth (H, W) of a frame, metres; not to be changed."""
@@ -69,10 +75,15 @@ class Looks:
                 self._depths[frame] = depth
         return depth
 
-    def before(self, depth: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which pixels (H, W) of a depth image lie before the environment."""
+    def before(self, depth: NDArray[np.float32], frame: int) -> NDArray[np.bool_]:
+        """Which pixels (H, W) of the depth image of a frame lie before the environment."""
+        limit = self._limit(frame) if self._still is None else self._still
         with np.errstate(invalid='ignore'):
-            return np.asarray(np.isfinite(depth) & (self._unknown | (depth < self._limit)))
+            return np.asarray(np.isfinite(depth) & (np.isnan(limit) | (depth < limit)))
+
+    def _limit(self, frame: int) -> NDArray[np.float32]:
+        """Depth (H, W) from which on a pixel shows the environment; NaN where it is unknown."""
+        return self.behind.at(frame) - front(self.ground.support, self.behind, frame)
 
     def __call__(self, frame: int) -> Look:
         """Return what a frame shows that may be objects."""
@@ -82,7 +93,7 @@ class Looks:
         robot = self.robot(frame)
         if robot is not None:
             depth = np.where(robot, np.float32(np.nan), depth)
-        v, u = np.nonzero(self.before(depth))
+        v, u = np.nonzero(self.before(depth, frame))
         points = sensor.camera.points_at(u, v, depth[v, u])
         pose = sensor.camera2base[frame]
         return Look(se3.apply(pose, points), depth, pose, v * sensor.camera.width + u)

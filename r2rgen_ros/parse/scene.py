@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from r2rgen_ros.model.annotation_file import located
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.scene import Scene
+from r2rgen_ros.parse.background import Background
 from r2rgen_ros.parse.cloud_scene import parse_clouds
 from r2rgen_ros.parse.ground import Ground, survey
 from r2rgen_ros.parse.image_scene import ImageParser, environment_cloud
@@ -110,7 +111,7 @@ def build_scene(
         tuple(objects),
         environment_cloud(ground, behind),
         tuple(labels),
-        behind.colour,
+        behind.colour if isinstance(behind, Background) else None,
         (*ground.warnings, *warnings),
         meshes,
         None if ground.view is None else ground.view.correction,

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _SEED_VIEWS = 8
 _SEED_SPAN = 16
+_MOVING_SPAN = 40
+_SEED_LEAST = 10
 _VIEWS = 16
 _GAP_M = 0.008
 _LEAST = 40
@@ -80,14 +82,72 @@ def seed_views(
     return out
 
 
-def _around(frame: int, held: NDArray[np.int8]) -> list[int]:
+def moving_seed_views(
+    looks: Looks,
+    frame: int,
+    seeds: Sequence[Floats],
+    k: int,
+    pose: Floats,
+    held: NDArray[np.int8],
+) -> list[View]:
+    """Views as of `seed_views` of a camera that moves, which sees other pixels in each frame.
+
+    In the other frames the object is what hangs together with the points that were chosen, unless
+    that hangs together with another object too.
+
+    Args:
+        looks: The frames.
+        frame: The frame of the prompt.
+        seeds: Per object, its points (N, 3) in that frame, base frame.
+        k: The object.
+        pose: (4, 4) object2base in that frame.
+        held: (T,) arm that holds it, -1 for none.
+
+    """
+    sensor = looks.ground.demo.sensor
+    assert sensor is not None
+    out = []
+    for other in _around(frame, held, _MOVING_SPAN):
+        look, data = open_frame(looks, other)
+        assert data.depth is not None
+        label = clusters(look.points, _GAP_M, _LEAST)
+        mine = _touched(look.points, label, seeds[k])
+        if other != frame:
+            for place, seed in enumerate(seeds):
+                if place != k:
+                    mine -= _touched(look.points, label, seed)
+        index = look.index[np.isin(label, sorted(mine))]
+        if other == frame:
+            near = cKDTree(seeds[k]).query(look.points, distance_upper_bound=_TOLERANCE_M)[0]
+            index = look.index[np.isfinite(near)]
+        if len(index) < _LEAST:
+            continue
+        inside = np.zeros(data.depth.shape, dtype=bool)
+        inside.reshape(-1)[index] = True
+        camera2base, hidden = sensor.camera2base[other], looks.robot(other)
+        out.append(
+            View(data.depth, sensor.camera, camera2base, pose, inside, hidden, data.colour)
+        )
+    return out
+
+
+def _touched(points: Floats, label: NDArray[np.int64], seed: Floats) -> set[int]:
+    """Clusters that some points of a seed lie in."""
+    if not len(points) or not len(seed):
+        return set()
+    near = np.isfinite(cKDTree(seed).query(points, distance_upper_bound=_TOLERANCE_M)[0])
+    counts = np.bincount(label[near & (label >= 0)])
+    return set(np.flatnonzero(counts >= _SEED_LEAST).tolist())
+
+
+def _around(frame: int, held: NDArray[np.int8], most: int = _SEED_SPAN) -> list[int]:
     """Frames near one in which the object is not in a hand, or that frame alone."""
     if held[frame] >= 0:
         return [frame]
     low = high = frame
-    while low > 0 and held[low - 1] < 0 and frame - low < _SEED_SPAN:
+    while low > 0 and held[low - 1] < 0 and frame - low < most:
         low -= 1
-    while high < len(held) - 1 and held[high + 1] < 0 and high - frame < _SEED_SPAN:
+    while high < len(held) - 1 and held[high + 1] < 0 and high - frame < most:
         high += 1
     spread = np.linspace(low, high, _SEED_VIEWS).round().astype(int)
     return sorted({frame, *spread.tolist()})
@@ -163,7 +223,7 @@ def object_views(
         inside.reshape(-1)[look.index[mine]] = True
         if inside.sum() < _LEAST:
             continue
-        others = looks.before(depth) & ~inside
+        others = looks.before(depth, frame) & ~inside
         out[k] = View(
             depth, demo.sensor.camera, demo.sensor.camera2base[frame], poses[k], inside, others,
             data.colour,

@@ -1,0 +1,290 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a moving depth camera sees when nobody is in the way: one cloud of many views.
+
+Frames are put together in the base frame, without the robot. A place that other frames look through
+holds something that moved, and is left out; what is seen of the rest from the camera's pose in a
+frame is the background of that frame. What always stays covered is the support plane.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.ndimage import minimum_filter
+from scipy.spatial import ConvexHull, QhullError, cKDTree
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.cloud import Cloud
+from r2rgen_ros.geometry.polygon import contains
+from r2rgen_ros.geometry.surfels import Placed, SurfelImage, Surfels
+from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.scene import ENVIRONMENT
+from r2rgen_ros.parse.clusters import clusters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.model.annotation import SupportPlane
+    from r2rgen_ros.model.demo import Demo, Sensor
+    from r2rgen_ros.parse.robot import RobotView
+
+    Floats = NDArray[np.float64]
+    Depth = NDArray[np.float32]
+
+_MOST_FRAMES = 60
+_CELL_M = 0.004
+_MOST_POINTS = 120_000  # of a frame
+_PLANAR = 24
+_WIDEST_M = 0.02
+_EDGE = 0.03  # a step in depth by more than this share is an edge, where pixels fly
+_SEEN_AT_M = 0.008
+_THROUGH_M = 0.02
+_CHANCE = 0.08
+_LEAST_THROUGH = 2
+_NEAR_M = 0.008
+_RISES_M = 0.004
+_GAP_M = 0.012
+_TOUCHED = 20
+_NOISE_FRAMES = 6
+
+
+@dataclass(frozen=True)
+class _View:
+    """One frame that the room is made of: depth without the robot, its colours, its camera."""
+
+    depth: Depth
+    colour: NDArray[np.uint8] | None
+    camera2base: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Room:
+    """The environment of a camera that moves.
+
+    Attributes:
+        cloud: What is known of it, base frame.
+        sensor: The camera.
+        noise: Standard deviation of a single depth at 1 m; it grows with the square of the depth.
+        support: The support plane, which goes on where nothing was seen within its outline; None
+            to leave holes.
+
+    """
+
+    cloud: Cloud
+    sensor: Sensor
+    noise: float = 0.0
+    support: SupportPlane | None = None
+    _seen: dict[int, Depth] = field(default_factory=dict, repr=False)
+    _discs: list[Surfels] = field(default_factory=list, repr=False)
+
+    def at(self, frame: int) -> Depth:
+        """Depth (H, W) of the environment as the camera sees it in a frame, NaN where unknown."""
+        if frame not in self._seen:
+            self._seen[frame] = self._drawn(frame)
+        return self._seen[frame]
+
+    def _drawn(self, frame: int) -> Depth:
+        if not self._discs:
+            self._discs.append(Surfels.of(self.cloud, planar=_PLANAR, most=_WIDEST_M))
+        base2camera = se3.inverse(self.sensor.camera2base[frame])
+        depth = SurfelImage(self.sensor.camera).draw(
+            [Placed(self._discs[0], base2camera, ENVIRONMENT)]
+        )[0]
+        if self.support is not None:
+            plane = _plane(self.sensor, frame, self.support)
+            lost = np.isnan(depth)
+            depth[lost] = plane[lost]
+        return depth
+
+    def without(self, things: Sequence[Floats], support: SupportPlane) -> Room:
+        """Return the room without some things that stood in it.
+
+        Args:
+            things: Points (N, 3) of each, base frame; what hangs together with them above the
+                plane goes too.
+            support: The plane, which goes on below them.
+
+        """
+        points = self.cloud.points.astype(np.float64)
+        height = support.height(points)
+        high = np.flatnonzero(height > _RISES_M)
+        gone = np.zeros(len(points), dtype=bool)
+        part = clusters(points[high], _GAP_M, 1)
+        for thing in things:
+            if not len(thing) or not len(high):
+                continue
+            close = np.isfinite(cKDTree(thing).query(points, distance_upper_bound=_NEAR_M)[0])
+            gone |= close & (height > 0.5 * _RISES_M)
+            counts = np.bincount(part[close[high]], minlength=int(part.max()) + 1)
+            sizes = np.bincount(part, minlength=len(counts))
+            # A wall or a large thing is not a part of what touches it.
+            touched = np.flatnonzero((counts >= _TOUCHED) & (counts >= 0.3 * sizes))
+            gone[high[np.isin(part, touched)]] = True
+        below = _below(points[gone], self.cloud.select(~gone), support)
+        cloud = Cloud.concatenate([self.cloud.select(~gone), below])
+        return replace(self, cloud=cloud, support=support, _seen={}, _discs=[])
+
+
+def find_room(demo: Demo, view: RobotView | None = None) -> Room:
+    """Put the frames of a camera that moves together.
+
+    Args:
+        demo: The demonstration.
+        view: Where the robot is. Without, it would be taken for a part of the room.
+
+    Raises:
+        R2RGenError: The robot's surface is not known.
+
+    """
+    sensor = demo.sensor
+    assert sensor is not None
+    if view is None:
+        raise R2RGenError(
+            f'the camera of "{demo.name}" moves, and the surface of the robot is not known: its'
+            ' pixels cannot be told from those of the room',
+            'a robot_description with meshes, and joint states; or a camera that stands still',
+            'record /robot_description and /joint_states, or use an external camera',
+        )
+    chosen = np.unique(np.linspace(0, len(demo) - 1, min(_MOST_FRAMES, len(demo))).astype(int))
+    views = [_view(demo, view, frame) for frame in chosen.tolist()]
+    cloud = _fused(sensor, views)
+    room = Room(cloud.select(_stays(sensor, views, cloud)), sensor)
+    if len(room.cloud) < _TOUCHED:
+        raise R2RGenError(
+            f'the camera of "{demo.name}" moves, and no two frames agree on where the room is',
+            'a camera whose transforms to the base are right',
+            'check the hand-eye calibration, and the clocks of camera and robot',
+        )
+    few = chosen[:: max(1, len(chosen) // _NOISE_FRAMES)]
+    return replace(room, noise=_noise(room, demo, few.tolist(), view))
+
+
+def _view(demo: Demo, view: RobotView, frame: int) -> _View:
+    assert demo.sensor is not None
+    data = demo.frames[frame]
+    assert data.depth is not None
+    depth = np.where(view.mask(frame, data.depth), np.float32(np.nan), data.depth)
+    # Where the robot should be seen, it is, or its edge.
+    depth[np.isfinite(view.drawing(frame).depth)] = np.nan
+    return _View(depth, data.colour, demo.sensor.camera2base[frame])
+
+
+def _fused(sensor: Sensor, views: Sequence[_View]) -> Cloud:
+    """All views in one cloud: the mean of what lies in a cell, nearer views counting more."""
+    points, colours, weights = [], [], []
+    for view in views:
+        stride = int(np.ceil(np.sqrt(view.depth.size / _MOST_POINTS)))
+        depth = view.depth.copy()
+        depth[_edges(depth)] = np.nan
+        kept = np.zeros(depth.shape, dtype=bool)
+        kept[::stride, ::stride] = True
+        kept &= np.isfinite(depth)
+        own = sensor.camera.unproject(depth)[kept]
+        points.append(se3.apply(view.camera2base, own))
+        grey = np.full((len(own), 3), 128, dtype=np.uint8)
+        colours.append(grey if view.colour is None else view.colour[kept])
+        weights.append(1.0 / own[:, 2] ** 2)
+    place, shade, weight = (np.concatenate(parts) for parts in (points, colours, weights))
+    cells = np.floor(place / _CELL_M).astype(np.int64)
+    cells -= cells.min(axis=0)
+    span = cells.max(axis=0) + 1
+    flat = (cells[:, 0] * span[1] + cells[:, 1]) * span[2] + cells[:, 2]
+    _, owner = np.unique(flat, return_inverse=True)
+    total = np.bincount(owner, weight)
+
+    def mean(values: Floats) -> Floats:
+        sums = [np.bincount(owner, weight * column) for column in values.T]
+        return np.stack(sums, axis=1) / total[:, None]
+
+    return Cloud.from_arrays(mean(place), np.rint(mean(shade.astype(np.float64))))
+
+
+def _edges(depth: Depth) -> NDArray[np.bool_]:
+    """Pixels beside a step in depth, where a camera mixes both sides."""
+    out = np.zeros(depth.shape, dtype=bool)
+    with np.errstate(invalid='ignore'):
+        for axis in (0, 1):
+            step = np.abs(np.diff(depth, axis=axis)) > _EDGE * np.minimum(
+                *(np.delete(depth, place, axis=axis) for place in (0, -1))
+            )
+            ahead, after = [slice(None)] * 2, [slice(None)] * 2
+            ahead[axis], after[axis] = slice(None, -1), slice(1, None)
+            out[tuple(ahead)] |= step
+            out[tuple(after)] |= step
+    return out
+
+
+def _stays(sensor: Sensor, views: Sequence[_View], cloud: Cloud) -> NDArray[np.bool_]:
+    """Which points (N,) were seen, and not looked through more often than by chance."""
+    points = cloud.points.astype(np.float64)
+    agree, through = (np.zeros(len(points), dtype=np.int64) for _ in range(2))
+    width, height = sensor.camera.width, sensor.camera.height
+    for view in views:
+        pixels = sensor.camera.project(se3.apply(se3.inverse(view.camera2base), points))
+        with np.errstate(invalid='ignore'):
+            inside = (pixels[:, 0] > -0.5) & (pixels[:, 0] < width - 0.5)
+            inside &= (pixels[:, 1] > -0.5) & (pixels[:, 1] < height - 0.5)
+        at = np.flatnonzero(inside)
+        u, v = np.rint(pixels[at, :2]).astype(np.int64).T
+        # A pixel beside an edge may look past it.
+        least = minimum_filter(np.where(np.isfinite(view.depth), view.depth, -np.inf), 3)
+        behind = view.depth[v, u] - pixels[at, 2]
+        with np.errstate(invalid='ignore'):
+            agree[at] += np.abs(behind) < _SEEN_AT_M
+            through[at] += least[v, u] - pixels[at, 2] > _THROUGH_M
+    often = np.maximum(_LEAST_THROUGH, _CHANCE * (agree + through))
+    return np.asarray((agree > 0) & (through < often))
+
+
+def _noise(room: Room, demo: Demo, frames: Sequence[int], view: RobotView) -> float:
+    """How the noise grows with the square of the depth: of frames about the room."""
+    found = []
+    for frame in frames:
+        measured = _view(demo, view, frame).depth
+        off = (measured - room.at(frame)) / measured**2
+        found.append(off[np.abs(measured - room.at(frame)) < _SEEN_AT_M])
+    spread = np.concatenate(found)
+    return 1.4826 * float(np.median(np.abs(spread))) if spread.size else 0.0
+
+
+def _plane(sensor: Sensor, frame: int, support: SupportPlane) -> Depth:
+    """Depth (H, W) of the support within its outline, NaN beside it."""
+    camera2base = sensor.camera2base[frame]
+    normal = camera2base[:3, :3].T @ support.normal
+    with np.errstate(divide='ignore', invalid='ignore'):
+        offset = support.offset - support.normal @ camera2base[:3, 3]
+        depth = offset / (sensor.camera.rays() @ normal)
+        depth[~(depth > 0.0)] = np.nan
+    points = se3.apply(camera2base, sensor.camera.unproject(depth).reshape(-1, 3))
+    known = np.isfinite(points[:, 0])
+    inside = np.zeros(len(points), dtype=bool)
+    outline = support.to_plane(support.outline)
+    inside[known] = contains(outline, support.to_plane(points[known]))
+    return np.where(inside.reshape(depth.shape), depth, np.nan).astype(np.float32)
+
+
+def _below(gone: Floats, left: Cloud, support: SupportPlane) -> Cloud:
+    """The plane under what was taken away, in the colours around it."""
+    if len(gone) < 3 or not len(left):
+        return Cloud.empty()
+    flat = support.to_plane(gone)
+    try:
+        hull = flat[ConvexHull(flat).vertices]
+    except QhullError:
+        return Cloud.empty()
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    steps = [np.arange(a, b + _CELL_M, _CELL_M) for a, b in zip(low, high, strict=True)]
+    grid = np.stack(np.meshgrid(*steps, indexing='ij'), axis=-1).reshape(-1, 2)
+    grid = grid[contains(hull, grid)]
+    places = grid @ support.axes + support.offset * support.normal
+    on_plane = left.select(np.abs(support.height(left.points.astype(np.float64))) < _NEAR_M)
+    if not len(on_plane) or not len(places):
+        return Cloud.empty()
+    far, index = cKDTree(on_plane.points).query(places)
+    bare = far > 0.8 * _CELL_M
+    return Cloud.from_arrays(places[bare], on_plane.colours[index[bare]])
