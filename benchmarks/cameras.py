@@ -26,15 +26,14 @@ from PIL import Image
 from benchmarks.parse import clicks
 from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.generate.assemble import Assembler
-from r2rgen_ros.generate.compose import make_composer
 from r2rgen_ros.generate.config import (
-    CameraConfig,
     GenerateConfig,
     MoveRange,
     OutputConfig,
     PerturbationConfig,
     SamplingConfig,
 )
+from r2rgen_ros.generate.deployed import DeployedComposer
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import Episode, Variation
@@ -60,7 +59,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-PAIRS = (('external', 'panda_wrist'), ('external', 'panda_side'))
+PAIRS = (
+    ('external', 'panda_wrist'),
+    ('external', 'panda_side'),
+    ('panda_wrist', 'panda_wrist'),
+    ('panda_wrist', 'external'),
+)
 EPISODES = 4
 EVERY = 8
 _SAME_M = 0.01
@@ -132,10 +136,9 @@ def compare(
     config = GenerateConfig(
         sampling=SamplingConfig(ranges=wide),
         perturbation=PerturbationConfig(count=1),
-        camera=CameraConfig(render_for=target.name),
         output=OutputConfig(labelled_points=False),
     )
-    composer = make_composer(scene, config, robot_of(scene.demo))
+    composer = DeployedComposer(scene, config, robot_of(scene.demo), target)
     seen = _Seen(scene, truth)
     rows: list[NDArray[np.uint8]] = []
     errors, shades, overlaps, unseen = [], [], [], []

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from scipy.spatial import cKDTree
 
+from r2rgen_ros.generate.carried import own_camera
 from r2rgen_ros.generate.deployed import DeployedComposer
 from r2rgen_ros.generate.robot_cloud import LinkMotion
 from r2rgen_ros.generate.skin import RobotSkin
@@ -17,7 +18,7 @@ from r2rgen_ros.generate.skin_points import RobotPoints
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
-from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.errors import R2RGenError, require
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN, Scene
 from r2rgen_ros.model.sensed import SensedFrame
 from r2rgen_ros.parse.clusters import spacing
@@ -64,6 +65,15 @@ def make_composer(scene: Scene, config: GenerateConfig, robot: Robot | None = No
             '',
             'set camera mode to auto or off',
         )
+    sensor = scene.demo.sensor
+    if scene.demo.has_images and sensor is not None and not sensor.is_static:
+        require(
+            mode != 'off',
+            f'the camera step is off, but the camera of "{scene.demo.name}" moves with the robot',
+            '',
+            'set camera mode to auto or on',
+        )
+        return DeployedComposer(scene, config, robot, own_camera(scene.demo, robot))
     if scene.demo.has_images:
         if mode != 'off':
             return ImageComposer(scene, config, robot)

@@ -1,6 +1,6 @@
 # Copyright 2026 The r2rgen_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scene + Episode -> the frames that another camera, on the base or on a link, would record."""
+"""Scene + Episode -> the frames that a camera on the base or on a link would record."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from r2rgen_ros.generate.carried import camera_path, require_link
 from r2rgen_ros.generate.robot_skin import RobotSkin, in_camera
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.surfels import Placed, SurfelImage, Surfels
-from r2rgen_ros.model.errors import R2RGenError, require
+from r2rgen_ros.model.errors import require
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN
 from r2rgen_ros.model.sensed import SensedFrame
 from r2rgen_ros.sense.unseen import unseen_share
@@ -35,56 +36,8 @@ _EVEN = 0.6  # completed objects have points of even distances
 _WIDEST = 4.0  # pixels of the source that the disc of a point may span
 
 
-def camera_path(
-    mounted: MountedCamera, episode: Episode, scene: Scene, robot: Robot | None
-) -> Floats:
-    """Poses camera2base (M, 4, 4) of a mounted camera in the frames of an episode.
-
-    Raises:
-        R2RGenError: Nobody knows where its link is.
-
-    """
-    demo = scene.demo
-    if mounted.mount in ('', demo.base_frame):
-        return np.broadcast_to(mounted.camera2mount, (len(episode), 4, 4))
-    for arm in demo.arms:
-        if mounted.mount == arm.end_effector:
-            return np.asarray(episode.ee2base[arm.name] @ mounted.camera2mount)
-    _require_link(mounted, scene, robot)
-    assert robot is not None
-    assert demo.joints is not None
-    assert episode.joints is not None
-    edge = (demo.base_frame, mounted.mount)
-    poses = robot.link_poses(demo.joints.names, episode.joints, [edge])[edge]
-    return np.asarray(poses @ mounted.camera2mount)
-
-
-def _require_link(mounted: MountedCamera, scene: Scene, robot: Robot | None) -> None:
-    """Raise unless the link that a camera is mounted on can be followed."""
-    demo, mount = scene.demo, mounted.mount
-    if mount in ('', demo.base_frame) or mount in [arm.end_effector for arm in demo.arms]:
-        return
-    what = f'camera "{mounted.name}" is mounted on "{mount}"'
-    hands = [arm.end_effector for arm in demo.arms]
-    if robot is None:
-        lack = 'joint states' if demo.joints is None else 'robot_description'
-        if demo.joints is not None and demo.robot_description is not None:
-            lack = 'kinematics of several arms'
-        raise R2RGenError(
-            f'{what}, but "{demo.name}" has no {lack}, so nobody knows where that is',
-            f'the base "{demo.base_frame}" or an end effector, {hands}',
-            'record /joint_states and /robot_description, or mount the camera on one of these',
-        )
-    require(
-        mount in robot.links,
-        f'{what}, which is no link of the robot',
-        f'one of {[demo.base_frame, *robot.links]}',
-        f'correct "mount" in the camera file of "{mounted.name}"',
-    )
-
-
 class DeployedComposer:
-    """Depth and colour images of a camera that is not the one that recorded the demonstration.
+    """Depth and colour images of a camera that moves, or is not the one that recorded.
 
     Everything is drawn as surface: the environment and the objects as discs in the planes of their
     points, the robot by its description. What no frame of the source saw is a hole.
@@ -109,7 +62,7 @@ class DeployedComposer:
             'depth images with camera_info',
             'leave out render_for',
         )
-        _require_link(mounted, scene, robot)
+        require_link(mounted, scene.demo, robot)
         self._scene, self._config, self._robot, self._mounted = scene, config, robot, mounted
         self._image = SurfelImage(mounted.camera)
         self._rays = mounted.camera.rays().reshape(-1, 3).astype(np.float32)
@@ -121,13 +74,15 @@ class DeployedComposer:
         """The environment's discs, base frame."""
         sensor, cloud = self._scene.demo.sensor, self._scene.environment
         assert sensor is not None
+        if not sensor.is_static:
+            return Surfels.of(cloud, planar=_PLANAR)
         away = np.linalg.norm(cloud.points - sensor.camera2base[0][:3, 3], axis=1)
         return Surfels.of(cloud, planar=_PLANAR, most=_WIDEST * away / sensor.camera.fx)
 
     def frames(self, episode: Episode) -> Iterator[SensedFrame]:
         """Yield the frames of an episode in order."""
         scene = self._scene
-        path = camera_path(self._mounted, episode, scene, self._robot)
+        path = camera_path(self._mounted, episode, scene.demo, self._robot)
         poses = None if self._skin is None else self._skin.poses(episode)
         world = episode.variation.base2base
         for frame, source in enumerate(episode.source_frames.tolist()):

@@ -38,6 +38,8 @@ _MOST_WIDTH_M = 0.006
 _LEAST_NEIGHBOURS = 3
 _LEAST_MASS = 0.2
 _MOST_RAW = 30_000
+_UNEVEN = 1.6
+_FAR = 0.05  # the weight of points seen from afar, as a quantile
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class _Raw:
-    """Measured points in the object's frame, and what is known of each."""
+    """Measured points in the object's frame, and what is known of each.
+
+    `even` says whether all views are from about as far: else near ones weigh many times more.
+    """
 
     points: Floats
     towards: Floats
@@ -124,6 +129,7 @@ class _Raw:
     colours: Floats
     sigma: float
     spacing: float
+    even: bool = True
 
 
 def fuse(views: Sequence[View], growth: float = NOISE_GROWTH) -> Seen:
@@ -218,7 +224,8 @@ def _joined(parts: list[_Raw]) -> _Raw:
     total = sum(len(part.points) for part in parts)
     step = max(1, -(-total // _MOST_RAW))
     sigma = float(np.median([part.sigma for part in parts]))
-    spacing = float(np.median([part.spacing for part in parts])) * float(np.sqrt(step))
+    gaps = [part.spacing for part in parts]
+    spacing = float(np.median(gaps)) * float(np.sqrt(step))
 
     def together(arrays: list[Floats]) -> Floats:
         # Another offset in every view, so that no pixel is always left out.
@@ -231,13 +238,15 @@ def _joined(parts: list[_Raw]) -> _Raw:
         together([part.colours for part in parts]),
         sigma,
         spacing,
+        max(gaps) < _UNEVEN * min(gaps),
     )
 
 
 def _least_mass(raw: _Raw, width: float) -> float:
     """Weight around a place that a part of a single view gives to a surface seen squarely."""
     one_view = 2.0 * np.pi * width**2 / max(raw.spacing, 1e-6) ** 2
-    return float(_LEAST_MASS * one_view * np.median(raw.weights))
+    usual = np.median(raw.weights) if raw.even else np.quantile(raw.weights, _FAR)
+    return float(_LEAST_MASS * one_view * usual)
 
 
 def _seeds(raw: _Raw) -> tuple[Floats, Floats]:

@@ -225,9 +225,7 @@ class ImageParser:
             )
             self.looks = Looks(self.ground, self.behind)
 
-    def _clear(
-        self, room: Room, surfaces: Sequence[Surface], paths: Sequence[ObjectPath]
-    ) -> None:
+    def _clear(self, room: Room, surfaces: Sequence[Surface], paths: Sequence[ObjectPath]) -> None:
         """Take objects out of a room, wherever they were."""
         things = list(self._seeds)
         for path, surface in zip(paths, surfaces, strict=True):

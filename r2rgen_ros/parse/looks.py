@@ -25,9 +25,7 @@ _MOST_BYTES = 2**29
 """Depth images kept, so that they are read once; longer demonstrations read the rest again."""
 
 
-def front(
-    support: SupportPlane, behind: Background | Room, frame: int = 0
-) -> NDArray[np.float32]:
+def front(support: SupportPlane, behind: Background | Room, frame: int = 0) -> NDArray[np.float32]:
     """How far (H, W) before the environment a point must be to count as something else, metres."""
     residual = support.residual
     least = max(_FRONT_M, _SIGMAS * residual) if np.isfinite(residual) else _FRONT_M

@@ -125,9 +125,7 @@ def moving_seed_views(
         inside = np.zeros(data.depth.shape, dtype=bool)
         inside.reshape(-1)[index] = True
         camera2base, hidden = sensor.camera2base[other], looks.robot(other)
-        out.append(
-            View(data.depth, sensor.camera, camera2base, pose, inside, hidden, data.colour)
-        )
+        out.append(View(data.depth, sensor.camera, camera2base, pose, inside, hidden, data.colour))
     return out
 
 
