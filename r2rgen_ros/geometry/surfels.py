@@ -79,7 +79,8 @@ class Surfels:
         radii = np.empty(len(points))
         for first in range(0, len(points), _CHUNK):
             part = slice(first, first + _CHUNK)
-            far, index = tree.query(points[part], k=count)
+            found = tree.query(points[part], k=count)
+            far, index = np.asarray(found[0]), np.asarray(found[1])
             around = points[index]
             middle = around.mean(axis=1)
             off = around - middle[:, None]

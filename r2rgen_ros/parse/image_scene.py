@@ -201,7 +201,7 @@ class ImageParser:
         background, sensor = self.ground.background, self.ground.demo.sensor
         assert sensor is not None
         if isinstance(background, Room):
-            self._clear(background, surfaces, paths)
+            self._clear(background, [surface.points for surface in surfaces], paths)
             return
         assert background is not None
         points = se3.apply(
@@ -225,12 +225,12 @@ class ImageParser:
             )
             self.looks = Looks(self.ground, self.behind)
 
-    def _clear(self, room: Room, surfaces: Sequence[Surface], paths: Sequence[ObjectPath]) -> None:
-        """Take objects out of a room, wherever they were."""
+    def _clear(self, room: Room, clouds: Sequence[Floats], paths: Sequence[ObjectPath]) -> None:
+        """Take objects, given by their points, out of a room, wherever they were."""
         things = list(self._seeds)
-        for path, surface in zip(paths, surfaces, strict=True):
+        for path, cloud in zip(paths, clouds, strict=True):
             few = path.poses[:: max(1, len(path.poses) // _CARRIED_FRAMES)]
-            things.append(np.concatenate([se3.apply(pose, surface.points) for pose in few]))
+            things.append(np.concatenate([se3.apply(pose, cloud) for pose in few]))
         self.behind = room.without(things, self.ground.support)
         self.looks = Looks(self.ground, self.behind)
 
@@ -283,9 +283,10 @@ class ImageParser:
     def _labelled(
         self, completed: Sequence[Completed], paths: Sequence[ObjectPath]
     ) -> tuple[list[NDArray[np.uint8]], Background | Room, list[int]]:
-        labeller = Labeller(
-            self.looks, [done.cloud.points.astype(np.float64) for done in completed]
-        )
+        clouds = [done.cloud.points.astype(np.float64) for done in completed]
+        if isinstance(self.ground.background, Room):
+            self._clear(self.ground.background, clouds, paths)
+        labeller = Labeller(self.looks, clouds)
         labels = []
         poses = [[path.poses[frame] for path in paths] for frame in range(len(self.ground.demo))]
         labelled = self._steps.part(_SECOND_PASS, 1.0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import minimum_filter
+from scipy.ndimage import distance_transform_edt, minimum_filter
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from r2rgen_ros.geometry import se3
@@ -47,9 +47,12 @@ _THROUGH_M = 0.02
 _CHANCE = 0.08
 _LEAST_THROUGH = 2
 _NEAR_M = 0.008
+_FOOT_M = 0.012
 _RISES_M = 0.004
 _GAP_M = 0.012
 _TOUCHED = 20
+_LENDERS = 16
+_BRIDGED_CELLS = 4
 _NOISE_FRAMES = 6
 
 
@@ -118,16 +121,26 @@ class Room:
         for thing in things:
             if not len(thing) or not len(high):
                 continue
-            close = np.isfinite(cKDTree(thing).query(points, distance_upper_bound=_NEAR_M)[0])
+            close = _near(thing, points)
             gone |= close & (height > 0.5 * _RISES_M)
             counts = np.bincount(part[close[high]], minlength=int(part.max()) + 1)
             sizes = np.bincount(part, minlength=len(counts))
             # A wall or a large thing is not a part of what touches it.
             touched = np.flatnonzero((counts >= _TOUCHED) & (counts >= 0.3 * sizes))
             gone[high[np.isin(part, touched)]] = True
-        below = _below(points[gone], self.cloud.select(~gone), support)
-        cloud = Cloud.concatenate([self.cloud.select(~gone), below])
+        # A cell at the foot of a thing has something of its colour.
+        low = [thing[support.height(thing) < _FOOT_M] for thing in things]
+        feet = np.concatenate([points[gone], *low])
+        if len(feet):
+            gone |= _near(feet, points, _FOOT_M) & (np.abs(height) < _NEAR_M)
+        left = self.cloud.select(~gone)
+        cloud = Cloud.concatenate([left, _missing(feet, left, support)])
         return replace(self, cloud=cloud, support=support, _seen={}, _discs=[])
+
+
+def _near(things: Floats, points: Floats, limit: float = _NEAR_M) -> NDArray[np.bool_]:
+    """Which points (N, 3) are close to those of things."""
+    return np.isfinite(cKDTree(things).query(points, distance_upper_bound=limit)[0])
 
 
 def find_room(demo: Demo, view: RobotView | None = None) -> Room:
@@ -176,7 +189,9 @@ def _view(demo: Demo, view: RobotView, frame: int) -> _View:
 
 def _fused(sensor: Sensor, views: Sequence[_View]) -> Cloud:
     """All views in one cloud: the mean of what lies in a cell, nearer views counting more."""
-    points, colours, weights = [], [], []
+    points: list[Floats] = []
+    colours: list[NDArray[np.uint8]] = []
+    weights: list[Floats] = []
     for view in views:
         stride = int(np.ceil(np.sqrt(view.depth.size / _MOST_POINTS)))
         depth = view.depth.copy()
@@ -188,8 +203,8 @@ def _fused(sensor: Sensor, views: Sequence[_View]) -> Cloud:
         points.append(se3.apply(view.camera2base, own))
         grey = np.full((len(own), 3), 128, dtype=np.uint8)
         colours.append(grey if view.colour is None else view.colour[kept])
-        weights.append(1.0 / own[:, 2] ** 2)
-    place, shade, weight = (np.concatenate(parts) for parts in (points, colours, weights))
+        weights.append(np.asarray(1.0 / own[:, 2] ** 2))
+    place, shade, weight = np.concatenate(points), np.concatenate(colours), np.concatenate(weights)
     cells = np.floor(place / _CELL_M).astype(np.int64)
     cells -= cells.min(axis=0)
     span = cells.max(axis=0) + 1
@@ -268,23 +283,54 @@ def _plane(sensor: Sensor, frame: int, support: SupportPlane) -> Depth:
     return np.where(inside.reshape(depth.shape), depth, np.nan).astype(np.float32)
 
 
-def _below(gone: Floats, left: Cloud, support: SupportPlane) -> Cloud:
-    """The plane under what was taken away, in the colours around it."""
-    if len(gone) < 3 or not len(left):
+def _missing(gone: Floats, left: Cloud, support: SupportPlane) -> Cloud:
+    """The plane under what was taken away, and in narrow gaps, in the colours around it.
+
+    The mask of the robot is wide, so that what is close beside it is not seen: such are the gaps.
+    """
+    near = np.abs(support.height(left.points.astype(np.float64))) < _NEAR_M
+    on_plane = left.select(near)
+    if len(on_plane) < _TOUCHED:
         return Cloud.empty()
-    flat = support.to_plane(gone)
-    try:
-        hull = flat[ConvexHull(flat).vertices]
-    except QhullError:
-        return Cloud.empty()
-    low, high = flat.min(axis=0), flat.max(axis=0)
-    steps = [np.arange(a, b + _CELL_M, _CELL_M) for a, b in zip(low, high, strict=True)]
-    grid = np.stack(np.meshgrid(*steps, indexing='ij'), axis=-1).reshape(-1, 2)
-    grid = grid[contains(hull, grid)]
-    places = grid @ support.axes + support.offset * support.normal
-    on_plane = left.select(np.abs(support.height(left.points.astype(np.float64))) < _NEAR_M)
-    if not len(on_plane) or not len(places):
-        return Cloud.empty()
-    far, index = cKDTree(on_plane.points).query(places)
-    bare = far > 0.8 * _CELL_M
-    return Cloud.from_arrays(places[bare], on_plane.colours[index[bare]])
+    seen = support.to_plane(on_plane.points.astype(np.float64))
+    low = seen.min(axis=0) - 2.0 * _BRIDGED_CELLS * _CELL_M
+    shape = np.ceil((seen.max(axis=0) - low) / _CELL_M).astype(np.int64) + 2 * _BRIDGED_CELLS
+    known = np.zeros(shape, dtype=bool)
+    known[tuple(((seen - low) / _CELL_M).astype(np.int64).T)] = True
+    grid = np.argwhere(_disc_closed(known) & ~known)
+    places = low + (grid + 0.5) * _CELL_M
+    places = np.concatenate([places, _under(support.to_plane(gone))])
+    points = places @ support.axes + support.offset * support.normal
+    found = cKDTree(on_plane.points).query(points, k=_LENDERS)
+    far, index = np.asarray(found[0]), np.asarray(found[1])
+    bare = far[:, 0] > 0.8 * _CELL_M
+    colours = np.rint(on_plane.colours[index[bare]].mean(axis=1))
+    return Cloud.from_arrays(points[bare], colours)
+
+
+def _disc_closed(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Close gaps in a grid that are narrower than twice `_BRIDGED_CELLS`."""
+    wide = distance_transform_edt(~known) <= _BRIDGED_CELLS
+    return np.asarray(distance_transform_edt(wide) > _BRIDGED_CELLS)
+
+
+def _under(flat: Floats) -> Floats:
+    """Places (M, 2), one per cell, in the convex outline of what stood on the plane (N, 2)."""
+    nothing = np.zeros((0, 2))
+    if len(flat) < 3:
+        return nothing
+    part = clusters(np.column_stack([flat, np.zeros(len(flat))]), _GAP_M, 3)
+    out = [nothing]
+    for k in range(int(part.max(initial=-1)) + 1):
+        own = flat[part == k]
+        try:
+            hull = own[ConvexHull(own).vertices]
+        except QhullError:
+            continue
+        steps = [
+            np.arange(a, b + _CELL_M, _CELL_M)
+            for a, b in zip(own.min(axis=0), own.max(axis=0), strict=True)
+        ]
+        grid = np.stack(np.meshgrid(*steps, indexing='ij'), axis=-1).reshape(-1, 2)
+        out.append(grid[contains(hull, grid)])
+    return np.concatenate(out)
