@@ -44,6 +44,7 @@ class Looks:
 
     def __init__(self, ground: Ground, behind: Background | Room) -> None:
         self.ground, self.behind = ground, behind
+        self.front = front(ground.support, behind)
         sensor = ground.demo.sensor
         assert sensor is not None
         self._shape = (sensor.camera.height, sensor.camera.width)
@@ -73,7 +74,7 @@ class Looks:
                 self._depths[frame] = depth
         return depth
 
-    def before(self, depth: NDArray[np.float32], frame: int) -> NDArray[np.bool_]:
+    def before(self, depth: NDArray[np.float32], frame: int = 0) -> NDArray[np.bool_]:
         """Which pixels (H, W) of the depth image of a frame lie before the environment."""
         limit = self._limit(frame) if self._still is None else self._still
         with np.errstate(invalid='ignore'):
