@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2rgen_ros.generate.carried import camera_path, require_link
-from r2rgen_ros.generate.robot_skin import RobotSkin, in_camera
+from r2rgen_ros.generate.robot_shell import RobotShell, in_camera
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.surfels import Placed, SurfelImage, Surfels
@@ -68,7 +68,7 @@ class DeployedComposer:
         self._rays = mounted.camera.rays().reshape(-1, 3).astype(np.float32)
         self._environment = self._still()
         self._objects = [Surfels.of(item.cloud, most=0.01, reach=_EVEN) for item in scene.objects]
-        self._skin = RobotSkin.of(scene)
+        self._shell = RobotShell.of(scene)
 
     def _still(self) -> Surfels:
         """The environment's discs, base frame."""
@@ -83,7 +83,7 @@ class DeployedComposer:
         """Yield the frames of an episode in order."""
         scene = self._scene
         path = camera_path(self._mounted, episode, scene.demo, self._robot)
-        poses = None if self._skin is None else self._skin.poses(episode)
+        poses = None if self._shell is None else self._shell.poses(episode)
         world = episode.variation.base2base
         for frame, source in enumerate(episode.source_frames.tolist()):
             base2camera = se3.inverse(path[frame])
@@ -121,8 +121,8 @@ class DeployedComposer:
         label: NDArray[np.uint8],
     ) -> None:
         """Draw the robot's surface into an image, where nothing is before it."""
-        assert self._skin is not None
-        drawn, shade = self._skin.see(self._mounted.camera, part2camera)
+        assert self._shell is not None
+        drawn, shade = self._shell.see(self._mounted.camera, part2camera)
         wins = np.isfinite(drawn) & ~(depth < drawn)
         depth[wins], colour[wins], label[wins] = drawn[wins], shade[wins], ROBOT
 

@@ -32,7 +32,7 @@ _TURNED_M = 0.05  # a side that faces away counts as being this far off
 _GREY = 128
 
 
-class RobotSkin:
+class RobotShell:
     """Triangles of the robot with a colour each.
 
     Args:
@@ -46,8 +46,8 @@ class RobotSkin:
         self._colours = self._learnt()
 
     @classmethod
-    def of(cls, scene: Scene) -> RobotSkin | None:
-        """Return the skin of a scene's robot; None where its surface or its joints are unknown."""
+    def of(cls, scene: Scene) -> RobotShell | None:
+        """Return the shell of a scene's robot; None where its surface or its joints are unknown."""
         if scene.demo.joints is None or scene.demo.robot_description is None:
             return None
         view = RobotView.of(scene.demo, scene.mesh_folders, lambda _: None)
