@@ -15,6 +15,8 @@ Tasks:
   hang-cup       hang the cup on the peg of a stand
   stack-bricks   stack three bricks: four skills
   pour           pour from the tumbler into the bowl, put it onto the coaster
+  lift-box       two arms lift a crate together and put it down elsewhere
+  hand-over      the left arm hands a baton to the right one, which puts it onto a mat
 
 Examples:
   r2rgen simulate -o demos/bottle
@@ -41,6 +43,8 @@ TASKS = (
     'hang-cup',
     'stack-bricks',
     'pour',
+    'lift-box',
+    'hand-over',
 )
 
 

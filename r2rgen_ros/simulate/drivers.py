@@ -15,7 +15,7 @@ from r2rgen_ros.bags.images import encode_colour, encode_depth
 from r2rgen_ros.bags.writer import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.robots.kinematics import Robot
-from r2rgen_ros.simulate import panda
+from r2rgen_ros.simulate.rig import ONE_ARM
 from r2rgen_ros.simulate.world import CAMERA2BASE, EXTERNAL, TIME_STEP
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.bags.writer import BagWriter
     from r2rgen_ros.geometry.camera import PinholeCamera
     from r2rgen_ros.model.deployment import MountedCamera
+    from r2rgen_ros.simulate.rig import Rig, RigArm
     from r2rgen_ros.simulate.world import State
 
     Images = tuple[NDArray[np.uint8], NDArray[np.float32]]
@@ -54,7 +55,6 @@ _TOPICS = (
     ('/tf_static', messages.TF, LATCHED_TF),
     ('/tf', messages.TF, TF),
     (JOINT_STATES, messages.JOINT_STATE, RELIABLE),
-    (GRIPPER, messages.JOINT_STATE, RELIABLE),
 )
 _CAMERA_TOPICS = {
     'colour': COLOUR,
@@ -62,6 +62,7 @@ _CAMERA_TOPICS = {
     'depth': DEPTH,
     'depth_info': DEPTH_INFO,
 }
+_GRIPPER_PLACE = 4  # of the grippers among the topics
 # REP-103: a camera's body has x forward; its optical frame has z forward and x right.
 _OPTICAL2BODY = se3.compose([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]], np.zeros(3))
 
@@ -131,6 +132,11 @@ def _due(step: int, every: int, phase: int) -> bool:
     return step % every == phase % every
 
 
+def gripper_topic(arm: RigArm, rig: Rig) -> str:
+    """Topic of an arm's gripper: without its name where there is but one."""
+    return f'/{arm.name}{GRIPPER}' if len(rig.arms) > 1 else GRIPPER
+
+
 class Drivers:
     """Turns states into messages in the order in which they reach the recorder.
 
@@ -138,22 +144,34 @@ class Drivers:
         states: All instants that are `wanted`, in order.
         camera: The camera.
         rng: Source of the latencies.
+        rig: The robot.
 
     """
 
-    def __init__(self, states: Sequence[State], camera: Camera, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        states: Sequence[State],
+        camera: Camera,
+        rng: np.random.Generator,
+        rig: Rig = ONE_ARM,
+    ) -> None:
         self._states, self._camera, self._rng = states, camera, rng
-        self._text = panda.description()
+        self._rig, self._text = rig, rig.description
         moving, still = _edges(self._text)
-        robot = Robot.from_urdf(self._text, panda.BASE, panda.TOOL)
+        robot = Robot.from_urdf(self._text, rig.base, rig.arms[0].tool)
         joints = np.stack([state.joints for state in states])
-        moved = robot.link_poses(panda.JOINTS, joints, moving)
+        moved = robot.link_poses(rig.joints, joints, moving)
         self._moving = {edge: se3.to_quaternion(pose) for edge, pose in moved.items()}
-        self._still = robot.link_poses(panda.JOINTS, joints[:1], still)
+        self._still = robot.link_poses(rig.joints, joints[:1], still)
 
     def write(self, bag: BagWriter) -> None:
         """Write all of it into a new bag; images are looked at on the way."""
-        for topic, msgtype, qos in _TOPICS:
+        grippers = [
+            (gripper_topic(arm, self._rig), messages.JOINT_STATE, RELIABLE)
+            for arm in self._rig.arms
+        ]
+        topics = (*_TOPICS[:_GRIPPER_PLACE], *grippers, *_TOPICS[_GRIPPER_PLACE:])
+        for topic, msgtype, qos in topics:
             bag.add_topic(topic, msgtype, qos)
         for _, topic, msgtype in self._camera.topics:
             bag.add_topic(topic, msgtype, SENSOR)
@@ -168,10 +186,10 @@ class Drivers:
         edges = [(parent, child, pose[0]) for (parent, child), pose in self._still.items()]
         if mounted is EXTERNAL:
             body2base = CAMERA2BASE @ se3.inverse(_OPTICAL2BODY)
-            edges.append((panda.BASE, CAMERA_FRAME, body2base))
+            edges.append((self._rig.base, CAMERA_FRAME, body2base))
             edges.append((CAMERA_FRAME, OPTICAL_FRAME, _OPTICAL2BODY))
         else:
-            edges.append((mounted.mount or panda.BASE, mounted.frame, mounted.camera2mount))
+            edges.append((mounted.mount or self._rig.base, mounted.frame, mounted.camera2mount))
         return messages.tf_message([messages.transform_matrix(START_NS, *edge) for edge in edges])
 
     def _events(self) -> list[tuple[int, int, Callable[[int], Made], int]]:
@@ -197,14 +215,16 @@ class Drivers:
         state = self._states[index]
         stamp = stamp_of(state)
 
-        def message(names: tuple[str, ...], part: slice) -> Any:
+        def message(names: tuple[str, ...]) -> Any:
+            start = self._rig.joints.index(names[0])
+            part = slice(start, start + len(names))
             values = (state.joints[part], state.velocities[part], state.effort[part])
             return messages.joint_state(stamp, names, *values)
 
-        return [
-            (JOINT_STATES, message(panda.JOINTS, slice(0, 9))),
-            (GRIPPER, message(panda.FINGER_JOINTS, slice(7, 9))),
+        grippers = [
+            (gripper_topic(arm, self._rig), message(arm.finger_joints)) for arm in self._rig.arms
         ]
+        return [(JOINT_STATES, message(self._rig.joints)), *grippers]
 
     def _tf_messages(self, index: int) -> Made:
         stamp = stamp_of(self._states[index])

@@ -39,11 +39,12 @@ TURN_SPEED = 1.6
 """Largest speeds of the tool, m/s and rad/s."""
 SHORTEST = 1.0
 HOVER_M = 0.09
-_PEAK = 1.875  # of the least-jerk profile's speed, over its mean
+PEAK = 1.875
+"""Of the least-jerk profile's speed, over its mean."""
 _DROP_M = 0.0007
-_CLOSING = 0.12
-_SLACK_M = 0.02
-_WATCH_EVERY = 20  # time steps
+CLOSING = 0.12
+SLACK_M = 0.02
+WATCH_EVERY = 20  # time steps
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,12 @@ class Span:
 
 @dataclass(frozen=True)
 class Hold:
-    """When the fingers were closed on an object, in seconds from the start."""
+    """When the fingers of an arm were closed on an object, in seconds from the start."""
 
     thing: str
     start: float
     end: float
+    arm: str = 'arm'
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class _Expert:
         lifted = grasp.copy()
         lifted[2, 3] += self._task.carry_m
         plan = _Plan(self._tool(), self._width)
-        plan.move(_above(grasp, HOVER_M))
+        plan.move(above(grasp, HOVER_M))
         start = plan.length
         plan.move(grasp)
         plan.grip(0.0)
@@ -142,7 +144,7 @@ class _Expert:
         before = self._execute(plan, step, start, plan.length)
         self._closed = before + closed
         foot = float(self._world.pose(step.thing)[2, 3])
-        if foot < self._task.carry_m - _SLACK_M:
+        if foot < self._task.carry_m - SLACK_M:
             raise self._failed(f'the {step.thing} slipped out of the fingers at "{step.name}"')
 
     def _put(self, step: Step) -> None:
@@ -156,7 +158,7 @@ class _Expert:
         tool2thing = se3.inverse(poses[step.thing]) @ self._true_tool()
         release = goal @ tool2thing
         if step.path is None:
-            way = [_above(release, self._task.carry_m - goal[2, 3])]
+            way = [above(release, self._task.carry_m - goal[2, 3])]
         else:
             way = [pose @ tool2thing for pose in step.path(poses)]
         plan = _Plan(self._tool(), self._width)
@@ -170,20 +172,20 @@ class _Expert:
         plan.wait(0.15)
         opened = plan.length
         plan.grip(panda.OPEN_WIDTH)
-        clear = _above(release, HOVER_M) if step.path is None else _behind(release, HOVER_M)
+        clear = above(release, HOVER_M) if step.path is None else _behind(release, HOVER_M)
         plan.move(clear)
         end = plan.length
         if step.path is not None:
-            plan.move(_above(clear, HOVER_M))
+            plan.move(above(clear, HOVER_M))
         before = self._execute(plan, step, start, end)
         self._holds.append(Hold(step.thing, self._closed, before + opened))
-        if float(self._world.pose(step.thing)[2, 3]) > goal[2, 3] + _SLACK_M:
+        if float(self._world.pose(step.thing)[2, 3]) > goal[2, 3] + SLACK_M:
             raise self._failed(f'the {step.thing} did not leave the fingers at "{step.name}"')
 
     def _go_home(self) -> None:
         away = float(np.abs(self._joints - panda.HOME).max())
-        length = max(SHORTEST, _PEAK * away / 0.9)
-        share = _least_jerk(length)[:, None]
+        length = max(SHORTEST, PEAK * away / 0.9)
+        share = least_jerk(length)[:, None]
         self._follow(self._joints + share * (panda.HOME - self._joints), None)
 
     def _rest(self, seconds: float) -> None:
@@ -222,7 +224,7 @@ class _Expert:
         for goal, velocity, width in zip(goals, speeds, fingers, strict=True):
             if self._keep(self._count):
                 self._states.append(self._world.state())
-            if self._count % _WATCH_EVERY == 0:
+            if self._count % WATCH_EVERY == 0:
                 self._seen.append(self._world.data.qpos.copy())
             self._world.command(goal, velocity, float(width))
             self._world.step()
@@ -280,8 +282,8 @@ class _Plan:
         """Move to a pose along a line, from rest to rest."""
         far = float(np.linalg.norm(goal[:3, 3] - self._pose[:3, 3]))
         turn = float(se3.angle_between(self._pose, goal))
-        seconds = _PEAK * max(far / SPEED, turn / TURN_SPEED)
-        share = _least_jerk(max(SHORTEST, seconds))[1:]
+        seconds = PEAK * max(far / SPEED, turn / TURN_SPEED)
+        share = least_jerk(max(SHORTEST, seconds))[1:]
         self._add(blend(self._pose, goal, share), np.full(len(share), self._width))
         self._pose = goal
 
@@ -292,7 +294,7 @@ class _Plan:
 
     def grip(self, width: float) -> None:
         """Open or close the fingers, and give them time."""
-        count = round(abs(width - self._width) / _CLOSING / PLAN_STEP)
+        count = round(abs(width - self._width) / CLOSING / PLAN_STEP)
         ramp = np.linspace(self._width, width, count + 1)[1:]
         self._add(np.tile(self._pose, (count, 1, 1)), ramp)
         self._width = width
@@ -334,7 +336,7 @@ def blend(start: Floats, goal: Floats, share: Floats) -> Floats:
     )
 
 
-def _least_jerk(seconds: float) -> Floats:
+def least_jerk(seconds: float) -> Floats:
     """Share of the way (N,) at the plan's steps, from 0 to 1."""
     count = round(seconds / PLAN_STEP)
     t = np.arange(count + 1) / count
@@ -348,7 +350,8 @@ def _behind(pose: Floats, far: float) -> Floats:
     return out
 
 
-def _above(pose: Floats, height: float) -> Floats:
+def above(pose: Floats, height: float) -> Floats:
+    """Return a pose (4, 4) moved upwards, metres."""
     out = pose.copy()
     out[2, 3] += height
     return out

@@ -121,10 +121,11 @@ def _geom_labels(world: World) -> NDArray[np.uint8]:
     model = world.model
     out = np.full(model.ngeom + 1, ENVIRONMENT, dtype=np.uint8)
     order = list(world.things)
+    robot = tuple(f'{arm.prefix}panda_' for arm in world.rig.arms)
     for geom in range(model.ngeom):
         body = model.body(model.geom_bodyid[geom]).name
         if body in world.things:
             out[geom] = FIRST_OBJECT + order.index(body)
-        elif body.startswith('panda_'):
+        elif body.startswith(robot):
             out[geom] = ROBOT
     return out

@@ -32,10 +32,12 @@ class GroundTruth:
         labels: (T, H, W) uint8 in the labels of `model.scene`: environment, robot, objects in the
             order of `names`.
         held: (K, T) whether the fingers were closed on the object.
-        joints: (T, 9) joint positions, arm first, then fingers, rad and m.
-        ee2base: (T, 4, 4) pose of the end effector.
+        joints: (T, 9) joint positions, arm first, then fingers, rad and m; nine per arm.
+        ee2base: (T, 4, 4) pose of the (first) end effector.
         camera2base: (4, 4) pose of the optical frame; (T, 4, 4) where the camera moves.
         skills: The skills with their frames, as an annotation has them.
+        hands2base: (A, T, 4, 4) poses of the end effectors of several arms; None for one arm.
+        held_by: (A, K, T) whether the fingers of each arm were closed on the object; None for one.
 
     """
 
@@ -48,6 +50,8 @@ class GroundTruth:
     ee2base: NDArray[np.float64]
     camera2base: NDArray[np.float64]
     skills: tuple[Skill, ...]
+    hands2base: NDArray[np.float64] | None = None
+    held_by: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         """Check that the lengths agree."""
@@ -57,10 +61,15 @@ class GroundTruth:
         check_array('true grasps', self.held, (things, count), np.bool_)
         check_array('true joints', self.joints, (count, None))
         check_array('true end effector', self.ee2base, (count, 4, 4))
+        if self.hands2base is not None:
+            check_array('true end effectors', self.hands2base, (None, count, 4, 4))
+        if self.held_by is not None:
+            check_array('true hands', self.held_by, (None, things, count), np.bool_)
 
     def save(self, folder: Path) -> None:
         """Write the file into a folder, whole or not at all."""
         draft = folder / f'.{FILE_NAME}.partial'
+        several = {'hands2base': self.hands2base, 'held_by': self.held_by}
         words = {'names': self.names, 'skills': [asdict(skill) for skill in self.skills]}
         try:
             with draft.open('wb') as file:
@@ -74,6 +83,7 @@ class GroundTruth:
                     joints=self.joints,
                     ee2base=self.ee2base,
                     camera2base=self.camera2base,
+                    **{key: value for key, value in several.items() if value is not None},
                 )
                 file.flush()
                 os.fsync(file.fileno())

@@ -349,6 +349,58 @@ def tumbler() -> Thing:
     )
 
 
+def crate() -> Thing:
+    """Return an open crate, 34 cm long along its y axis, which two hands take by its end walls."""
+    x, y, height, wall = 0.10, 0.17, 0.10, 0.004
+    side, end = (0.86, 0.62, 0.16), (0.16, 0.36, 0.62)
+    solids = (
+        Box((0.0, 0.0, wall), (x, y, wall)),
+        *(Box((s * (x - wall), 0.0, 0.5 * height), (wall, y, 0.5 * height)) for s in (-1.0, 1.0)),
+        *(
+            Box((0.0, s * (y - wall), 0.5 * height), (x - 2.0 * wall, wall, 0.5 * height))
+            for s in (-1.0, 1.0)
+        ),
+    )
+    colours = (side, side, side, end, end)
+    looks = tuple(zip(solids, colours, strict=True))
+    return Thing('crate', 0.5, (2.0 * x, 2.0 * y, height), looks, solids)
+
+
+CRATE_GRIPS = (0.166, 0.080)
+"""How far from the middle of the crate, and how high, its end walls are taken, metres."""
+
+
+def baton() -> Thing:
+    """Return a baton, 30 cm long along its y axis, with ends of two colours."""
+    half = (0.018, 0.150, 0.018)
+    solid = Box((0.0, 0.0, half[2]), half)
+    ends = tuple(
+        (Box((0.0, s * 0.115, half[2]), (half[0] + 4e-4, 0.0355, half[2] + 4e-4)), colour)
+        for s, colour in ((-1.0, (0.82, 0.20, 0.16)), (1.0, (0.18, 0.55, 0.30)))
+    )
+    return Thing(
+        'baton',
+        0.12,
+        (2.0 * half[0], 2.0 * half[1], 2.0 * half[2]),
+        ((solid, (0.93, 0.90, 0.80)), *ends),
+        (solid,),
+    )
+
+
+def mat() -> Thing:
+    """Return a flat mat, 34 cm long along its y axis."""
+    half = (0.060, 0.170, 0.005)
+    solid = Box((0.0, 0.0, half[2]), half)
+    return Thing(
+        'mat',
+        0.6,
+        (2.0 * half[0], 2.0 * half[1], 2.0 * half[2]),
+        ((solid, (0.13, 0.34, 0.36)),),
+        (solid,),
+        rest=2.0 * half[2],
+    )
+
+
 def coaster() -> Thing:
     """Return a coaster, a flat disc 11 cm wide."""
     radius, height = 0.055, 0.012

@@ -77,24 +77,45 @@ def description() -> str:
     return description_file().read_text(encoding='utf-8')
 
 
-def add_panda(spec: Any) -> None:
-    """Add the arm, its gripper and their servos to a `mujoco.MjSpec`, base at the origin."""
-    root = ET.fromstring(description())
-    _Builder(spec, root).build()
-    _add_servos(spec)
+def add_panda(spec: Any, text: str, prefix: str = '', place: int = 0, arms: int = 1) -> None:
+    """Add an arm, its gripper and their servos to a `mujoco.MjSpec`.
+
+    Args:
+        spec: The model.
+        text: The URDF, which may hold several arms.
+        prefix: What the names of this arm begin with.
+        place: Place of this arm among the arms.
+        arms: Number of arms.
+
+    """
+    root = ET.fromstring(text)
+    # An arm meets everything but itself.
+    own, all_arms = 2 << place, sum(2 << k for k in range(arms))
+    _Builder(spec, root, (own, 1 | (all_arms & ~own))).build(f'{prefix}{BASE}')
+    _add_servos(spec, prefix)
 
 
 class _Builder:
-    """Turns the links and joints of the URDF into bodies."""
+    """Turns the links and joints of the URDF into bodies.
 
-    def __init__(self, spec: Any, root: ET.Element) -> None:
+    Args:
+        spec: The model.
+        root: The URDF.
+        meets: MuJoCo's contype and conaffinity of what collides.
+
+    """
+
+    def __init__(self, spec: Any, root: ET.Element, meets: tuple[int, int]) -> None:
         self._mujoco = load_mujoco()
         self._spec = spec
+        self._meets = meets
         self._links = {str(link.get('name')): link for link in root.findall('link')}
         self._joints = root.findall('joint')
 
-    def build(self) -> None:
-        self._add(BASE, None, self._spec.worldbody)
+    def build(self, base: str) -> None:
+        """Add all links from one on, where its joint, if it has one, puts it into the world."""
+        mount = next((joint for joint in self._joints if _link(joint, 'child') == base), None)
+        self._add(base, mount, self._spec.worldbody)
 
     def _add(self, name: str, joint: ET.Element | None, parent: Any) -> None:
         body = parent.add_body(name=name, gravcomp=1.0)
@@ -175,9 +196,8 @@ class _Builder:
                 'name': f'{body.name}_solid_{number}',
                 'pos': pos,
                 'quat': quat,
-                # The arm meets everything but itself.
-                'contype': 2,
-                'conaffinity': 1,
+                'contype': self._meets[0],
+                'conaffinity': self._meets[1],
                 'mass': 0.0,
                 'group': SOLID_GROUP,
                 'condim': 4 if finger else 3,
@@ -210,27 +230,29 @@ def add_mesh(spec: Any, name: str, mesh: Mesh) -> None:
     )
 
 
-def _add_servos(spec: Any) -> None:
+def _add_servos(spec: Any, prefix: str) -> None:
     mujoco = load_mujoco()
-    for name, stiff, damp, force in zip(ARM_JOINTS, STIFFNESS, DAMPING, _FORCE, strict=True):
+    arm_joints, fingers = (
+        [f'{prefix}{name}' for name in names] for names in (ARM_JOINTS, FINGER_JOINTS)
+    )
+    for name, stiff, damp, force in zip(arm_joints, STIFFNESS, DAMPING, _FORCE, strict=True):
         actuator = spec.add_actuator(
             name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT, forcerange=[-force, force]
         )
         actuator.set_to_position(kp=stiff, kv=damp)
-    tendon = spec.add_tendon(name='gripper')
-    for name in FINGER_JOINTS:
+    gripper = f'{prefix}gripper'
+    tendon = spec.add_tendon(name=gripper)
+    for name in fingers:
         tendon.wrap_joint(name, 1.0)
     # One drive closes both fingers; the equality is the pinion between them.
     actuator = spec.add_actuator(
-        name='gripper',
-        target='gripper',
+        name=gripper,
+        target=gripper,
         trntype=mujoco.mjtTrn.mjTRN_TENDON,
         forcerange=[-GRIP_FORCE, GRIP_FORCE],
     )
     actuator.set_to_position(kp=4000.0, kv=200.0)
-    pinion = spec.add_equality(
-        type=mujoco.mjtEq.mjEQ_JOINT, name1=FINGER_JOINTS[0], name2=FINGER_JOINTS[1]
-    )
+    pinion = spec.add_equality(type=mujoco.mjtEq.mjEQ_JOINT, name1=fingers[0], name2=fingers[1])
     pinion.objtype = mujoco.mjtObj.mjOBJ_JOINT
     pinion.data[:2] = [0.0, 1.0]
     pinion.solref = [0.004, 1.0]

@@ -22,8 +22,9 @@ from r2rgen_ros.model.annotation import Skill
 from r2rgen_ros.model.errors import R2RGenError, check_range, require
 from r2rgen_ros.model.paths import sync
 from r2rgen_ros.robots.kinematics import Robot
-from r2rgen_ros.simulate import drivers, panda
+from r2rgen_ros.simulate import drivers
 from r2rgen_ros.simulate.depth_noise import StereoNoise
+from r2rgen_ros.simulate.duet import perform_duet
 from r2rgen_ros.simulate.expert import Rollout, perform
 from r2rgen_ros.simulate.eye import Eye
 from r2rgen_ros.simulate.ground_truth import GroundTruth
@@ -155,11 +156,12 @@ def act(
         require(name in poses, f'there is no object "{name}" in task "{task}"', f'one of {names}')
         require(se3.is_transform(pose), f'the pose of "{name}" is not a rigid transform')
         poses[name] = np.asarray(pose, dtype=np.float64)
-    world = World(made.things, camera=camera)
+    world = World(made.things, camera=camera, rig=made.rig)
     world.reset(poses)
     pairs = [sorted(pair) for pair in world.touching() if pair <= set(names)]
     require(not pairs, f'the objects {pairs} overlap at the start', 'room between them')
-    rollout = perform(world, made, lambda step: drivers.wanted(step, camera_every))
+    expert = perform if made.script is None else perform_duet
+    rollout = expert(world, made, lambda step: drivers.wanted(step, camera_every))
     return Act(made, seed, world, rollout, camera_every)
 
 
@@ -239,12 +241,14 @@ def _write_bag(
     noise, latency = (
         np.random.default_rng(np.random.SeedSequence([done.seed, purpose])) for purpose in (1, 2)
     )
+    rig = done.task.rig
+    hands = tuple((arm.name, arm.tool) for arm in rig.arms)
     custom = {
         'r2rgen.source': 'simulate',
         'r2rgen.task': done.task.name,
         'r2rgen.seed': str(done.seed),
-        keys.BASE_FRAME: panda.BASE,
-        keys.END_EFFECTOR: panda.TOOL,
+        keys.BASE_FRAME: rig.base,
+        keys.END_EFFECTOR: keys.format_end_effectors(hands),
     }
     compression: Any = options.compression
     labels: list[NDArray[np.uint8]] = []
@@ -259,7 +263,7 @@ def _write_bag(
             options.depth_encoding,
             done.world.camera,
         )
-        robot = drivers.Drivers(done.rollout.states, camera, latency)
+        robot = drivers.Drivers(done.rollout.states, camera, latency, rig)
         with BagWriter(path, custom_data=custom, compression=compression) as bag:
             robot.write(bag)
     return labels
@@ -293,21 +297,32 @@ def truth(done: Act, labels: NDArray[np.uint8]) -> GroundTruth:
     qpos = np.stack([state.qpos for state in frames])
     poses = done.world.poses(qpos)
     names = tuple(done.world.things)
-    joints = qpos[:, : len(panda.JOINTS)]
-    robot = Robot.from_urdf(panda.description(), panda.BASE, panda.TOOL)
-    held = np.zeros((len(names), len(times)), dtype=np.bool_)
+    rig = done.task.rig
+    joints = qpos[:, : len(rig.joints)]
+    hands = np.stack(
+        [
+            Robot.from_urdf(rig.description, rig.base, arm.tool).forward(rig.joints, joints)
+            for arm in rig.arms
+        ]
+    )
+    arms = [arm.name for arm in rig.arms]
+    held_by = np.zeros((len(arms), len(names), len(times)), dtype=np.bool_)
     for hold in done.rollout.holds:
-        held[names.index(hold.thing)] |= (times >= hold.start) & (times <= hold.end)
+        closed = (times >= hold.start) & (times <= hold.end)
+        held_by[arms.index(hold.arm), names.index(hold.thing)] |= closed
+    several = len(arms) > 1
     return GroundTruth(
         names=names,
         stamps=np.array([drivers.stamp_of(state) for state in frames], dtype=np.int64),
         object2base=np.stack([poses[name] for name in names]),
         labels=labels,
-        held=held,
+        held=held_by.any(axis=0),
         joints=joints,
-        ee2base=robot.forward(panda.JOINTS, joints),
+        ee2base=hands[0],
         camera2base=_camera2base(done),
         skills=_skills(done, times),
+        hands2base=hands if several else None,
+        held_by=held_by if several else None,
     )
 
 
@@ -316,10 +331,11 @@ def _camera2base(done: Act) -> Floats:
     mounted = done.world.camera
     if not mounted.mount:
         return np.array(mounted.camera2mount)
-    robot = Robot.from_urdf(panda.description(), panda.BASE, panda.TOOL)
+    rig = done.task.rig
+    robot = Robot.from_urdf(rig.description, rig.base, rig.arms[0].tool)
     joints = np.stack([state.joints for state in done.frames])
-    edge = (panda.BASE, mounted.mount)
-    return robot.link_poses(panda.JOINTS, joints, [edge])[edge] @ mounted.camera2mount
+    edge = (rig.base, mounted.mount)
+    return robot.link_poses(rig.joints, joints, [edge])[edge] @ mounted.camera2mount
 
 
 def _skills(done: Act, times: Floats) -> tuple[Skill, ...]:
@@ -330,5 +346,5 @@ def _skills(done: Act, times: Floats) -> tuple[Skill, ...]:
         require(inside.size > 0, f'the camera took no image of "{name}"', 'more images per second')
         in_hand = () if span.step.goal is None else (span.step.thing,)
         first, last = int(inside[0]), int(inside[-1])
-        out.append(Skill(name, first, last, span.step.targets, in_hand))
+        out.append(Skill(name, first, last, span.step.targets, in_hand, span.step.arm))
     return tuple(out)

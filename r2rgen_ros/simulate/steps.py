@@ -12,10 +12,12 @@ import numpy as np
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.simulate.rig import ONE_ARM, Rig
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from r2rgen_ros.simulate.duet import Duet
     from r2rgen_ros.simulate.objects import Thing
 
     Floats = NDArray[np.float64]
@@ -72,6 +74,7 @@ class Step:
         lets_go: Whether the hand opens at the goal.
         judge: Says what went wrong, from object2base (N, 4, 4) of all over time; empty where all is
             well. None where the object shall stand at its goal in the end.
+        arm: Name of the arm.
 
     """
 
@@ -85,6 +88,7 @@ class Step:
     path: Callable[[Poses], tuple[Floats, ...]] | None = None
     lets_go: bool = True
     judge: Callable[[Poses], str] | None = None
+    arm: str = 'arm'
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,8 @@ class Task:
         site: Where something is built, if anywhere; kept clear at the start.
         site_size: Extents (3,) of what is kept clear there, metres.
         carry_m: Height of an object's foot above the table while it is carried.
+        rig: The robot.
+        script: What several arms do; None for one arm, which does step after step.
 
     """
 
@@ -111,6 +117,8 @@ class Task:
     site: Floats | None = None
     site_size: tuple[float, float, float] = (0.0, 0.0, 0.0)
     carry_m: float = 0.14
+    rig: Rig = ONE_ARM
+    script: Callable[[Duet], None] | None = None
 
     def sample(self, rng: np.random.Generator) -> dict[str, Floats]:
         """Draw starting poses object2base (4, 4) by name, without overlap.

@@ -11,7 +11,7 @@ import numpy as np
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
-from r2rgen_ros.simulate import objects
+from r2rgen_ros.simulate import duet_tasks, objects
 from r2rgen_ros.simulate.steps import Poses, Region, Step, Task, heading, standing
 
 if TYPE_CHECKING:
@@ -277,19 +277,22 @@ _TASKS: dict[str, Callable[[np.random.Generator], Task]] = {
     'pour': _pour,
 }
 NAMES = tuple(_TASKS)
+"""Tasks of one arm."""
+ALL_NAMES = (*NAMES, *duet_tasks.TASKS)
 
 
 def make_task(name: str, rng: np.random.Generator) -> Task:
     """Return a task by name.
 
     Args:
-        name: One of `NAMES`.
+        name: One of `ALL_NAMES`.
         rng: Draws what differs from seed to seed, such as where a bridge is built.
 
     Raises:
         R2RGenError: No such task.
 
     """
-    if name not in _TASKS:
-        raise R2RGenError(f'there is no task "{name}"', f'one of {", ".join(NAMES)}')
-    return _TASKS[name](rng)
+    known = {**_TASKS, **duet_tasks.TASKS}
+    if name not in known:
+        raise R2RGenError(f'there is no task "{name}"', f'one of {", ".join(known)}')
+    return known[name](rng)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table, the room, the robot, the camera and the objects as one MuJoCo model.
 
-The base frame, MuJoCo's world frame and `panda_link0` are one: origin in the robot's foot, x
-forward, z up; the table top is z = 0.
+The base frame, MuJoCo's world frame and, where there is one arm, `panda_link0` are one: origin in
+the robot's foot, or between two feet, x forward, z up; the table top is z = 0.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from r2rgen_ros.model.errors import require
 from r2rgen_ros.simulate import panda
 from r2rgen_ros.simulate.mujoco_library import load_mujoco
 from r2rgen_ros.simulate.objects import Box, Cylinder, Piece, Rod
+from r2rgen_ros.simulate.rig import ONE_ARM
 from r2rgen_ros.simulate.shapes import Mesh
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.simulate.objects import Colour, Solid, Thing
+    from r2rgen_ros.simulate.rig import Rig
 
     Floats = NDArray[np.float64]
 
@@ -74,7 +76,7 @@ class State:
         time: Seconds since the start.
         qpos: MuJoCo's positions, robot first.
         qvel: MuJoCo's velocities, robot first.
-        effort: (9,) torques and forces of the robot's joints, N m or N.
+        effort: (J,) torques and forces of the robot's J joints, N m or N; nine per arm.
 
     """
 
@@ -85,13 +87,13 @@ class State:
 
     @property
     def joints(self) -> Floats:
-        """(9,) positions of the robot's joints, rad or m."""
-        return self.qpos[: len(panda.JOINTS)]
+        """(J,) positions of the robot's joints, rad or m."""
+        return self.qpos[: len(self.effort)]
 
     @property
     def velocities(self) -> Floats:
-        """(9,) velocities of the robot's joints, rad/s or m/s."""
-        return self.qvel[: len(panda.JOINTS)]
+        """(J,) velocities of the robot's joints, rad/s or m/s."""
+        return self.qvel[: len(self.effort)]
 
 
 class World:
@@ -102,9 +104,11 @@ class World:
         table2base: (4, 4) where the room with its table stands, moved in its plane, seen from the
             robot; None for where it stands by default.
         camera: What looks at it.
+        rig: The robot.
 
     Attributes:
         camera: As given.
+        rig: As given.
         things: The objects by name, in order.
         model: The MuJoCo model.
         data: Its state.
@@ -116,15 +120,17 @@ class World:
         things: Sequence[Thing],
         table2base: Floats | None = None,
         camera: MountedCamera = EXTERNAL,
+        rig: Rig = ONE_ARM,
     ) -> None:
         self._mujoco = load_mujoco()
-        self.camera = camera
+        self.camera, self.rig = camera, rig
         self.things = {thing.name: thing for thing in things}
         require(len(self.things) == len(things), 'two objects have one name')
         spec = self._mujoco.MjSpec()
         _set_options(self._mujoco, spec, camera)
         _add_room(self._mujoco, spec, np.eye(4) if table2base is None else table2base)
-        panda.add_panda(spec)  # before the objects: its joints come first in qpos
+        for place, arm in enumerate(rig.arms):  # before the objects: first in qpos
+            panda.add_panda(spec, rig.description, arm.prefix, place, len(rig.arms))
         _add_camera(self._mujoco, spec, camera)
         for number, thing in enumerate(things):
             _add_thing(self._mujoco, spec, thing, (-0.5 + 0.3 * number, 3.0, _FLOOR))
@@ -133,17 +139,18 @@ class World:
         self._joints = {name: self.model.joint(f'{name}_free').qposadr[0] for name in self.things}
         self.reset({})
 
-    def reset(self, poses: Mapping[str, Floats], joints: Floats = panda.HOME) -> None:
-        """Put the robot into a pose, gripper open, and objects where they are told.
+    def reset(self, poses: Mapping[str, Floats], joints: Floats | None = None) -> None:
+        """Put the robot into a pose, grippers open, and objects where they are told.
 
         Args:
             poses: object2base (4, 4) by name; objects left out stand on the floor, out of view.
-            joints: (7,) positions of the arm, rad.
+            joints: (7 A,) positions of the A arms, rad; None for where they rest.
 
         """
+        joints = self.rig.home if joints is None else joints
         self._mujoco.mj_resetData(self.model, self.data)
-        self.data.qpos[: len(panda.HOME)] = joints
-        self.data.qpos[len(panda.HOME) : len(panda.JOINTS)] = 0.5 * panda.OPEN_WIDTH
+        self.data.qpos[: len(self.rig.joints)] = 0.5 * panda.OPEN_WIDTH
+        self.data.qpos[self.rig.arm_columns] = joints
         for name, pose in poses.items():
             start = self._joints[name]
             place, (x, y, z, w) = se3.to_quaternion(pose)
@@ -152,18 +159,21 @@ class World:
         self.command(joints, np.zeros(len(joints)), panda.OPEN_WIDTH)
         self._mujoco.mj_forward(self.model, self.data)
 
-    def command(self, joints: Floats, velocities: Floats, width: float) -> None:
+    def command(self, joints: Floats, velocities: Floats, width: float | Floats) -> None:
         """Set the servos' goals.
 
         Args:
-            joints: (7,) positions, rad.
-            velocities: (7,) velocities at these positions, rad/s.
-            width: Distance between the fingers, metres.
+            joints: (7 A,) positions of the A arms, rad.
+            velocities: (7 A,) velocities at these positions, rad/s.
+            width: Distance between the fingers, metres; a number or (A,).
 
         """
+        arms = len(self.rig.arms)
+        goals = self.data.ctrl.reshape(arms, -1)
         # The servo's damping brakes the wanted motion too: lead it by as much as it would lag.
-        self.data.ctrl[:7] = joints + panda.DAMPING / panda.STIFFNESS * velocities
-        self.data.ctrl[7] = width
+        lead = panda.DAMPING / panda.STIFFNESS * velocities.reshape(arms, -1)
+        goals[:, :-1] = joints.reshape(arms, -1) + lead
+        goals[:, -1] = width
 
     def step(self) -> None:
         """Advance by one time step."""
@@ -171,7 +181,7 @@ class World:
 
     def state(self) -> State:
         """Return a copy of all that moves."""
-        count = len(panda.JOINTS)
+        count = len(self.rig.joints)
         return State(
             float(self.data.time),
             self.data.qpos.copy(),
@@ -324,7 +334,7 @@ def _add_camera(mujoco: Any, spec: Any, mounted: MountedCamera) -> None:
     camera, body = mounted.camera, spec.worldbody
     if mounted.mount:
         body = spec.body(mounted.mount)
-        names = [item.name for item in spec.bodies if item.name.startswith('panda_')]
+        names = [item.name for item in spec.bodies if 'panda_' in item.name]
         require(
             body is not None,
             f'the virtual robot has no link "{mounted.mount}" for camera "{mounted.name}"',
