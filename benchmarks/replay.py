@@ -48,10 +48,10 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import Reason, Rejection
 from r2rgen_ros.parse.propose import propose
 from r2rgen_ros.parse.scene import build_scene, survey
-from r2rgen_ros.simulate import panda, record
+from r2rgen_ros.simulate import record
 from r2rgen_ros.simulate.ground_truth import GroundTruth
 from r2rgen_ros.simulate.replay import Orders, replay
-from r2rgen_ros.simulate.tasks import NAMES, make_task
+from r2rgen_ros.simulate.tasks import ALL_NAMES, make_task
 from r2rgen_ros.simulate.world import TABLE_HALF, TABLE_MIDDLE, World
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--forced', type=int, default=FORCED, help='of each reason, per task (default: 30)'
     )
-    parser.add_argument('--task', action='append', choices=NAMES, help='only these; repeatable')
+    parser.add_argument('--task', action='append', choices=ALL_NAMES, help='only these; repeatable')
     parser.add_argument(
         '--base', action='store_true', help='move the base too, by up to 30 cm and 30 degrees'
     )
@@ -149,7 +149,7 @@ def measure(
     out = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = keep or Path(scratch)
-        for name in tuple(task) if task else NAMES:
+        for name in tuple(task) if task else ALL_NAMES:
             bag = recording(name, folder)
             outcomes = list(_run(bag, variations, forced, workers, base))
             if verbose:
@@ -197,7 +197,7 @@ class Bench:
         made = make_task(name, np.random.default_rng(np.random.SeedSequence([seed, 0])))
         return cls(
             made, truth, scene, Sampler.create(scene, config, 0), Assembler.create(scene, config),
-            World(made.things),
+            World(made.things, rig=made.rig),
         )  # fmt: skip
 
     @cached_property
@@ -211,10 +211,10 @@ class Bench:
 
     @cached_property
     def largest_speeds(self) -> Any:
-        """Largest speeds (7,) of the arm's joints by its URDF, rad/s."""
+        """Largest speeds (7 A,) of the arms' joints by their URDF, rad/s."""
         arm = self.assembler.arm
         assert arm is not None
-        return arm.robot.velocity_limits(panda.ARM_JOINTS)
+        return arm.robot.velocity_limits(self.task.rig.arm_joints)
 
     def attempt(self, index: int) -> Outcome:
         """Make an attempt, and carry it out where it is accepted."""
@@ -248,7 +248,7 @@ class Bench:
         """Carry out an episode, on a table that stands where the moved base sees it."""
         variation, world = episode.variation, self.world
         if not variation.base.is_identity:
-            world = World(self.task.things, variation.base2base)
+            world = World(self.task.things, variation.base2base, self.task.rig)
         return replay(world, self._start(variation), self._orders(episode))
 
     def _start(self, variation: Variation) -> dict[str, Any]:
@@ -264,24 +264,38 @@ class Bench:
         """The episode's joints, and widths that press on what is held."""
         assert episode.joints is not None
         assert self.scene.demo.joints is not None
-        names = list(self.scene.demo.joints.names)
-        arm = [names.index(name) for name in panda.ARM_JOINTS]
-        fingers = [names.index(name) for name in panda.FINGER_JOINTS]
-        widths = episode.joints[:, fingers].sum(axis=1)
-        for note in self.scene.annotation.objects:
-            for grasp in note.grasps:
-                widths[(episode.source >= grasp.first) & (episode.source <= grasp.last)] = 0.0
+        names, rig = list(self.scene.demo.joints.names), self.task.rig
+        arms = [names.index(name) for name in rig.arm_joints]
+        widths = np.empty((len(episode), len(rig.arms)))
+        for place, arm in enumerate(rig.arms):
+            fingers = [names.index(name) for name in arm.finger_joints]
+            widths[:, place] = episode.joints[:, fingers].sum(axis=1)
+            for first, last in self._pressed(place):
+                widths[(episode.source >= first) & (episode.source <= last), place] = 0.0
         seconds = (episode.stamps - episode.stamps[0]) * 1e-9
-        return Orders(seconds, episode.joints[:, arm], widths)
+        return Orders(seconds, episode.joints[:, arms], widths)
+
+    def _pressed(self, arm: int) -> list[tuple[int, int]]:
+        """First and last source frames in which a hand presses on what it holds.
+
+        An annotation names one carrier at a time; what several hands hold together, the truth says.
+        """
+        if self.truth.held_by is None:
+            notes = self.scene.annotation.objects
+            return [(grasp.first, grasp.last) for note in notes for grasp in note.grasps]
+        closed = self.truth.held_by[arm].any(axis=0)
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], closed, [False]]).astype(np.int8)))
+        return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
     def _miss(self, episode: Episode) -> tuple[float, float]:
         """Largest distance (mm) and angle (degrees) of the joints' hand from the episode's."""
-        assert self.assembler.arm is not None
         assert episode.joints is not None
-        (path,) = episode.ee2base.values()
-        hand = self.assembler.arm.hand(episode.source, episode.joints)
-        gaps = np.linalg.norm(hand[:, :3, 3] - path[:, :3, 3], axis=1)
-        return 1e3 * float(gaps.max()), float(np.rad2deg(se3.angle_between(hand, path).max()))
+        gaps, turns = [], []
+        for arm, path in zip(self.assembler.arms, episode.ee2base.values(), strict=True):
+            hand = arm.hand(episode.source, episode.joints)
+            gaps.append(float(np.linalg.norm(hand[:, :3, 3] - path[:, :3, 3], axis=1).max()))
+            turns.append(float(se3.angle_between(hand, path).max()))
+        return 1e3 * max(gaps), float(np.rad2deg(max(turns)))
 
     def _wrong(self, episode: Episode, result: Replayed) -> str:
         """What went wrong, as the task and the episode judge it; empty where all is well."""
@@ -327,10 +341,11 @@ class Bench:
             seconds: What making it took.
 
         """
-        assert self.assembler.arm is not None
         assert episode.joints is not None
-        check = self.assembler.arm.check
-        speed, acceleration = check.shares(episode.joints, episode.stamps)
+        checks = [arm.check for arm in self.assembler.arms]
+        each = [check.shares(episode.joints, episode.stamps) for check in checks]
+        speed, acceleration = (np.concatenate(kind, axis=1) for kind in zip(*each, strict=True))
+        columns = np.concatenate([check.columns for check in checks])
         miss_mm, miss_deg = self._miss(episode)
         wrong, cause = self._what_failed(episode, result, forced=why is not None)
         return Outcome(
@@ -342,7 +357,7 @@ class Bench:
             '' if why is None else f'frame {why.frame}, {why.detail}',
             seconds,
             (float(speed.max(initial=0.0)), float(acceleration.max(initial=0.0))),
-            float(np.abs(np.diff(episode.joints[:, check.columns], axis=0)).max(initial=0.0)),
+            float(np.abs(np.diff(episode.joints[:, columns], axis=0)).max(initial=0.0)),
             miss_mm,
             miss_deg,
             len(episode),

@@ -19,6 +19,7 @@ from r2rgen_ros.generate.motion import MovedPath, episode_stamps, step_limits
 from r2rgen_ros.generate.passable import Fields
 from r2rgen_ros.generate.sampled import SampledPlanner
 from r2rgen_ros.generate.stays import Upright
+from r2rgen_ros.generate.synchrony import stages_of
 from r2rgen_ros.generate.visibility import ViewCheck
 from r2rgen_ros.generate.workspace import WorkspaceCheck
 from r2rgen_ros.geometry import se3
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.generate.course import MotionPlanner
+    from r2rgen_ros.generate.synchrony import Stage
     from r2rgen_ros.model.episode import Reason
     from r2rgen_ros.model.scene import Scene
 
@@ -72,8 +74,9 @@ class Assembler:
         scene: The parsed demonstration.
         config: Limits and checks.
         plane: The checks on the support plane.
-        arm: The arm's kinematics and limits; None where the source has no URDF or joints.
+        arms: The arms' kinematics and limits; none where the source has no URDF or joints.
         planners: What leads the arms, in the order in which they are tried.
+        stages: What every arm moves with, and when.
         collisions: What the robot might run into; None where that cannot be told.
         workspace: Where hands and objects have to stay; None for anywhere.
         view: What the camera has to see; None where there is none.
@@ -83,8 +86,9 @@ class Assembler:
     scene: Scene
     config: GenerateConfig
     plane: PlaneCheck
-    arm: ArmModel | None
+    arms: tuple[ArmModel, ...]
     planners: tuple[MotionPlanner, ...]
+    stages: tuple[tuple[Stage, ...], ...]
     collisions: CollisionCheck | None = None
     workspace: WorkspaceCheck | None = None
     view: ViewCheck | None = None
@@ -92,20 +96,27 @@ class Assembler:
     @classmethod
     def create(cls, scene: Scene, config: GenerateConfig) -> Assembler:
         """Measure the source once."""
-        arm, collisions = ArmModel.of(scene.demo, config), None
-        if arm is not None and config.feasibility.collisions:
+        stages, collisions = stages_of(scene), None
+        arms = ArmModel.of(scene.demo, config)
+        if arms and config.feasibility.collisions:
             collisions = CollisionCheck.create(scene, config)
         asked = config.feasibility
         return cls(
             scene,
             config,
             PlaneCheck.create(scene, asked),
-            arm,
-            _planners(scene, config, arm, collisions),
+            arms,
+            _planners(scene, config, arms, stages, collisions),
+            stages,
             collisions,
             WorkspaceCheck.create(scene, asked.workspace),
             _view_check(scene, config),
         )
+
+    @property
+    def arm(self) -> ArmModel | None:
+        """The first arm; None where the source has no URDF or joints."""
+        return self.arms[0] if self.arms else None
 
     def assemble(self, variation: Variation, *, forced: bool = False) -> Episode | Rejection:
         """Return the episode of a variation, or why there is none.
@@ -189,11 +200,8 @@ class Assembler:
     def _path(self, variation: Variation, arm: int) -> MovedPath:
         track = self.scene.demo.arms[arm]
         skills = [
-            (skill, variation.base2base @ transform)
-            for skill, transform in zip(
-                self.scene.annotation.skills, variation.transforms, strict=True
-            )
-            if skill.arm == track.name
+            (stage, variation.base2base @ variation.transforms[stage.skill])
+            for stage in self.stages[arm]
         ]
         # The arm starts from its own rest pose, which goes with the base.
         return MovedPath.create(track.ee2base, self.scene.support.normal, skills, np.eye(4))
@@ -242,7 +250,11 @@ def _view_check(scene: Scene, config: GenerateConfig) -> ViewCheck | None:
 
 
 def _planners(
-    scene: Scene, config: GenerateConfig, arm: ArmModel | None, collisions: CollisionCheck | None
+    scene: Scene,
+    config: GenerateConfig,
+    arms: tuple[ArmModel, ...],
+    stages: tuple[tuple[Stage, ...], ...],
+    collisions: CollisionCheck | None,
 ) -> tuple[MotionPlanner, ...]:
     """The planners that are asked for, without those that need what nobody knows."""
     demo = scene.demo
@@ -250,21 +262,23 @@ def _planners(
     limits = tuple(step_limits(track.ee2base, period, config.motion) for track in demo.arms)
     if 'sampled' in config.motion.planners:
         load_ompl()  # where it is missing, that is said before any work is done
+    spans = tuple(tuple((one.first, one.last) for one in own) for own in stages)
+    blend = BlendPlanner(demo, limits, spans, arms)
     out: list[MotionPlanner] = []
     for name in config.motion.planners:
         if name == 'blend':
-            out.append(BlendPlanner(demo, limits, _spans(scene), arm))
-        elif arm is not None:
+            out.append(blend)
+        elif len(arms) == 1:  # lines of the joints would part hands that do something together
             loaded = np.array([item.held >= 0 for item in scene.objects]).any(axis=0)
             loaded = np.broadcast_to(loaded, (len(demo),))
-            upright = Upright(arm, loaded, scene.support.normal)
+            upright = Upright(arms[0], loaded, scene.support.normal)
             if name == 'line':
-                out.append(JointLinePlanner(arm, limits[0], upright))
+                out.append(JointLinePlanner(arms[0], limits[0], upright))
             elif collisions is not None:
                 fields = Fields.of(collisions)
-                out.append(SampledPlanner(arm, limits[0], upright, collisions, fields))
+                out.append(SampledPlanner(arms[0], limits[0], upright, collisions, fields))
     # Without kinematics there is no other.
-    return tuple(out) or (BlendPlanner(demo, limits, _spans(scene), arm),)
+    return tuple(out) or (blend,)
 
 
 def _spans(scene: Scene) -> tuple[tuple[int, int], ...]:

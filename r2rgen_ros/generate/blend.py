@@ -35,15 +35,15 @@ class BlendPlanner:
     Attributes:
         demo: The demonstration.
         limits: Largest step of every arm.
-        spans: First and last frame of every skill.
-        arm: Kinematics; None where there are none.
+        spans: Of every arm, first and last frame of what it keeps the time of.
+        arms: Kinematics of every arm; none where there are none.
 
     """
 
     demo: Demo
     limits: tuple[Limits, ...]
-    spans: tuple[tuple[int, int], ...]
-    arm: ArmModel | None
+    spans: tuple[tuple[tuple[int, int], ...], ...]
+    arms: tuple[ArmModel, ...]
 
     def plan(
         self, paths: Sequence[MovedPath], _: Surroundings, *, forced: bool = False
@@ -62,20 +62,44 @@ class BlendPlanner:
         for _ in range(_ROUNDS):
             times = source_times(paths, self.limits, count, slower)
             moved = tuple(path.at(times) for path in paths)
-            if self.arm is None:
+            if not self.arms:
                 return Course(times, moved, None)
-            path = self.arm.follow(times, moved[0], forced=forced)
-            if path.first_failed >= 0 and not forced:
-                at = path.first_failed
-                miss = float(path.position_error_m[at])
-                return Refusal(Reason.UNREACHABLE, self.arm.why(path), times[at], miss)
-            stamps, skill = episode_stamps(self.demo.stamps, times), skills_at(times, self.spans)
-            more = self.arm.check.slower(path.positions, stamps, times, skill, count)
+            joints = solved(self.arms, times, moved, forced=forced)
+            if isinstance(joints, Refusal):
+                return joints
+            more = self._slower(joints, times)
             if more is None or forced:
-                return Course(times, moved, path.positions)
-            if isinstance(more, Excess):
-                return Refusal(Reason.TOO_FAST, str(more), times[more.frame], more.share - 1.0)
+                return Course(times, moved, joints)
+            if isinstance(more, Refusal):
+                return more
             slower = more if slower is None else np.maximum(slower, more)
         assert slower is not None
         detail = 'the joints are too fast however slow the motion is'
         return Refusal(Reason.TOO_FAST, detail, float(slower.argmax()), float(slower.max()))
+
+    def _slower(self, joints: Floats, times: Floats) -> Floats | Refusal | None:
+        """How much longer the intervals of the source must take for all arms."""
+        stamps, out = episode_stamps(self.demo.stamps, times), None
+        for arm in self.arms:
+            skill = skills_at(times, self.spans[arm.place])
+            more = arm.check.slower(joints, stamps, times, skill, len(self.demo))
+            if isinstance(more, Excess):
+                return Refusal(Reason.TOO_FAST, str(more), times[more.frame], more.share - 1.0)
+            if more is not None:
+                out = more if out is None else np.maximum(out, more)
+        return out
+
+
+def solved(
+    arms: Sequence[ArmModel], times: Floats, moved: Sequence[Floats], *, forced: bool
+) -> Floats | Refusal:
+    """Joints (M, J) that bring all hands along their paths (M, 4, 4), or why there are none."""
+    joints = arms[0].recorded(times)
+    for arm in arms:
+        path = arm.follow(times, moved[arm.place], forced=forced)
+        if path.first_failed >= 0 and not forced:
+            at = path.first_failed
+            miss = float(path.position_error_m[at])
+            return Refusal(Reason.UNREACHABLE, arm.why(path), times[at], miss)
+        joints[:, arm.check.columns] = path.positions[:, arm.check.columns]
+    return joints

@@ -12,6 +12,7 @@ import numpy as np
 
 from r2rgen_ros.generate.joint_limits import JointCheck
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.errors import require
 from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.robots.arms import arm_limits
 from r2rgen_ros.robots.kinematics import POSITION_TOLERANCE_M, ROTATION_TOLERANCE_RAD
@@ -101,42 +102,51 @@ class MotionPlanner(Protocol):
 
 @dataclass(frozen=True)
 class ArmModel:
-    """The one arm of a demonstration, with its kinematics and limits.
+    """An arm of a demonstration, with its kinematics and limits.
 
     Attributes:
         demo: The demonstration; it has joints.
         robot: Its kinematics.
         check: Its limits of speed and acceleration.
+        place: Its place among the arms of the demonstration.
 
     """
 
     demo: Demo
     robot: Robot
     check: JointCheck
+    place: int = 0
 
     @classmethod
-    def of(cls, demo: Demo, config: GenerateConfig) -> ArmModel | None:
-        """Return the arm of a demonstration; None without URDF, joints, or a single arm.
+    def of(cls, demo: Demo, config: GenerateConfig) -> tuple[ArmModel, ...]:
+        """Return the arms of a demonstration; none without URDF or joints.
 
         Args:
             demo: The demonstration.
             config: Limits, and the robot's profile, which may leave joints out.
 
         Raises:
-            R2RGenError: The URDF is broken, or the profile or the joints are not of this robot.
+            R2RGenError: The URDF is broken, the profile or the joints are not of this robot, or two
+                arms share joints.
 
         """
-        robot = robot_of(demo)
-        if robot is None:
-            return None
-        assert demo.joints is not None
-        robot.require_joints(demo.joints.names)
-        limits = None
-        if config.robot:
-            profile = load_profile(config.robot)
-            limits = arm_limits(profile, robot, arm_of(profile, demo))
-            robot = robot.only(limits.names)
-        return cls(demo, robot, JointCheck.create(robot, demo, config.motion, limits))
+        out: list[ArmModel] = []
+        for place in range(len(demo.arms)):
+            robot = robot_of(demo, place)
+            if robot is None:
+                return ()
+            assert demo.joints is not None
+            robot.require_joints(demo.joints.names)
+            limits = None
+            if config.robot:
+                profile = load_profile(config.robot)
+                limits = arm_limits(profile, robot, arm_of(profile, demo, place))
+                robot = robot.only(limits.names)
+            for other in out:
+                _require_apart(demo, other, robot, place)
+            check = JointCheck.create(robot, demo, config.motion, limits)
+            out.append(cls(demo, robot, check, place))
+        return tuple(out)
 
     @property
     def joints(self) -> Joints:
@@ -152,7 +162,7 @@ class ArmModel:
         recorded.
         """
         reached = self.robot.forward(self.joints.names, self.joints.positions)
-        return np.asarray(se3.inverse(self.demo.arms[0].ee2base) @ reached)
+        return np.asarray(se3.inverse(self.demo.arms[self.place].ee2base) @ reached)
 
     def recorded(self, times: Floats) -> Floats:
         """Recorded joint positions (M, J) at fractional source frames (M,)."""
@@ -191,10 +201,29 @@ class ArmModel:
         return f'{missed}, with {", ".join(stuck)} at the limit' if stuck else missed
 
 
-def arm_of(profile: RobotProfile, demo: Demo) -> str:
-    """Return the profile's arm that a demonstration of one arm is of: by name, or the only one."""
+def _require_apart(demo: Demo, one: ArmModel, robot: Robot, place: int) -> None:
+    """Raise where two arms move the same joints, so that neither could go its own way.
+
+    Raises:
+        R2RGenError: Naming the arms and the joints.
+
+    """
+    both = sorted(set(one.robot.chain) & set(robot.chain))
+    require(
+        not both,
+        f'the arms "{demo.arms[one.place].name}" and "{demo.arms[place].name}" share joints {both}',
+        'joints of its own for each arm',
+        'choose end effectors of different arms with --ee-frame, or leave what both stand on out of'
+        ' the joints of a robot profile (--robot)',
+    )
+
+
+def arm_of(profile: RobotProfile, demo: Demo, place: int = 0) -> str:
+    """Return the profile's arm that an arm of a demonstration is: by name, or the only one."""
     names = [arm.name for arm in profile.arms]
-    return names[0] if len(names) == 1 else profile.arm(demo.arms[0].name).name
+    if len(names) == 1 and len(demo.arms) == 1:
+        return names[0]
+    return profile.arm(demo.arms[place].name).name
 
 
 def skills_at(times: Floats, spans: Sequence[tuple[int, int]]) -> NDArray[np.int16]:

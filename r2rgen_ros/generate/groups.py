@@ -6,6 +6,9 @@ R2RGen, arXiv 2510.08547, section III-B. Skill i has the group O_i = targets_i +
 are visited from last to first with a set of objects whose place is fixed already, because a later
 skill depends on it. A skill none of whose objects is fixed is sampled; one that shares an object
 with the fixed set inherits the transform that fixed it.
+
+Skills of several arms on one object at the same time are visited as one: two hands that lift a box,
+or one that gives and one that takes. They have one transform, drawn for the last of them.
 """
 
 from __future__ import annotations
@@ -45,6 +48,28 @@ class GroupStep:
         return self.inherits is None
 
 
+def together(skills: Sequence[Skill]) -> tuple[tuple[int, ...], ...]:
+    """Skills that are one: of different arms, about a common object, in common frames.
+
+    Args:
+        skills: In order of time.
+
+    Returns:
+        Their indices, rising, those with the last skill last; a skill without others is alone.
+
+    """
+    owner = list(range(len(skills)))
+    for late, after in enumerate(skills):
+        for early, before in enumerate(skills[:late]):
+            if before.arm == after.arm or before.last < after.first:
+                continue
+            if before.group & after.group:
+                old, new = owner[early], owner[late]
+                owner = [new if one == old else one for one in owner]
+    clusters = [tuple(k for k, one in enumerate(owner) if one == name) for name in set(owner)]
+    return tuple(sorted(clusters, key=lambda cluster: cluster[-1]))
+
+
 def backtrack(skills: Sequence[Skill]) -> tuple[GroupStep, ...]:
     """Decide for each skill whether it is sampled or inherits, from last to first.
 
@@ -58,21 +83,24 @@ def backtrack(skills: Sequence[Skill]) -> tuple[GroupStep, ...]:
     # Object -> the sampled skill whose transform fixed it. An inheriting skill passes on the root.
     fixed: dict[str, int] = {}
     steps: list[GroupStep] = []
-    for index in range(len(skills) - 1, -1, -1):
-        skill = skills[index]
-        roots = sorted({fixed[name] for name in skill.group if name in fixed})
-        root = roots[0] if roots else index
-        for name in skill.targets:
-            fixed[name] = root
-        for name in skill.in_hand:
-            fixed.pop(name, None)
-        steps.append(
+    for cluster in reversed(together(skills)):
+        members = [skills[index] for index in cluster]
+        group = frozenset[str]().union(*(skill.group for skill in members))
+        roots = sorted({fixed[name] for name in group if name in fixed})
+        root = roots[0] if roots else cluster[-1]
+        for skill in members:
+            fixed.update(dict.fromkeys(skill.targets, root))
+        for skill in members:
+            for name in skill.in_hand:
+                fixed.pop(name, None)
+        steps += [
             GroupStep(
                 skill=index,
-                group=skill.group,
-                inherits=root if roots else None,
+                group=skills[index].group,
+                inherits=None if index == root else root,
                 conflict=tuple(roots[1:]),
                 fixed=frozenset(fixed),
             )
-        )
-    return tuple(steps)
+            for index in cluster
+        ]
+    return tuple(sorted(steps, key=lambda step: -step.skill))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
+from r2rgen_ros.generate.synchrony import Stage
 from r2rgen_ros.geometry import se3
 
 if TYPE_CHECKING:
@@ -81,11 +82,20 @@ def step_limits(ee2base: NDArray[np.float64], period_s: float, config: MotionCon
 
 @dataclass(frozen=True)
 class _Knot:
-    """A span of source time over which one transform holds."""
+    """A span of source time over which one transform holds.
+
+    Attributes:
+        first: First frame.
+        last: Last frame.
+        transform: (4, 4).
+        pivot: (T, 3) point whose place is blended on the way here; None for the hand itself.
+
+    """
 
     first: float
     last: float
     transform: NDArray[np.float64]
+    pivot: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,7 @@ class MovedPath:
         cls,
         source: NDArray[np.float64],
         normal: NDArray[np.float64],
-        skills: Sequence[tuple[Skill, NDArray[np.float64]]],
+        skills: Sequence[tuple[Skill | Stage, NDArray[np.float64]]],
         rest: NDArray[np.float64],
     ) -> MovedPath:
         """Build the path of one arm.
@@ -126,7 +136,9 @@ class MovedPath:
         last = float(len(source) - 1)
         if not skills:
             return cls(source, normal, (_Knot(0.0, last, rest),))
-        knots = [_Knot(skill.first, skill.last, transform) for skill, transform in skills]
+        knots = [
+            _Knot(skill.first, skill.last, transform, _pivot(skill)) for skill, transform in skills
+        ]
         if knots[0].first > 0.0:
             knots.insert(0, _Knot(0.0, 0.0, rest))
         end = knots[-1]
@@ -158,7 +170,10 @@ class MovedPath:
             inside = (times > before.last) & (times < after.first)
             if inside.any():
                 share = (times[inside] - before.last) / (after.first - before.last)
-                out[inside] = self._blend(poses[inside], share, before, after)
+                points = poses[inside, :3, 3]
+                if after.pivot is not None:
+                    points = _between(after.pivot, times[inside])
+                out[inside] = self._blend(poses[inside], share, before, after, points)
         return out
 
     @property
@@ -183,18 +198,39 @@ class MovedPath:
         return float(np.arctan2(axis @ self.normal / 2.0, (np.trace(turn) - 1.0) / 2.0))
 
     def _blend(
-        self, poses: NDArray[np.float64], share: NDArray[np.float64], before: _Knot, after: _Knot
+        self,
+        poses: NDArray[np.float64],
+        share: NDArray[np.float64],
+        before: _Knot,
+        after: _Knot,
+        pivots: NDArray[np.float64],
     ) -> NDArray[np.float64]:
+        """Lead poses (M, 4, 4) from knot to knot, so that points (M, 3) go the straight way."""
         smooth = share * share * (3.0 - 2.0 * share)
         if np.array_equal(before.transform, after.transform):
             return np.asarray(before.transform @ poses)
-        points = poses[:, None, :3, 3]
+        points = pivots[:, None]
         start = se3.apply(before.transform, points)[:, 0]
         end = se3.apply(after.transform, points)[:, 0]
         angle = self._angle(before, after)
         turns = se3.rotation_about(self.normal, smooth * angle)
         rotations = turns @ (before.transform[:3, :3] @ poses[:, :3, :3])
-        return se3.compose(rotations, start + smooth[:, None] * (end - start))
+        places = start + smooth[:, None] * (end - start)
+        if after.pivot is not None:  # the hand keeps its place on what is led
+            lever = poses[:, :3, 3] - pivots
+            places = places + np.einsum('mij,mj->mi', turns @ before.transform[:3, :3], lever)
+        return se3.compose(rotations, places)
+
+
+def _pivot(skill: Skill | Stage) -> NDArray[np.float64] | None:
+    return skill.pivot if isinstance(skill, Stage) else None
+
+
+def _between(points: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points (M, 3) of a path (T, 3) at fractional frames (M,)."""
+    low = np.floor(times).astype(np.int64)
+    high = np.minimum(low + 1, len(points) - 1)
+    return np.asarray(points[low] + (times - low)[:, None] * (points[high] - points[low]))
 
 
 def source_times(

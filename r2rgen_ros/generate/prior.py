@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -67,19 +67,24 @@ class Prior:
             bounds: Per sampled skill, least and largest x, y and yaw of what may be drawn.
 
         """
-        arm = ArmModel.of(scene.demo, config)
-        maps = {}
+        arms = ArmModel.of(scene.demo, config)
+        maps: dict[int, ReachMap] = {}
         roots = _roots(steps)
         for index, ends in bounds.items():
-            if arm is None:
-                break
             skills = [skill for k, skill in enumerate(scene.annotation.skills) if roots[k] == index]
-            frames = [
-                frame
-                for skill in skills
-                for frame in (skill.first, (skill.first + skill.last) // 2, skill.last)
-            ]
-            maps[index] = explore(scene, arm.robot, frames, centres[index], ends)
+            for arm in arms:
+                frames = [
+                    frame
+                    for skill in skills
+                    if skill.arm == scene.demo.arms[arm.place].name
+                    for frame in (skill.first, (skill.first + skill.last) // 2, skill.last)
+                ]
+                if not frames:
+                    continue
+                found = explore(scene, arm.robot, frames, centres[index], ends)
+                # Every arm must reach its part of what they do together.
+                known = maps.get(index, found)
+                maps[index] = replace(found, cells=found.cells & known.cells)
         return cls(scene, PlaneCheck.create(scene, config.feasibility), maps)
 
     def allows(self, variation: Variation) -> bool:

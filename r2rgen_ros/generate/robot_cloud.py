@@ -16,6 +16,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.parse.robot import between_arms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +43,7 @@ class LinkMotion:
         self._robot = robot
         self._names = demo.joints.names
         self._edges = [(robot.base_frame, link) for link in robot.links]
+        self._apart = between_arms(robot, len(demo.arms))
         self._recorded = self._poses(demo.joints.positions)
 
     def _poses(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -59,7 +61,7 @@ class LinkMotion:
         places, owner = [origins], [np.arange(len(origins))]
         for link, (start, end) in enumerate(pairwise(origins)):
             length = float(np.linalg.norm(end - start))
-            if 0.0 < length < _LONGEST_M:
+            if 0.0 < length < _LONGEST_M and link not in self._apart:
                 # The end of the line is the next link's own origin.
                 shares = np.arange(0.0, 1.0, _STEP_M / length)[1:, None]
                 places.append(start + shares * (end - start))

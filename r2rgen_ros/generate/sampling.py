@@ -13,6 +13,7 @@ import numpy as np
 
 from r2rgen_ros.generate.groups import GroupStep, backtrack
 from r2rgen_ros.generate.prior import Prior, bounds_of, moves_in
+from r2rgen_ros.generate.synchrony import require_arms
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import PlanarMove, Reason, Rejection, Variation
 from r2rgen_ros.model.errors import R2RGenError
@@ -97,6 +98,7 @@ class Sampler:
             raise R2RGenError(
                 'the annotation has no skills', 'at least one', 'run "r2rgen annotate" first'
             )
+        require_arms(scene.demo, skills)
         names = [skill.name for skill in skills]
         asked = set(config.sampling.skills).union(*config.sampling.given, ())
         unknown = sorted(asked - set(names))

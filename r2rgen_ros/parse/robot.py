@@ -32,22 +32,27 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _STEP_M = 0.03
+_NEIGHBOURS = 2  # joints between two fingers of a hand
 
 _MOST_PIXELS = 4
 _KEPT = 4
 _log = logging.getLogger(__name__)
 
 
-def robot_of(demo: Demo) -> Robot | None:
-    """Return the kinematics of a demonstration's arm; None without URDF, joints or a single arm.
+def robot_of(demo: Demo, arm: int = 0) -> Robot | None:
+    """Return the kinematics of an arm of a demonstration; None without URDF or joints.
+
+    Args:
+        demo: The demonstration.
+        arm: Its place among the arms; links of all of them are known either way.
 
     Raises:
         R2RGenError: The URDF is broken, or lacks the base or end effector link.
 
     """
-    if demo.robot_description is None or demo.joints is None or len(demo.arms) != 1:
+    if demo.robot_description is None or demo.joints is None:
         return None
-    return Robot.from_urdf(demo.robot_description, demo.base_frame, demo.arms[0].end_effector)
+    return Robot.from_urdf(demo.robot_description, demo.base_frame, demo.arms[arm].end_effector)
 
 
 def robot_points(demo: Demo, robot: Robot | None, frame: int) -> NDArray[np.float64]:
@@ -64,12 +69,24 @@ def robot_points(demo: Demo, robot: Robot | None, frame: int) -> NDArray[np.floa
     poses = robot.link_poses(demo.joints.names, positions, edges)
     origins = np.array([poses[edge][0, :3, 3] for edge in edges])
     lines = [origins, hands]
-    for start, end in pairwise(origins):
+    apart = between_arms(robot, len(demo.arms))
+    for link, (start, end) in enumerate(pairwise(origins)):
         length = float(np.linalg.norm(end - start))
-        if 0.0 < length < 0.6:
+        if 0.0 < length < 0.6 and link not in apart:
             shares = np.linspace(0.0, 1.0, max(2, int(length / _STEP_M)))[:, None]
             lines.append(start + shares * (end - start))
     return np.concatenate(lines)
+
+
+def between_arms(robot: Robot, arms: int) -> frozenset[int]:
+    """Places of links of several arms whose next link is not of the same arm."""
+    if arms < 2:
+        return frozenset()
+    return frozenset(
+        place
+        for place, pair in enumerate(pairwise(robot.links))
+        if len(robot.tree.between(*pair)) > _NEIGHBOURS
+    )
 
 
 @dataclass(frozen=True)

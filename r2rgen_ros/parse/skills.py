@@ -101,6 +101,11 @@ class HandPath:
             self.places[around], self.speed[around], rests - contact, self.window
         )
 
+    def rest_around(self, frame: int) -> int | None:
+        """First frame of the rest that a frame is in; None where the hand moves."""
+        around = self.rests[(self.rests[:, 0] <= frame) & (self.rests[:, 1] >= frame)]
+        return int(around[0, 0]) if len(around) else None
+
     def slowest(self, first: int, last: int) -> int:
         """The slowest frame from one to another, both included."""
         return first + int(self.speed[first : last + 1].argmin())
@@ -200,7 +205,7 @@ def hold_skills(
     paths: Mapping[str, HandPath],
     support: SupportPlane,
 ) -> list[Skill]:
-    """Find a pick and a place for every hold.
+    """Find a pick and a place for every hold; of an object that changes hands, a give and a take.
 
     Args:
         bodies: The objects.
@@ -220,16 +225,38 @@ def hold_skills(
         later = [other.first for other in holds[place + 1 :] if other.arm == hold.arm]
         latest = later[0] - 1 if later else len(path.places) - 1
         pick, put = _spans(path, hold, free_from[hold.arm], latest)
+        taker = _taker(holds, hold, path.window)
         if pick is not None:
-            picks.append(Skill(f'pick {name}', *pick, (name,), (), hold.arm))
+            taken = any(_taker(holds, other, path.window) == hold for other in holds)
+            verb = 'take' if taken else 'pick'
+            picks.append(Skill(f'{verb} {name}', *pick, (name,), (), hold.arm))
             free_from[hold.arm] = pick[1] + 1
-        if put is not None:
+        if put is not None and taker is not None:
+            # Who gives waits for who takes: no object stands where that is.
+            first = max(put[0], path.rest_around(taker.first) or put[0])
+            picks.append(Skill(f'give {name}', first, put[1], (), (name,), hold.arm))
+            free_from[hold.arm] = put[1] + 1
+        elif put is not None:
             targets = _brought_to(bodies, hold, support)
             placings.append(
                 _Placing(Skill(f'place {name}', *put, targets, (name,), hold.arm), hold)
             )
             free_from[hold.arm] = put[1] + 1
     return [*picks, *(_named(skill) for skill in _with_built(bodies, holds, placings))]
+
+
+def _taker(holds: Sequence[Hold], hold: Hold, window: int) -> Hold | None:
+    """The hold of another hand that takes an object over while it is in this one; else None.
+
+    Hands that take and leave it at about the same time carry it together.
+    """
+    for other in holds:
+        if other.body != hold.body or other.arm == hold.arm:
+            continue
+        later = other.first > hold.first + window and other.last > hold.last + window
+        if later and other.first <= hold.last + 1:
+            return other
+    return None
 
 
 def _spans(
@@ -353,8 +380,15 @@ def push_skills(
 
 
 def numbered(skills: Sequence[Skill]) -> list[Skill]:
-    """Make the names of repeated skills differ, and put them in order of time."""
+    """Make the names of repeated skills differ, by arm or number, and put them in order of time."""
     ordered = sorted(skills, key=lambda skill: (skill.first, skill.last, skill.arm))
+    arms: dict[str, set[str]] = {}
+    for skill in ordered:
+        arms.setdefault(skill.name, set()).add(skill.arm)
+    ordered = [
+        replace(skill, name=f'{skill.name} ({skill.arm})') if len(arms[skill.name]) > 1 else skill
+        for skill in ordered
+    ]
     seen: dict[str, int] = {}
     out = []
     for skill in ordered:

@@ -162,7 +162,7 @@ class Duet:
 
     def grip(self, thing: str, *arms: str) -> None:
         """Close hands on an object, and give them time."""
-        self._drive({name: 0.0 for name in arms})
+        self._drive(dict.fromkeys(arms, 0.0))
         for name in arms:
             self._closed[name] = (thing, self._count * TIME_STEP)
 
@@ -171,7 +171,7 @@ class Duet:
         for name in arms:
             thing, start = self._closed.pop(name)
             self._holds.append(Hold(thing, start, self._count * TIME_STEP, name))
-        self._drive({name: panda.OPEN_WIDTH for name in arms})
+        self._drive(dict.fromkeys(arms, panda.OPEN_WIDTH))
 
     def rest(self, seconds: float) -> None:
         """Stand still."""
@@ -252,7 +252,7 @@ class Duet:
         return paths
 
     def _together(self, paths: Mapping[str, Floats]) -> None:
-        """Let arms follow joints (N, 7) by arm; who is there first waits, the others stand still."""
+        """Let arms follow joints (N, 7) by arm; who is there first waits, others stand still."""
         count = max(len(path) for path in paths.values())
         columns = []
         for side in self._sides.values():

@@ -35,8 +35,9 @@ class Orders:
 
     Attributes:
         seconds: (M,) rising, from 0.
-        joints: (M, 7) positions of the arm, rad.
-        widths: (M,) distances of the fingers, metres; 0 presses on what is between them.
+        joints: (M, 7 A) positions of the A arms, rad.
+        widths: (M, A) distances of the fingers, metres, or (M,) for one arm; 0 presses on what is
+            between them.
 
     """
 
@@ -48,8 +49,14 @@ class Orders:
         """Check shapes and time."""
         seconds = check_array('seconds of the orders', self.seconds, (None,))
         require(len(seconds) > 1 and bool((np.diff(seconds) > 0).all()), 'orders do not rise')
-        check_array('ordered joints', self.joints, (len(seconds), len(panda.ARM_JOINTS)))
-        check_array('ordered widths', self.widths, (len(seconds),))
+        widths = check_array('ordered widths', self.rows, (len(seconds), None))
+        columns = len(panda.ARM_JOINTS) * widths.shape[1]
+        check_array('ordered joints', self.joints, (len(seconds), columns))
+
+    @property
+    def rows(self) -> Floats:
+        """(M, A) distances of the fingers of all arms, metres."""
+        return np.asarray(self.widths).reshape(len(self.seconds), -1)
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Replayed:
         paths: object2base (N, 4, 4) by name, every 10 ms and at the end.
         speeds: How fast each object's origin moves at the end, m/s, by name.
         touched: Pairs of names of bodies that touched at any time.
-        fastest: (7,) largest speed of each joint of the arm, rad/s, in any time step.
+        fastest: (7 A,) largest speed of each joint of the arms, rad/s, in any time step.
 
     """
 
@@ -94,20 +101,23 @@ def replay(world: World, poses: Mapping[str, Floats], orders: Orders) -> Replaye
     count = round(float(orders.seconds[-1]) / TIME_STEP)
     ticks = np.minimum(TIME_STEP * np.arange(1, count + 1), orders.seconds[-1])
     goals, speeds = curve(ticks), speed(ticks)
-    widths = np.interp(ticks, orders.seconds, orders.widths)
+    columns = world.rig.arm_columns
+    widths = np.stack(
+        [np.interp(ticks, orders.seconds, column) for column in orders.rows.T], axis=1
+    )
     world.reset(poses, orders.joints[0])
     lag = 0.0
     seen, touched = [], set[frozenset[str]]()
     fastest = np.zeros(goals.shape[1])
     for step, (goal, velocity, width) in enumerate(zip(goals, speeds, widths, strict=True)):
-        world.command(goal, velocity, float(width))
+        world.command(goal, velocity, width)
         world.step()
-        np.maximum(fastest, np.abs(world.data.qvel[: len(goal)]), out=fastest)
+        np.maximum(fastest, np.abs(world.data.qvel[columns]), out=fastest)
         if step % _WATCH_EVERY == 0:
-            lag = max(lag, float(np.abs(world.data.qpos[: len(goal)] - goal).max()))
+            lag = max(lag, float(np.abs(world.data.qpos[columns] - goal).max()))
             seen.append(world.data.qpos.copy())
             touched |= world.touching()
-    world.command(goals[-1], np.zeros(goals.shape[1]), float(widths[-1]))
+    world.command(goals[-1], np.zeros(goals.shape[1]), widths[-1])
     for step in range(round(_SETTLE_S / TIME_STEP)):
         world.step()
         if step % _WATCH_EVERY == 0:
