@@ -50,10 +50,13 @@ class BlendPlanner:
     ) -> Course | Refusal:
         """Return what the arms do; see `MotionPlanner`."""
         found = self._timed(paths, forced)
-        if isinstance(found, Course) or not any(path.winds for path in paths):
-            return found
-        other = self._timed([replace(path, unwound=True) for path in paths], forced)
-        return other if isinstance(other, Course) else found
+        for arms in () if isinstance(found, Course) else _unwindings(paths):
+            other = self._timed(
+                [replace(path, unwound=k in arms) for k, path in enumerate(paths)], forced
+            )
+            if isinstance(other, Course):
+                return other
+        return found
 
     def _timed(self, paths: Sequence[MovedPath], forced: bool) -> Course | Refusal:
         """Slow the motions down until the joints keep their limits."""
@@ -88,6 +91,16 @@ class BlendPlanner:
             if more is not None:
                 out = more if out is None else np.maximum(out, more)
         return out
+
+
+def _unwindings(paths: Sequence[MovedPath]) -> list[set[int]]:
+    """Which arms may turn the other way: those that wind, all at once and each by itself."""
+    winding = [k for k, path in enumerate(paths) if path.winds]
+    if len(winding) < 2:
+        return [{k} for k in winding]
+    # Hands that carry something together turn alike.
+    bound = any(knot.pivot is not None for path in paths for knot in path.knots)
+    return [set(winding), *([] if bound else [{k} for k in winding])]
 
 
 def solved(

@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from r2rgen_ros.generate.carried import own_camera
 from r2rgen_ros.generate.deployed import DeployedComposer
+from r2rgen_ros.generate.hands import labels_by_hand, nearest_hand
 from r2rgen_ros.generate.robot_cloud import LinkMotion
 from r2rgen_ros.generate.skin import RobotSkin
 from r2rgen_ros.generate.skin_points import RobotPoints
@@ -101,10 +102,9 @@ class _Moves:
         self.objects = episode.object2base @ se3.inverse(recorded.reshape(shape))
 
     def table(self, frame: int) -> NDArray[np.float64]:
-        """Transforms (2 + K, 4, 4) by label of one episode frame, with the first arm's hand."""
-        return np.concatenate(
-            [self.environment[None], self.hands[:1, frame], self.objects[:, frame]]
-        )
+        """Transforms (1 + K + A, 4, 4) by label of one episode frame; see `labels_by_hand`."""
+        first, others = self.hands[:1, frame], self.hands[1:, frame]
+        return np.concatenate([self.environment[None], first, self.objects[:, frame], others])
 
 
 @njit(cache=True, nogil=True, error_model='numpy')  # type: ignore[untyped-decorator]
@@ -141,8 +141,9 @@ class PointComposer:
         arms = self._robot.clouds(episode) if self._robot is not None and known else None
         for frame, source in enumerate(moves.source.tolist()):
             cloud, labels = self._cloud(source), self._scene.labels[source]
+            names = labels_by_hand(self._scene, source, cloud.points, labels)
             points = np.empty_like(cloud.points)
-            _move_points(cloud.points, labels, moves.table(frame), points)
+            _move_points(cloud.points, names, moves.table(frame), points)
             if arms is not None:
                 points[labels == ROBOT] = next(arms).points
             moved = Cloud(points, cloud.colours)
@@ -179,8 +180,8 @@ class SparseComposer:
         self._base2camera = se3.inverse(sensor.camera2base)
         self._robot = RobotPoints.of(scene, gap, camera, rule)
 
-    def _split(self, frame: int) -> tuple[Cloud, tuple[Cloud, ...], int]:
-        """Of a source frame: the robot, each object complete in its own frame, and the count."""
+    def _split(self, frame: int) -> tuple[list[Cloud], tuple[Cloud, ...], int]:
+        """Of a source frame: each arm, each object complete in its own frame, and the count."""
         cloud = self._scene.demo.frames[frame].cloud
         assert cloud is not None
         labels = self._scene.labels[frame]
@@ -188,7 +189,10 @@ class SparseComposer:
             self._completed(k, frame, cloud.select(labels == FIRST_OBJECT + k))
             for k in range(len(self._scene.objects))
         )
-        return cloud.select(labels == ROBOT), objects, len(cloud)
+        robot = cloud.select(labels == ROBOT)
+        hand = nearest_hand(self._scene.demo, frame, robot.points)
+        arms = [robot.select(hand == place) for place in range(len(self._scene.demo.arms))]
+        return arms, objects, len(cloud)
 
     def _completed(self, k: int, frame: int, seen: Cloud) -> Cloud:
         """What a frame saw of an object, and of its whole cloud what lies in the holes of that."""
@@ -205,14 +209,15 @@ class SparseComposer:
         known = self._robot is not None and episode.joints is not None
         arms = self._robot.clouds(episode) if self._robot is not None and known else None
         for frame, source in enumerate(moves.source.tolist()):
-            robot, objects, count = self._source[source]
-            hand = moves.hands[0, frame]
-            if arms is not None:
-                robot, hand = next(arms), np.eye(4)
-            poses = [moves.environment, hand, *episode.object2base[:, frame]]
+            (robot, *others), objects, count = self._source[source]
+            hand, *hands = moves.hands[:, frame]
+            if arms is not None:  # all of the robot, where its joints have it
+                robot, hand, others, hands = next(arms), np.eye(4), [], []
+            poses = [moves.environment, hand, *episode.object2base[:, frame], *hands]
             base2camera = self._base2camera[source]
-            clouds = [self._scene.environment, robot, *objects]
-            names = [ENVIRONMENT, ROBOT, *range(FIRST_OBJECT, FIRST_OBJECT + len(clouds) - 2)]
+            clouds = [self._scene.environment, robot, *objects, *others]
+            things = range(FIRST_OBJECT, FIRST_OBJECT + len(objects))
+            names = [ENVIRONMENT, ROBOT, *things, *(ROBOT for _ in others)]
             layers = [
                 Layer(cloud, base2camera @ pose, name)
                 for cloud, pose, name in zip(clouds, poses, names, strict=True)
@@ -324,8 +329,15 @@ class ImageComposer:
         for frame, source in enumerate(moves.source.tolist()):
             robot, owner = self._pixels[source], self._owners[source]
             if links is None or owner is None:
-                hand = self._base2camera @ moves.hands[0, frame] @ camera2base
-                yield Layer(robot, hand, ROBOT)
+                hands = self._base2camera @ moves.hands[:, frame] @ camera2base
+                if len(hands) == 1:
+                    yield Layer(robot, hands[0], ROBOT)
+                    continue
+                places = se3.apply(camera2base, robot.points)
+                near = nearest_hand(self._scene.demo, source, places)
+                points = np.empty_like(robot.points)
+                _move_points(robot.points, near, hands, points)
+                yield Layer(Cloud(points, robot.colours), np.eye(4), ROBOT)
             else:
                 points = np.empty_like(robot.points)
                 table = self._base2camera @ links[frame] @ camera2base
@@ -358,8 +370,8 @@ class PixelComposer:
             base2camera = se3.inverse(camera2base)
             table = moves.table(frame)
             layers = [
-                Layer(cloud, base2camera @ table[name] @ camera2base, name)
-                for name, cloud in self._parts(source)
+                Layer(cloud, base2camera @ table[place] @ camera2base, name)
+                for place, name, cloud in self._parts(source)
             ]
             self._camera.set_environment(
                 layers[0],
@@ -371,16 +383,24 @@ class PixelComposer:
             image = self._camera.render(layers[1:])
             yield _sensed(self._scene, image, self._rays, camera2base, self._config)
 
-    def _parts(self, source: int) -> list[tuple[int, Cloud]]:
+    def _parts(self, source: int) -> list[tuple[int, int, Cloud]]:
+        """What moves alike: its place in the table of transforms, its label and its points."""
         data = self._scene.demo.frames[source]
         assert data.depth is not None
         labels = self._scene.labels[source].reshape(-1)
+        first = FIRST_OBJECT + len(self._scene.objects)
+        if len(self._scene.demo.arms) > 1:
+            assert self._scene.demo.sensor is not None
+            points = self._rays * data.depth.reshape(-1)[:, None]
+            points = se3.apply(self._scene.demo.sensor.camera2base[source], points)
+            labels = labels_by_hand(self._scene, source, points, labels)
         out = []
-        for name in range(FIRST_OBJECT + len(self._scene.objects)):
-            index = np.flatnonzero(labels == name)
+        for place in range(first + len(self._scene.demo.arms) - 1):
+            index = np.flatnonzero(labels == place)
             points = self._rays[index] * data.depth.reshape(-1)[index, None]
             colours = None if data.colour is None else data.colour.reshape(-1, 3)[index]
-            out.append((name, Cloud.from_arrays(points, colours)))
+            name = place if place < first else ROBOT
+            out.append((place, name, Cloud.from_arrays(points, colours)))
         return out
 
 

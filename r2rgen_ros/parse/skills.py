@@ -101,10 +101,11 @@ class HandPath:
             self.places[around], self.speed[around], rests - contact, self.window
         )
 
-    def rest_around(self, frame: int) -> int | None:
-        """First frame of the rest that a frame is in; None where the hand moves."""
-        around = self.rests[(self.rests[:, 0] <= frame) & (self.rests[:, 1] >= frame)]
-        return int(around[0, 0]) if len(around) else None
+    def waits_from(self, frame: int) -> int:
+        """First frame from which on the hand stays where it is in a later frame."""
+        away = np.linalg.norm(self.places[: frame + 1] - self.places[frame], axis=1)
+        gone = np.flatnonzero(away > _ASIDE_M)
+        return int(gone[-1]) + 1 if gone.size else 0
 
     def slowest(self, first: int, last: int) -> int:
         """The slowest frame from one to another, both included."""
@@ -233,7 +234,7 @@ def hold_skills(
             free_from[hold.arm] = pick[1] + 1
         if put is not None and taker is not None:
             # Who gives waits for who takes: no object stands where that is.
-            first = max(put[0], path.rest_around(taker.first) or put[0])
+            first = max(put[0], min(path.waits_from(taker.first), put[1]))
             picks.append(Skill(f'give {name}', first, put[1], (), (name,), hold.arm))
             free_from[hold.arm] = put[1] + 1
         elif put is not None:

@@ -8,7 +8,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class GroundTruth:
     def save(self, folder: Path) -> None:
         """Write the file into a folder, whole or not at all."""
         draft = folder / f'.{FILE_NAME}.partial'
-        several = {'hands2base': self.hands2base, 'held_by': self.held_by}
+        several: dict[str, Any] = {'hands2base': self.hands2base, 'held_by': self.held_by}
         words = {'names': self.names, 'skills': [asdict(skill) for skill in self.skills]}
         try:
             with draft.open('wb') as file:

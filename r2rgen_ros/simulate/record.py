@@ -316,7 +316,7 @@ def truth(done: Act, labels: NDArray[np.uint8]) -> GroundTruth:
         stamps=np.array([drivers.stamp_of(state) for state in frames], dtype=np.int64),
         object2base=np.stack([poses[name] for name in names]),
         labels=labels,
-        held=held_by.any(axis=0),
+        held=np.asarray(held_by.any(axis=0)),
         joints=joints,
         ee2base=hands[0],
         camera2base=_camera2base(done),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from r2rgen_ros.generate.groups import backtrack
+from r2rgen_ros.generate.groups import backtrack, together
 from r2rgen_ros.model.annotation import Skill
 
 # Build-Bridge of arXiv 2510.08547: 1 and 2 are the piers, 3 is the deck.
@@ -116,3 +116,45 @@ def test_any_skills_follow_the_pseudocode(seed):
         assert step.samples == samples
         assert ({step.inherits, *step.conflict} - {None}) == shared
         assert step.fixed == fixed
+
+
+LIFT = (
+    Skill('take l', 0, 9, ('box',), arm='left'),
+    Skill('take r', 2, 11, ('box',), arm='right'),
+    Skill('put l', 20, 29, (), ('box',), 'left'),
+    Skill('put r', 20, 28, (), ('box',), 'right'),
+)
+HAND_OVER = (
+    Skill('pick', 0, 9, ('rod',), arm='left'),
+    Skill('give', 20, 40, (), ('rod',), 'left'),
+    Skill('take', 22, 42, ('rod',), arm='right'),
+    Skill('place', 50, 60, ('mat',), ('rod',), 'right'),
+)
+
+
+def test_skills_of_two_arms_on_one_object_at_the_same_time_are_one():
+    assert together(LIFT) == ((0, 1), (2, 3))
+    assert together(HAND_OVER) == ((0,), (1, 2), (3,))
+    assert together(BRIDGE) == ((0,), (1,), (2,), (3,))
+
+
+def test_skills_of_two_arms_on_different_objects_or_one_after_another_are_not_one():
+    apart = (Skill('a', 0, 9, ('x',), arm='left'), Skill('b', 0, 9, ('y',), arm='right'))
+    later = (Skill('a', 0, 9, ('x',), arm='left'), Skill('b', 10, 19, ('x',), arm='right'))
+    for skills in (apart, later):
+        assert together(skills) == ((0,), (1,))
+
+
+def test_two_hands_that_lift_move_with_one_transform_and_put_down_with_another():
+    inherits = {step.skill: step.inherits for step in backtrack(LIFT)}
+    assert inherits == {3: None, 2: 3, 1: None, 0: 1}
+
+
+def test_a_meeting_in_the_air_has_a_transform_of_its_own_for_both_hands():
+    inherits = {step.skill: step.inherits for step in backtrack(HAND_OVER)}
+    assert inherits == {3: None, 2: None, 1: 2, 0: None}
+
+
+def test_steps_run_from_the_last_skill_to_the_first_whatever_is_done_together():
+    for skills in (LIFT, HAND_OVER, BRIDGE):
+        assert [step.skill for step in backtrack(skills)] == list(range(len(skills)))[::-1]

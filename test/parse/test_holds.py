@@ -272,9 +272,40 @@ def test_a_hand_takes_over_what_another_holds(table):
     (note,) = annotation.objects
     assert [grasp.arm for grasp in note.grasps] == ['left', 'right']
     assert note.grasps[0].last < note.grasps[1].first
-    assert [skill.name for skill in annotation.skills if skill.arm == 'right'] == [
-        'pick block_0 (2)', 'place block_0 (2)'
-    ]  # fmt: skip
+    own = {arm: [s for s in annotation.skills if s.arm == arm] for arm in ('left', 'right')}
+    assert {arm: [skill.name for skill in skills] for arm, skills in own.items()} == {
+        'left': ['pick block_0', 'give block_0'],
+        'right': ['take block_0', 'place block_0'],
+    }
+    (_, give), (take, _) = own['left'], own['right']
+    assert (give.targets, give.in_hand) == ((), ('block_0',))
+    assert (take.targets, take.in_hand) == (('block_0',), ())
+    # It waits where they meet until the other has it: what one gives, the other takes meanwhile.
+    assert abs(give.first - there) <= 2
+    assert take.first < give.last
+
+
+def test_hands_that_lift_together_pick_and_place_as_one(table):
+    left, right = Hand(start=(-0.2, 0.0, 0.3)), Hand(start=(0.2, 0.0, 0.3))
+    wide = np.array((0.06, 0.0, 0.0))
+    for hand, side in ((left, -1.0), (right, 1.0)):
+        at, goal = np.array(RED) + side * wide, np.array((0.0, 0.25, 0.03)) + side * wide
+        hand.go(above(at))
+        hand.go(at, 8)
+        taken = hand.grip(CLOSED)
+        hand.go(above(at), 8)
+        hand.go(above(goal), 12)
+        hand.go(goal, 8)
+        release = hand.grip(OPEN)
+        hand.go(above(goal), 8)
+        hand.go((side * 0.2, 0.0, 0.3))
+    annotation = proposal(table, [RED], [left, right], [(0, taken, release, left)])
+    assert {(s.name, s.arm, s.targets, s.in_hand) for s in annotation.skills} == {
+        ('pick block_0 (left)', 'left', ('block_0',), ()),
+        ('pick block_0 (right)', 'right', ('block_0',), ()),
+        ('place block_0 (left)', 'left', (), ('block_0',)),
+        ('place block_0 (right)', 'right', (), ('block_0',)),
+    }
 
 
 def test_an_object_that_moves_before_a_closed_hand_is_pushed(table):
