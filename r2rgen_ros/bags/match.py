@@ -35,6 +35,8 @@ REVERSED_GRIPPERS = ('knuckle', 'robotiq')
 """Joints that turn one way to close the gripper: a larger reading is more closed."""
 
 
+_CLASH = 0.02  # rad or m
+
 STAMP = 'set header.stamp in its publisher, and record again'
 """What to do where stamps say nothing."""
 
@@ -83,6 +85,8 @@ class Matcher:
         stamps = main.stamps[keep]
         camera, frame, camera2base = self._camera(depth, base, stamps)
         joints = self._joints(stamps)
+        if len(hands) > 1:
+            self._require_own_joints(stamps)
         return Source(
             path=self.path,
             stamps=stamps,
@@ -280,6 +284,21 @@ class Matcher:
             self.warnings.append('there are no joint states: nothing can be said of joint limits')
             return None
         return Joints(tuple(names), np.stack(columns, axis=1))
+
+    def _require_own_joints(self, stamps: Stamps) -> None:
+        """Raise where two topics tell of one joint differently: each arm has its own names."""
+        known: dict[str, tuple[str, NDArray[np.float64]]] = {}
+        for track in measured_joints(self.recorded):
+            values = interpolate_rows(track.positions, fractional_index(track.stamps, stamps))
+            for name, column in zip(track.names, values.T, strict=True):
+                topic, other = known.setdefault(name, (track.topic.name, column))
+                require(
+                    float(np.median(np.abs(column - other))) <= _CLASH,
+                    f'{topic} and {track.topic.name} tell of the joint "{name}" differently',
+                    'names of their own for the joints of each arm',
+                    'give each driver a prefix (arm_prefix, tf_prefix), or choose one topic with'
+                    ' --topic joint_states=TOPIC',
+                )
 
     def _arms(
         self, hands: tuple[tuple[str, str], ...], base: str, stamps: Stamps

@@ -186,6 +186,14 @@ class Demo:
                 'check the clock of the camera driver, or drop the frame',
             )
         require(bool(self.arms), f'the demonstration "{self.name}" has no arm', 'at least one')
+        names = [arm.name for arm in self.arms]
+        double = sorted({name for name in names if names.count(name) > 1})
+        require(
+            not double,
+            f'arms {double} of "{self.name}" are named twice',
+            'one name each',
+            'name them with --ee-frame left=FRAME,right=FRAME',
+        )
         lengths = {f'arm "{arm.name}"': len(arm.ee2base) for arm in self.arms}
         lengths['the camera frames'] = len(self.frames)
         if self.sensor is not None:

@@ -21,6 +21,7 @@ from r2rgen_ros.bags.images import ImageCoding
 from r2rgen_ros.bags.load import demo_of, load_demo
 from r2rgen_ros.bags.reader import BagReader
 from r2rgen_ros.bags.source import read_source
+from r2rgen_ros.bags.streams import StreamSelection
 from r2rgen_ros.bags.writer import LATCHED_TF, BagWriter
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
@@ -404,7 +405,7 @@ def test_existing_bags_are_not_touched(tmp_path, workshop):
     assert raw_messages(tmp_path / 'bag') == before
 
 
-def two_arms(path, camera_parent='world', count=10):
+def two_arms(path, camera_parent='world', count=10, joint=''):
     """Two arms that turn about z, and a camera that stands still or rides on the left one."""
     stamps = 10**9 + 100_000_000 * np.arange(count)
     links = {}
@@ -413,6 +414,8 @@ def two_arms(path, camera_parent='world', count=10):
         bag.add_topic('/tf_static', messages.TF, LATCHED_TF)
         bag.add_topic('/points', messages.POINT_CLOUD)
         bag.add_topic('/left/command', messages.POSE_STAMPED)
+        for side in ('left', 'right') if joint else ():
+            bag.add_topic(f'/{side}/joint_states', messages.JOINT_STATE)
         static = []
         for side, y in (('left', 0.5), ('right', -0.5)):
             base = se3.compose(np.eye(3), [0.0, y, 0.2])
@@ -431,12 +434,34 @@ def two_arms(path, camera_parent='world', count=10):
                 for s in links
             ]
             bag.write('/tf', stamp, messages.tf_message(items))
+            for side, y in (('left', 0.5), ('right', -0.5)) if joint else ():
+                state = messages.joint_state(
+                    stamp, (joint.format(side),), np.array([y * k / count])
+                )
+                bag.write(f'/{side}/joint_states', stamp, state)
             cloud = Cloud.from_arrays(rng.normal(size=(20, 3)))
             bag.write('/points', stamp, encode_cloud(cloud, STANDARD, 'camera', stamp))
             place = [1.0, 2.0, 3.0]
             command = messages.pose_stamped(stamp, 'left_link0', place, [0, 0, 0, 1])
             bag.write('/left/command', stamp, command)
     return path
+
+
+def test_joints_of_two_arms_lie_in_one_array(tmp_path):
+    joints = read_source(two_arms(tmp_path / 'bag', joint='{}_joint')).joints
+    assert joints.names == ('left_joint', 'right_joint')
+    assert np.allclose(joints.positions[:, 0], -joints.positions[:, 1])
+
+
+def test_two_arms_whose_joints_have_one_name_are_refused(tmp_path):
+    with pytest.raises(R2RGenError, match=r'tell of the joint "joint" differently.*prefix'):
+        read_source(two_arms(tmp_path / 'bag', joint='joint'))
+
+
+def test_two_arms_of_one_name_are_refused(tmp_path):
+    wanted = StreamSelection(end_effectors=(('arm', 'left_tcp'), ('arm', 'right_tcp')))
+    with pytest.raises(R2RGenError, match=r"arms \['arm'\] of .* are named twice.*--ee-frame"):
+        demo_of(read_source(two_arms(tmp_path / 'bag'), wanted))
 
 
 def test_two_arms_are_changed_each_on_its_own(tmp_path):

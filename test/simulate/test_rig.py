@@ -48,7 +48,7 @@ def test_the_arms_meet_each_other_but_not_themselves(pair):
     joints = TWO_ARMS.home.reshape(2, 7).copy()
     pair.reset({}, joints.ravel())
     assert pair.touching() == set()
-    joints[0, 0], joints[1, 0] = -0.62, 0.62  # both turn inwards
+    joints[0, 0], joints[1, 0] = -0.9, 0.9  # both turn inwards
     pair.reset({}, joints.ravel())
     pairs = pair.touching()
     assert pairs
