@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What arms do together: which skills are one, and what binds a hand to the other's skill.
 
-Two arms that do something to one object at the same time move with one transform, over one span of
-frames: `groups.together` says which skills these are. An arm that merely holds what another arm's
+Two arms that do something to one object at the same time move with one transform, as long as both
+hold it: `groups.together` says which skills these are. An arm that merely holds what another arm's
 skill is about moves with that skill as well. What several hands carry is led about its own middle,
 so that the hands keep their places on it.
 """
@@ -57,11 +57,11 @@ def stages_of(scene: Scene) -> tuple[tuple[Stage, ...], ...]:
     """
     skills, demo = scene.annotation.skills, scene.demo
     require_arms(demo, skills)
-    spans = _spans(skills)
+    clusters = {index: cluster for cluster in together(skills) for index in cluster}
     out = []
     for place, arm in enumerate(demo.arms):
         own = [
-            Stage(index, *spans[index])
+            Stage(index, *_span(scene, place, index, clusters[index]))
             for index, skill in enumerate(skills)
             if skill.arm == arm.name
         ]
@@ -89,14 +89,23 @@ def require_arms(demo: Demo, skills: Sequence[Skill]) -> None:
             )
 
 
-def _spans(skills: Sequence[Skill]) -> dict[int, tuple[int, int]]:
-    """First and last frame of each skill, of those that are one the first and last of all."""
-    out = {}
-    for cluster in together(skills):
-        first = min(skills[index].first for index in cluster)
-        last = max(skills[index].last for index in cluster)
-        out.update(dict.fromkeys(cluster, (first, last)))
-    return out
+def _span(scene: Scene, place: int, index: int, cluster: tuple[int, ...]) -> tuple[int, int]:
+    """First and last frame in which an arm moves with its skill, one of those that are one.
+
+    What several hands bring into it together they bring there at the same time; and who holds
+    the object on does not leave before the others are done.
+    """
+    skill = scene.annotation.skills[index]
+    others = [scene.annotation.skills[other] for other in cluster if other != index]
+    bringing = [one for one in others if set(one.in_hand) & set(skill.in_hand)]
+    first = min([skill.first, *(one.first for one in bringing)])
+    end = max([skill.last, *(one.last for one in others)])
+    last = skill.last
+    for item in scene.objects:
+        held = np.flatnonzero(item.held[skill.last : end + 1] == place)
+        if item.name in skill.group and held.size and others:
+            last = max(last, skill.last + int(held[-1]))
+    return first, last
 
 
 def _trimmed(stages: list[Stage], skills: Sequence[Skill]) -> list[Stage]:

@@ -167,11 +167,43 @@ def test_a_hand_that_only_holds_moves_with_the_skill_of_the_other(benches):
     assert [without[stage.skill].name for stage in left] == ['pick baton', 'take baton']
     assert [without[stage.skill].name for stage in right] == ['take baton', 'place baton']
     assert (left[1].first, left[1].last) == (right[0].first, right[0].last)
+    assert left[1].skill == right[0].skill
     # What is taken out of the air has been brought there as it stood.
     episode = Assembler.create(scene, CONFIG).assemble(
         Sampler.create(scene, CONFIG, 0).from_moves(0, {1: PlanarMove(0.03, 0.02, 0.1)})
     )
     assert isinstance(episode, Episode), episode
+
+
+def retold(scene, change):
+    """Returns the scene with other skills: `change` gives each skill's other fields by its name."""
+    skills = [replace(one, **change.get(one.name, {})) for one in scene.annotation.skills]
+    skills.sort(key=lambda one: one.first)
+    return replace(scene, annotation=replace(scene.annotation, skills=tuple(skills)))
+
+
+def test_who_gives_holds_on_until_the_other_has_it_and_is_free_then(benches):
+    scene = benches('hand-over')[0].scene
+    _, give, take, _ = scene.annotation.skills
+    released = int(np.flatnonzero(scene.objects[0].held == 0)[-1])
+    left, right = stages_of(retold(scene, {'give baton': {'last': give.first + 5}}))
+    assert (left[1].first, left[1].last) == (give.first, released)
+    assert (right[0].first, right[0].last) == (take.first, take.last)
+    assert released < take.last
+
+
+def test_hands_that_carry_together_set_out_and_arrive_together(benches):
+    scene = benches('lift-box')[0].scene
+    take, _, put, _ = scene.annotation.skills
+    late = {
+        'take crate (right)': {'last': take.last + 2},
+        'put crate (left)': {'first': put.first + 2},
+    }
+    left, right = stages_of(retold(scene, late))
+    assert (left[0].last, left[1].first) == (right[0].last, right[1].first)
+    assert (left[0].last, left[1].first) == (take.last + 2, put.first)
+    assert left[1].pivot is not None
+    np.testing.assert_array_equal(left[1].pivot, right[1].pivot)
 
 
 def test_links_of_one_arm_do_not_pass_through_the_other(benches):
