@@ -196,7 +196,9 @@ def _compression(job: Job) -> Compression:
 def _trajectories(job: Job, robot: Robot | None) -> Trajectories | None:
     if robot is None or not job.config.output.joint_trajectory:
         return None
-    return Trajectories(job.scene.demo, robot)
+    demo = job.scene.demo
+    others = [robot_of(demo, place) for place in range(1, len(demo.arms))]
+    return Trajectories(demo, robot, *(other for other in others if other is not None))
 
 
 def _known_links(robot: Robot) -> LinkPoses:

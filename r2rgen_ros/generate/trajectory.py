@@ -61,25 +61,25 @@ def gripper_joints(robot: Robot, names: Sequence[str]) -> tuple[str, ...]:
 
 
 class Trajectories:
-    """Makes the trajectories of a demonstration's episodes: of its arm, and of its gripper.
+    """Makes the trajectories of a demonstration's episodes: of each arm, and of its gripper.
 
     They are two because they go to two controllers, and one that is told of a joint of the other
     refuses all of it.
 
     Args:
         demo: The demonstration; it has joints.
-        robot: The arm.
+        robots: Its arms, in their order.
 
     """
 
-    def __init__(self, demo: Demo, robot: Robot) -> None:
+    def __init__(self, demo: Demo, *robots: Robot) -> None:
         assert demo.joints is not None
-        arm, arms = demo.arms[0].name, len(demo.arms)
-        names = demo.joints.names
-        groups = {
-            keys.trajectory_topic(arm, arms): tuple(name for name in robot.chain if name in names),
-            keys.trajectory_topic(arm, arms, 'gripper'): gripper_joints(robot, names),
-        }
+        names, groups = demo.joints.names, {}
+        for arm, robot in zip(demo.arms, robots, strict=True):
+            own = tuple(name for name in robot.chain if name in names)
+            groups[keys.trajectory_topic(arm.name, len(robots))] = own
+            fingers = gripper_joints(robot, names)
+            groups[keys.trajectory_topic(arm.name, len(robots), 'gripper')] = fingers
         self._groups = [
             (topic, own, [names.index(name) for name in own])
             for topic, own in groups.items()

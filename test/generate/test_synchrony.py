@@ -18,9 +18,11 @@ from r2rgen_ros.generate.course import ArmModel
 from r2rgen_ros.generate.groups import together
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.generate.synchrony import stages_of
+from r2rgen_ros.generate.trajectory import Trajectories
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import Episode, PlanarMove, Rejection
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.simulate.world import World
 
 _spec = util.spec_from_file_location('two_arms', Path(__file__).with_name('two_arms.py'))
@@ -204,6 +206,18 @@ def test_hands_that_carry_together_set_out_and_arrive_together(benches):
     assert (left[0].last, left[1].first) == (take.last + 2, put.first)
     assert left[1].pivot is not None
     np.testing.assert_array_equal(left[1].pivot, right[1].pivot)
+
+
+def test_each_arm_and_each_gripper_has_a_trajectory_of_its_own(benches):
+    bench, episode = benches('lift-box')
+    demo = bench.scene.demo
+    made = Trajectories(demo, *(robot_of(demo, place) for place in (0, 1)))(episode)
+    joints = {one.topic: one.names for one in made}
+    assert joints == {
+        f'/r2rgen/{arm.name}/{part}_trajectory': names
+        for arm in bench.task.rig.arms
+        for part, names in (('joint', arm.arm_joints), ('gripper', arm.finger_joints[:1]))
+    }
 
 
 def test_links_of_one_arm_do_not_pass_through_the_other(benches):
