@@ -248,7 +248,7 @@ class Bench:
         """Carry out an episode, on a table that stands where the moved base sees it."""
         variation, world = episode.variation, self.world
         if not variation.base.is_identity:
-            world = World(self.task.things, variation.base2base, self.task.rig)
+            world = World(self.task.things, variation.base2base, rig=self.task.rig)
         return replay(world, self._start(variation), self._orders(episode))
 
     def _start(self, variation: Variation) -> dict[str, Any]:
