@@ -26,6 +26,7 @@ MOMENTS = ('start', 'skills')
 COMPRESSIONS = ('auto', 'none', 'zstd')
 PLANNERS = ('blend', 'line', 'sampled')
 CAMERA_MODES = ('auto', 'on', 'off')
+DOCKING_SHAPES = ('normal', 'uniform')
 _LIMIT_M = 5.0
 _FAR_M = 1000.0
 _ANYWHERE = (-_FAR_M, _FAR_M)
@@ -59,6 +60,35 @@ STILL = MoveRange((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
 
 
 @dataclass(frozen=True)
+class DockingConfig:
+    """How far from where it should a mobile base comes to a stop, drawn for every attempt.
+
+    Attributes:
+        shape: uniform, or normal: with half of the largest error as standard deviation, cut off at
+            the largest.
+        position_m: Largest error along the base's x and along its y; 0 for none.
+        yaw_deg: Largest error of its heading; 0 for none.
+
+    """
+
+    shape: str = 'normal'
+    position_m: float = 0.0
+    yaw_deg: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the shape and ranges."""
+        known = self.shape in DOCKING_SHAPES
+        require(known, f'the docking shape is "{self.shape}"', f'one of {list(DOCKING_SHAPES)}')
+        check_range('docking position_m', self.position_m, 0.0, 0.5, 'm')
+        check_range('docking yaw_deg', self.yaw_deg, 0.0, 45.0, 'degrees')
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the base always stops where it should."""
+        return self.position_m == 0.0 and self.yaw_deg == 0.0
+
+
+@dataclass(frozen=True)
 class SamplingConfig:
     """How group transforms are chosen.
 
@@ -69,6 +99,7 @@ class SamplingConfig:
         grid: Number of cells along x, y and yaw.
         given: Per configuration, moves by the name of the skill; skills left out stay.
         base: Bounds of the move of the robot's base together with its camera.
+        docking: Errors of a mobile base on top of that.
         learn: Whether ranges are drawn from again where the plane's checks, or what the arm was
             found to reach, already say that nothing can come of it.
 
@@ -80,6 +111,7 @@ class SamplingConfig:
     grid: tuple[int, int, int] = (3, 3, 3)
     given: tuple[dict[str, PlanarMove], ...] = ()
     base: MoveRange = STILL
+    docking: DockingConfig = field(default_factory=DockingConfig)
     learn: bool = True
 
     def __post_init__(self) -> None:
@@ -408,7 +440,7 @@ def _given(part: YamlSection) -> dict[str, PlanarMove]:
 
 
 def _sampling(part: YamlSection) -> SamplingConfig:
-    part.keys([], ['mode', 'ranges', 'skills', 'grid', 'given', 'base', 'learn'])
+    part.keys([], ['mode', 'ranges', 'skills', 'grid', 'given', 'base', 'docking', 'learn'])
     values: dict[str, Any] = {}
     if 'mode' in part:
         values['mode'] = part['mode'].choice(MODES)
@@ -425,11 +457,25 @@ def _sampling(part: YamlSection) -> SamplingConfig:
         values['given'] = tuple(_given(item) for item in part['given'].items())
     if 'base' in part:
         values['base'] = _move_range(part['base'], STILL)
+    if 'docking' in part:
+        values['docking'] = _docking(part['docking'])
     if 'learn' in part:
         values['learn'] = part['learn'].flag()
     if values.get('mode') == 'given' and not values.get('given'):
         raise part['mode'].error('mode is "given" but nothing is given', 'a list under "given"')
     return SamplingConfig(ranges=ranges, **values)
+
+
+def _docking(part: YamlSection) -> DockingConfig:
+    part.keys([], ['shape', 'position_m', 'yaw_deg'])
+    values: dict[str, Any] = {}
+    if 'shape' in part:
+        values['shape'] = part['shape'].choice(DOCKING_SHAPES)
+    if 'position_m' in part:
+        values['position_m'] = part['position_m'].number(0, 0.5, 'm')
+    if 'yaw_deg' in part:
+        values['yaw_deg'] = part['yaw_deg'].number(0, 45, 'degrees')
+    return DockingConfig(**values)
 
 
 def _perturbation(part: YamlSection) -> PerturbationConfig:

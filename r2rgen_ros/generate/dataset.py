@@ -61,6 +61,7 @@ class Entry:
         detail: The same for a person.
         frame: Source frame at which it fails, -1 where it concerns none.
         amount: By how much.
+        docking: The part of `base` that is a docking error.
         unseen: Mean share of a frame's pixels that look at what the source never saw; None where
             that was not asked.
 
@@ -75,6 +76,7 @@ class Entry:
     detail: str = ''
     frame: int = -1
     amount: float = 0.0
+    docking: PlanarMove = field(default_factory=PlanarMove)
     unseen: float | None = None
 
     @classmethod
@@ -83,10 +85,11 @@ class Entry:
         reason = getattr(outcome, 'reason', None)
         variation = outcome.variation
         base = variation.base if variation is not None else PlanarMove()
+        docking = variation.docking if variation is not None else PlanarMove()
         if reason is None:
             assert variation is not None
             count = len(outcome)  # type: ignore[arg-type]
-            return cls(variation.index, True, variation.moves, base, frames=count)
+            return cls(variation.index, True, variation.moves, base, frames=count, docking=docking)
         rejection: Any = outcome
         return cls(
             rejection.index,
@@ -97,6 +100,7 @@ class Entry:
             detail=rejection.detail,
             frame=rejection.frame,
             amount=round(float(rejection.amount), 9),
+            docking=docking,
         )
 
     def to_line(self) -> str:
@@ -107,6 +111,8 @@ class Entry:
             'moves': [_move_data(move) for move in self.moves],
             'base': _move_data(self.base),
         }
+        if not self.docking.is_identity:
+            data['docking'] = _move_data(self.docking)
         if self.unseen is not None:
             data['unseen_share'] = self.unseen
         if self.accepted:
@@ -137,6 +143,7 @@ class Entry:
             detail=data.get('detail', ''),
             frame=int(data.get('frame', -1)),
             amount=float(data.get('amount', 0.0)),
+            docking=_move(data.get('docking')) or PlanarMove(),
             unseen=data.get('unseen_share'),
         )
 

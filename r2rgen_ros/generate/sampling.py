@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,11 +21,11 @@ from r2rgen_ros.model.errors import R2RGenError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from r2rgen_ros.generate.config import GenerateConfig, MoveRange
+    from r2rgen_ros.generate.config import DockingConfig, GenerateConfig, MoveRange
     from r2rgen_ros.model.annotation import SupportPlane
     from r2rgen_ros.model.scene import Scene
 
-_CONFIGURATION, _PERTURBATION = 0, 1
+_CONFIGURATION, _PERTURBATION, _DOCKING = 0, 1, 2
 _SAME = 1e-9
 _REDRAWS = 200  # for one configuration, before one that cannot work is tried all the same
 
@@ -144,7 +144,8 @@ class Sampler:
             f'the mode "{self.config.sampling.mode}" gives no new configurations from attempt'
             f' {count * small.count + 1} on'
         )
-        if small.count > 1 and max(small.translation_m, small.yaw_deg) > 0.0:
+        differ = small.count > 1 and max(small.translation_m, small.yaw_deg) > 0.0
+        if differ or not self.config.sampling.docking.is_off:
             return f'{again}: the same ones are perturbed in other ways'
         return (
             f'{again}, and without perturbations the episodes repeat: ask for fewer, or set some'
@@ -157,7 +158,9 @@ class Sampler:
         moves, base = self._configuration(index // count)
         if count > 1:
             moves = self._perturbed(index, moves)
-        return self.from_moves(index, moves, base)
+        docking = docking_error(self._generator(index, _DOCKING), self.config.sampling.docking)
+        found = self.from_moves(index, moves, base.then(docking))
+        return found if isinstance(found, Rejection) else replace(found, docking=docking)
 
     def from_moves(
         self, index: int, moves: dict[int, PlanarMove], base: PlanarMove | None = None
@@ -293,6 +296,29 @@ class Sampler:
             move = moves[i]
             out[i] = PlanarMove(move.x + dx, move.y + dy, move.yaw + dyaw)
         return out
+
+
+def docking_error(rng: np.random.Generator, config: DockingConfig) -> PlanarMove:
+    """Draw how far from where it should the base stands, seen from where it should.
+
+    Normal errors are drawn again until they are no larger than allowed, each for itself: with half
+    of that as standard deviation 1 in 22 is.
+    """
+    if config.is_off:
+        return PlanarMove()
+    if config.shape == 'uniform':
+        x, y, yaw = rng.uniform(-1.0, 1.0, 3)
+    else:
+        x, y, yaw = (_cut_normal(rng) for _ in range(3))
+    far = config.position_m
+    return PlanarMove(far * x, far * y, np.deg2rad(config.yaw_deg) * yaw)
+
+
+def _cut_normal(rng: np.random.Generator) -> float:
+    """Draw from a normal distribution of standard deviation 0.5, cut off at -1 and 1."""
+    while abs(value := 0.5 * rng.standard_normal()) > 1.0:
+        pass
+    return float(value)
 
 
 def _at(bound: MoveRange, x: float, y: float, yaw: float) -> PlanarMove:

@@ -43,6 +43,17 @@ class PlanarMove:
         """Whether nothing moves."""
         return self.x == 0.0 and self.y == 0.0 and self.yaw == 0.0
 
+    def then(self, other: PlanarMove) -> PlanarMove:
+        """Return the move that makes this one and then another, seen from where this one ends."""
+        if other.is_identity:
+            return self
+        cos, sin = np.cos(self.yaw), np.sin(self.yaw)
+        return PlanarMove(
+            float(self.x + cos * other.x - sin * other.y),
+            float(self.y + sin * other.x + cos * other.y),
+            self.yaw + other.yaw,
+        )
+
 
 @dataclass(frozen=True)
 class Variation:
@@ -55,6 +66,7 @@ class Variation:
         transforms: (S, 4, 4) per skill, base frame, to be multiplied from the left: T' = T_i T.
         base: Move of the robot's base, with its camera, in the support plane.
         base2base: (4, 4) that takes the base frame's old coordinates to the new ones.
+        docking: The part of `base` that is an error, seen from where the base should stand.
 
     """
 
@@ -64,6 +76,7 @@ class Variation:
     transforms: NDArray[np.float64]
     base: PlanarMove = field(default_factory=PlanarMove)
     base2base: NDArray[np.float64] = field(default_factory=lambda: np.eye(4))
+    docking: PlanarMove = field(default_factory=PlanarMove)
 
     def __post_init__(self) -> None:
         """Check shapes and rigidity."""

@@ -16,6 +16,7 @@ from r2rgen_ros.bags.reader import BagReader
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.model.episode import Episode, Reason, Variation
+from r2rgen_ros.report.bases import draw_bases
 from r2rgen_ros.report.coverage import SkillMoves, as_rows, draw_coverage
 from r2rgen_ros.report.filmstrips import Strip, draw_filmstrip
 from r2rgen_ros.report.page import Page, Section, write_page
@@ -151,6 +152,8 @@ class _Reporter:
             sections.append(self._filmstrip())
         sections.append(self._placements())
         sections.append(self._coverage())
+        if any(not entry.base.is_identity for entry in (*self.accepted, *self.rejected)):
+            sections.append(self._bases())
         if self.accepted:
             sections.append(self._paths())
         sections.append(self._rejections())
@@ -217,6 +220,13 @@ class _Reporter:
         bound = sampling.skills.get(name, sampling.ranges)
         ends = np.array([bound.x_m, bound.y_m, np.deg2rad(bound.yaw_deg)])
         return ends[:, 0], ends[:, 1]
+
+    def _bases(self) -> Section:
+        self.progress('bases')
+        accepted, rejected = ([x.base for x in some] for some in (self.accepted, self.rejected))
+        path = draw_bases(self.scene, accepted, rejected, self.folder / 'bases.png')
+        text = 'The base of every attempt, before the table as it was recorded.'
+        return Section('Where the base stood', text, path)
 
     def _paths(self) -> Section:
         self.progress('paths')

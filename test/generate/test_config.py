@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from r2rgen_ros.generate.config import (
+    DockingConfig,
     GenerateConfig,
     MoveRange,
     SamplingConfig,
@@ -31,6 +32,7 @@ sampling:
     - pick red: {x_m: 0.1, yaw_deg: 30}
     - {}
   base: {x_m: [-0.1, 0.1], yaw_deg: [-5, 5]}
+  docking: {shape: uniform, position_m: 0.05, yaw_deg: 5}
 perturbation: {count: 2, translation_m: 0.01, yaw_deg: 5}
 motion: {max_speed_m_s: 0.5, max_turn_deg_s: 45}
 feasibility:
@@ -56,6 +58,7 @@ def test_everything_that_is_said_arrives():
     assert config.sampling.skills['pick red'] == MoveRange((0.01, 0.02), (0, 0), (-30.0, 30.0))
     assert config.sampling.given == ({'pick red': PlanarMove(0.1, 0.0, np.pi / 6)}, {})
     assert config.sampling.base == MoveRange((-0.1, 0.1), (0.0, 0.0), (-5.0, 5.0))
+    assert config.sampling.docking == DockingConfig('uniform', 0.05, 5.0)
     assert config.perturbation.count == 2
     assert config.feasibility.support_margin_m == -0.1
     assert config.camera.mode == 'on'
@@ -100,6 +103,8 @@ def test_a_shipped_configuration_file_is_the_defaults(repository):
         (3, 'format: r2rgen/generate/1\nsampling:\n  skills: {1: {}}\n'),
         (4, 'format: r2rgen/generate/1\nsampling:\n  given:\n    - {a: {x_m: .nan}}\n'),
         (3, 'format: r2rgen/generate/1\nsampling:\n  given: 3\n'),
+        (3, 'format: r2rgen/generate/1\nsampling:\n  docking: {shape: round}\n'),
+        (4, 'format: r2rgen/generate/1\nsampling:\n  docking:\n    position_m: 5\n'),
         (2, 'format: r2rgen/generate/1\nperturbation: {count: 0}\n'),
         (2, 'format: r2rgen/generate/1\nperturbation: {count: 1.5}\n'),
         (2, 'format: r2rgen/generate/1\nmotion: {max_speed_m_s: 0}\n'),

@@ -301,6 +301,7 @@ def test_entries_read_back_as_they_were_written():
     for entry in (
         Entry(3, True, moves, PlanarMove(1e-17, 0, 0), frames=12),
         Entry(4, False, moves, reason='overlap', detail='„a“ and "b"', frame=7, amount=0.25),
+        Entry(5, True, moves, frames=12, docking=PlanarMove(0.01, 0.0, -0.1), unseen=0.125),
     ):
         line = entry.to_line()
         assert line.count('\n') == 1

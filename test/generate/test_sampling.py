@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from r2rgen_ros.generate.config import (
+    DockingConfig,
     GenerateConfig,
     MoveRange,
     PerturbationConfig,
@@ -258,6 +259,57 @@ def test_a_moved_base_moves_the_world_the_other_way(table_scene):
     np.testing.assert_allclose(
         se3.apply(variation.base2base, [[0.2, -0.1, 0.0]])[0], 0.0, atol=1e-12
     )
+
+
+def _planar(move):
+    return np.array([move.x, move.y, move.yaw])
+
+
+@pytest.mark.parametrize(('shape', 'spread'), [('uniform', 3**-0.5), ('normal', 0.44)])
+def test_docking_errors_are_drawn_for_every_attempt_within_their_bounds(table_scene, shape, spread):
+    docking = DockingConfig(shape, 0.05, 4.0)
+    sampler = _sampler(table_scene, SamplingConfig(ranges=STILL, docking=docking))
+
+    bases = np.array([_planar(sampler.variation(k).base) for k in range(600)])
+
+    shares = bases / [0.05, 0.05, np.deg2rad(4.0)]
+    assert np.abs(shares).max() <= 1.0
+    assert len(np.unique(bases[:, 0])) == 600
+    np.testing.assert_allclose(shares.mean(axis=0), 0.0, atol=0.08)
+    # A normal distribution cut off at two standard deviations has 0.88 of their spread.
+    np.testing.assert_allclose(shares.std(axis=0), spread, atol=0.03)
+
+
+def test_docking_errors_leave_all_other_moves_as_they_are(table_scene):
+    small = PerturbationConfig()
+    plain = _sampler(table_scene, SamplingConfig(base=NARROW), small)
+    docked = SamplingConfig(base=NARROW, docking=DockingConfig('normal', 0.05, 5.0))
+    sampler = _sampler(table_scene, docked, small)
+
+    for index in reversed(range(6)):
+        own, other = sampler.variation(index), plain.variation(index)
+        assert own.moves == other.moves
+        assert own.base == other.base.then(own.docking)
+        assert not own.docking.is_identity
+        assert other.docking.is_identity
+
+
+def test_a_docking_error_is_seen_from_where_the_base_should_stand(table_scene):
+    support, origin = table_scene.support, np.zeros(3)
+    move, error = PlanarMove(0.4, -0.2, 0.7), PlanarMove(0.03, 0.02, -0.1)
+
+    both = move_transform(support, origin, move.then(error))
+
+    first, second = (move_transform(support, origin, part) for part in (move, error))
+    np.testing.assert_allclose(both, first @ second, atol=1e-12)
+
+
+def test_docking_errors_alone_make_configurations_differ(table_scene):
+    sampling = SamplingConfig('given', given=TWO, docking=DockingConfig('normal', 0.03))
+
+    note = _sampler(table_scene, sampling).repeats(3)
+
+    assert 'perturbed in other ways' in note
 
 
 def test_a_scene_without_skills_cannot_be_varied(table_scene):

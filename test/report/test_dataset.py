@@ -15,7 +15,13 @@ from PIL import Image
 from r2rgen_ros.bags.episode import EpisodeWriter
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.compose import make_composer
-from r2rgen_ros.generate.config import FeasibilityConfig, GenerateConfig, MoveRange, SamplingConfig
+from r2rgen_ros.generate.config import (
+    DockingConfig,
+    FeasibilityConfig,
+    GenerateConfig,
+    MoveRange,
+    SamplingConfig,
+)
 from r2rgen_ros.generate.dataset import Dataset, Entry
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.model.episode import Episode, Reason
@@ -143,3 +149,21 @@ def test_grid_and_given_moves_are_reported(recorded: tuple[Scene, Source], tmp_p
     config = replace(CONFIG, sampling=sampling)
     dataset = _generate(tmp_path / 'grid', recorded, config, 2)
     assert write_report(dataset, recorded[0], config).page.is_file()
+
+
+def test_bases_are_drawn_where_they_moved_only(
+    dataset: Dataset, recorded: tuple[Scene, Source], tmp_path: Path
+):
+    docking = DockingConfig('normal', 0.04, 5.0)
+    sampling = SamplingConfig(ranges=MoveRange(), docking=docking, learn=False)
+    config = GenerateConfig(sampling=sampling)
+    docked = _generate(tmp_path / 'docked', recorded, config, 6)
+
+    report = write_report(docked, recorded[0], config)
+
+    assert 'Where the base stood' in report.page.read_text(encoding='utf-8')
+    (picture,) = [path for path in report.pictures if path.name == 'bases.png']
+    with Image.open(picture) as image:
+        pixels = image.convert('RGB').getcolors(1 << 20)
+    assert (47, 125, 79) in {colour for _, colour in pixels}
+    assert 'bases.png' not in {p.name for p in write_report(dataset, recorded[0], CONFIG).pictures}
