@@ -38,6 +38,7 @@ class Collected:
         joints: Joint states, a track per topic and set of joints.
         numbers: Float topics.
         poses: Pose topics.
+        odometry: Odometry, a track per topic and pair of frames.
         transforms: Moving transforms, a track per topic and set of edges.
         latched: What is sent once.
         description: URDF text.
@@ -53,6 +54,7 @@ class Collected:
     joints: tuple[tracks.JointTrack, ...]
     numbers: tuple[tracks.NumberTrack, ...]
     poses: tuple[tracks.PoseTrack, ...]
+    odometry: tuple[tracks.OdometryTrack, ...]
     transforms: tuple[tracks.TransformTrack, ...]
     latched: tuple[tracks.LatchedTrack, ...]
     description: str | None
@@ -140,6 +142,7 @@ class _Collector:
             'joints': streams.joint_states,
             'number': streams.numbers,
             'pose': streams.poses,
+            'odometry': streams.odometry,
             'transform': streams.transforms,
             'static': streams.static_transforms,
             'latched': (streams.description, *streams.latched),
@@ -175,8 +178,13 @@ class _Collector:
             row = parts
         elif kind == 'pose':
             key = (entry.topic, frame)
-            place, turn = message.pose.position, message.pose.orientation
-            row = (place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w)
+            row = _pose_row(message.pose)
+        elif kind == 'odometry':
+            key = (entry.topic, frame, frame_name(message.child_frame_id))
+            ahead, turning = message.twist.twist.linear, message.twist.twist.angular
+            twist = (ahead.x, ahead.y, ahead.z, turning.x, turning.y, turning.z)
+            spreads = (message.pose.covariance, message.twist.covariance)
+            row = (*_pose_row(message.pose.pose), *twist, *spreads[0], *spreads[1])
         self._put(key, entry, stamp, frame, row)
 
     def _add_transforms(self, entry: Entry, message: Any) -> None:
@@ -215,6 +223,9 @@ class _Collector:
                 for _, rows in self._of('number')
             ),
             poses=tuple(_pose_track(rows.sorted()) for _, rows in self._of('pose')),
+            odometry=tuple(
+                _odometry_track(key, rows.sorted()) for key, rows in self._of('odometry')
+            ),
             transforms=tuple(
                 _transform_track(key, rows.sorted()) for key, rows in self._of('transform')
             ),
@@ -266,6 +277,19 @@ class _Collector:
         topic = self.streams.description
         found = self.latched.get(topic.name) if topic else None
         return str(found[-1][1].data) if found else None
+
+
+def _pose_row(pose: Any) -> tuple[float, ...]:
+    place, turn = pose.position, pose.orientation
+    return place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w
+
+
+def _odometry_track(key: Any, rows: _Rows) -> tracks.OdometryTrack:
+    values = np.array(rows.rows, dtype=np.float64).reshape(-1, 85)
+    places, turns, twists, spreads, twist_spreads = np.split(values, [3, 7, 13, 49], axis=1)
+    return tracks.OdometryTrack(
+        *rows.common(), key[2], places, turns, spreads, twists, twist_spreads
+    )
 
 
 def _joint_track(key: Any, rows: _Rows) -> tracks.JointTrack:

@@ -94,6 +94,12 @@ class EpisodeWriter:
             for track in source.recorded.poses
             if track.topic.name not in written
         )
+        written = {track.topic.name for track in self._replay.odometry}
+        self.left_out += tuple(
+            f'{track.topic.name} (its frame "{track.child}" is not fixed to the base)'
+            for track in source.recorded.odometry
+            if track.topic.name not in written
+        )
 
     def write(
         self,
@@ -159,7 +165,8 @@ class EpisodeWriter:
         found = self.source.recorded
         camera = (self.source.depth, self.source.colour, *self._infos, self.source.cloud)
         topics = [track.topic for track in camera if track is not None]
-        for group in (found.joints, found.numbers, self._replay.poses, found.transforms):
+        odometry = self._replay.odometry
+        for group in (found.joints, found.numbers, self._replay.poses, odometry, found.transforms):
             topics += [track.topic for track in group]
         out = {topic.name: _described(topic) for topic in topics}
         for latched in found.latched:

@@ -126,6 +126,7 @@ def demo_of(source: Source) -> Demo:
         joints=source.joints,
         robot_description=source.robot_description,
         warnings=source.warnings,
+        base_paths=source.base_paths,
     )
 
 

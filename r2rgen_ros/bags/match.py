@@ -11,6 +11,7 @@ import numpy as np
 
 from r2rgen_ros.bags import keys, tracks
 from r2rgen_ros.bags.frames import CALIBRATE, find_base, find_hands
+from r2rgen_ros.bags.mount import base_paths, find_mount
 from r2rgen_ros.bags.recording import Source
 from r2rgen_ros.bags.series import fractional_index, interpolate_rows, nearest_index
 from r2rgen_ros.bags.streams import COMMAND, GRIPPER
@@ -87,6 +88,8 @@ class Matcher:
         joints = self._joints(stamps)
         if len(hands) > 1:
             self._require_own_joints(stamps)
+        riders = [frame for _, frame in hands] + [t.frame_id for t in (depth, cloud) if t]
+        mount = find_mount(self.buffer, base, riders)
         return Source(
             path=self.path,
             stamps=stamps,
@@ -105,6 +108,8 @@ class Matcher:
             custom_data=self.custom,
             left_out=tuple(f'{t.name} ({t.type})' for t in self.streams.left_out),
             warnings=tuple(self.warnings),
+            mount=mount,
+            base_paths=base_paths(self.buffer, base, mount, found.odometry, stamps),
         )
 
     def _frames(self, main: tracks.Track) -> tuple[tuple[tuple[str, str], ...], str]:

@@ -33,6 +33,7 @@ FLOAT32 = 'std_msgs/msg/Float32'
 FLOAT64 = 'std_msgs/msg/Float64'
 IMAGE = 'sensor_msgs/msg/Image'
 JOINT_STATE = 'sensor_msgs/msg/JointState'
+ODOMETRY = 'nav_msgs/msg/Odometry'
 PATH = 'nav_msgs/msg/Path'
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
 POSE_STAMPED = 'geometry_msgs/msg/PoseStamped'
@@ -170,6 +171,37 @@ def pose(translation: Numbers, quaternion: Numbers) -> Any:
     """geometry_msgs/Pose from metres and x, y, z, w."""
     return message_class('geometry_msgs/msg/Pose')(
         _vector('Point', translation), _quaternion(quaternion)
+    )
+
+
+def odometry(
+    stamp: int, frame: str, child: str, pose_row: Numbers, pose_spread: Numbers,
+    twist_row: Numbers, twist_spread: Numbers,
+) -> Any:  # fmt: skip
+    """nav_msgs/Odometry.
+
+    Args:
+        stamp: Nanoseconds.
+        frame: Frame of the pose, such as odom.
+        child: Frame whose pose it is, and that the twist is expressed in.
+        pose_row: (7,) x y z, metres, and x y z w.
+        pose_spread: (36,) its covariance.
+        twist_row: (6,) m/s and rad/s.
+        twist_spread: (36,) its covariance.
+
+    """
+    twist = message_class('geometry_msgs/msg/Twist')(
+        _vector('Vector3', twist_row[:3]), _vector('Vector3', twist_row[3:])
+    )
+    return message_class(ODOMETRY)(
+        header(stamp, frame),
+        child,
+        message_class('geometry_msgs/msg/PoseWithCovariance')(
+            pose(pose_row[:3], pose_row[3:]), np.asarray(pose_spread, dtype=np.float64)
+        ),
+        message_class('geometry_msgs/msg/TwistWithCovariance')(
+            twist, np.asarray(twist_spread, dtype=np.float64)
+        ),
     )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Stamps = NDArray[np.int64]
 
-ODOMETRY = ('nav_msgs/msg/Odometry',)
+ODOMETRY = (messages.ODOMETRY,)
 _APART = 0.01
 _ALIKE = 0.2
 

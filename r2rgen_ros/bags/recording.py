@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.bags import tracks
     from r2rgen_ros.bags.collect import Collected
+    from r2rgen_ros.bags.mount import BaseMount
     from r2rgen_ros.bags.transforms import TransformBuffer
     from r2rgen_ros.geometry.camera import PinholeCamera
-    from r2rgen_ros.model.demo import Arm, Joints
+    from r2rgen_ros.model.demo import Arm, BasePath, Joints
 
     Stamps = NDArray[np.int64]
     Poses = NDArray[np.float64]
@@ -46,6 +47,8 @@ class Source:
         custom_data: What the bag says of itself.
         left_out: Topics that are not written into episodes.
         warnings: What the person should know.
+        mount: The base's odometry among the transforms; None where it is fixed.
+        base_paths: Where the base was, in every frame that it moves in.
 
     """
 
@@ -66,6 +69,8 @@ class Source:
     custom_data: Mapping[str, str]
     left_out: tuple[str, ...]
     warnings: tuple[str, ...]
+    mount: BaseMount | None = None
+    base_paths: tuple[BasePath, ...] = ()
 
     @property
     def buffer(self) -> TransformBuffer:

@@ -12,6 +12,7 @@ Rules, for each message at the instant of the source that it replays:
 - transforms of the robot's links: from the changed joints where the caller has its kinematics;
   otherwise the first moving transform from the base to the end effector takes the whole change, so
   that the end effector comes out where the episode has it;
+- the transform that says where the base is (odom > base), and odometry: moved with the base;
 - all other transforms: the source's.
 """
 
@@ -24,6 +25,7 @@ import numpy as np
 
 from r2rgen_ros.bags import templates
 from r2rgen_ros.bags.corrections import ArmCorrection, JointCorrection, joint_positions
+from r2rgen_ros.bags.mount import fixed_pose, moved_with
 from r2rgen_ros.bags.series import interpolate_rows
 from r2rgen_ros.bags.timeline import Placement, Timeline
 from r2rgen_ros.geometry import se3
@@ -140,6 +142,22 @@ class Replay:
         """The pose streams whose frame stands still in the base frame: those that are written."""
         return [t for t in self.source.recorded.poses if t.frame_id in self._frames2base]
 
+    @property
+    def odometry(self) -> list[tracks.OdometryTrack]:
+        """The odometry of frames that are fixed to the base: that which is written."""
+        return [track for track, _ in self._odometers]
+
+    @cached_property
+    def _odometers(self) -> list[tuple[tracks.OdometryTrack, Floats]]:
+        """Odometry, and where on the base the frame is that it is about."""
+        source = self.source
+        found = []
+        for track in source.recorded.odometry:
+            pose = fixed_pose(source.buffer, source.base_frame, track.child)
+            if pose is not None:
+                found.append((track, pose))
+        return found
+
     def _fixed_frames(self) -> dict[str, Floats]:
         buffer, base = self.source.buffer, self.source.base_frame
         found = {base: np.eye(4)}
@@ -164,8 +182,12 @@ class Replay:
             out += self._numbers(number, line.place(number))
         for pose in self.poses:
             out += self._poses(pose, line.place(pose), self._arm_of(pose, arms))
+        base2base = episode.variation.base2base
+        for odometry, frame2base in self._odometers:
+            out += self._odometry(odometry, line.place(odometry), moved_with(frame2base, base2base))
         for transform in source.recorded.transforms:
-            out += self._transforms(transform, line.place(transform), arms, joints)
+            placed = line.place(transform)
+            out += self._transforms(transform, placed, arms, joints, base2base)
         out.sort(key=lambda item: item.log_ns)
         return out
 
@@ -228,12 +250,25 @@ class Replay:
         fields = [*templates.clock(placed.stamps), np.concatenate([places, turns], axis=1)]
         return _outgoing(track, placed, template.fill(fields))
 
+    def _odometry(
+        self, track: tracks.OdometryTrack, placed: Placement, change: Floats
+    ) -> list[Outgoing]:
+        rows = np.concatenate(_pose_rows(track.translations, track.quaternions, placed), axis=1)
+        _multiply(rows, change)
+        low = np.floor(placed.at).astype(np.int64)
+        template = self._template(track, templates.odometry_template, track.frame_id, track.child)
+        others = (track.spreads[low], track.twists[low], track.twist_spreads[low])
+        return _outgoing(
+            track, placed, template.fill([*templates.clock(placed.stamps), rows, *others])
+        )
+
     def _transforms(
         self,
         track: tracks.TransformTrack,
         placed: Placement,
         arms: Mapping[str, ArmCorrection],
         joints: JointCorrection,
+        base2base: Floats,
     ) -> list[Outgoing]:
         values = np.empty((len(placed), len(track.edges), 7))
         for place in range(len(track.edges)):
@@ -244,6 +279,10 @@ class Replay:
         for name, mover in self.movers.items():
             if mover.edge in track.edges and not known.intersection(mover.path):
                 self._move_edge(values[:, track.edges.index(mover.edge)], mover, placed, arms[name])
+        mount = self.source.mount
+        if mount is not None and mount.edge in track.edges:
+            change = moved_with(se3.inverse(mount.base2child), base2base)
+            _multiply(values[:, track.edges.index(mount.edge)], change)
         offsets = track.offsets[np.floor(placed.at).astype(np.int64)]
         template = self._template(track.edges, templates.transform_template, track.edges)
         fields = [*templates.clock(placed.stamps[:, None] + offsets), values]
@@ -287,6 +326,14 @@ class Replay:
         local = se3.inverse(mover.before) @ change @ mover.before
         poses = local @ poses if mover.is_down else poses @ se3.inverse(local)
         values[moved, :3], values[moved, 3:] = se3.to_quaternion(poses)
+
+
+def _multiply(rows: Floats, change: Floats) -> None:
+    """Multiply poses (K, 7) by a transform from the right, in place."""
+    if np.array_equal(change, np.eye(4)):
+        return  # bit for bit what was recorded
+    moved = se3.from_quaternion(rows[:, :3], rows[:, 3:]) @ change
+    rows[:, :3], rows[:, 3:] = se3.to_quaternion(moved)
 
 
 def _pose_rows(

@@ -71,6 +71,7 @@ class Streams:
         joint_states: JointState topics, the robot's own first.
         grippers: Topics that tell a gripper's opening.
         poses: PoseStamped topics.
+        odometry: Odometry topics.
         numbers: Float32 and Float64 topics.
         transforms: Topics of moving transforms.
         static_transforms: Topics of fixed transforms.
@@ -93,6 +94,7 @@ class Streams:
     transforms: tuple[Topic, ...] = ()
     static_transforms: tuple[Topic, ...] = ()
     description: Topic | None = None
+    odometry: tuple[Topic, ...] = ()
     latched: tuple[Topic, ...] = ()
     left_out: tuple[Topic, ...] = ()
     notes: tuple[str, ...] = field(default=())
@@ -146,7 +148,8 @@ class _Finder:
             (t for t in self._of(messages.STRING) if t.name.endswith('robot_description')), None
         )
         known = [depth, colour, cloud, info, *more_info, description, *joints, *moving, *fixed]
-        known += [*self._of(messages.POSE_STAMPED), *self._of(*NUMBERS)]
+        odometry = self._of(messages.ODOMETRY)
+        known += [*self._of(messages.POSE_STAMPED), *self._of(*NUMBERS), *odometry]
         latched = [
             topic
             for topic in self.topics
@@ -165,6 +168,7 @@ class _Finder:
             transforms=moving,
             static_transforms=fixed,
             description=description,
+            odometry=tuple(odometry),
             latched=tuple(latched),
             left_out=tuple(t for t in self.topics if t not in known and t not in latched),
             notes=tuple(self.notes),

@@ -122,6 +122,15 @@ def pose_template(frame: str) -> Template:
     return Template(build, [('i4', 1), ('u4', 1), ('f8', 7)])
 
 
+def odometry_template(frame: str, child: str) -> Template:
+    """nav_msgs/Odometry: seconds, nanoseconds, pose, covariance, twist, covariance."""
+
+    def build(values: list[NDArray[Any]]) -> Any:
+        return _stamped(messages.odometry(0, frame, child, *values[2:]), values)
+
+    return Template(build, [('i4', 1), ('u4', 1), ('f8', 7), ('f8', 36), ('f8', 6), ('f8', 36)])
+
+
 def number_template(msgtype: str) -> Template:
     """std_msgs/Float32 or Float64: one number."""
     kind = 'f4' if msgtype == messages.FLOAT32 else 'f8'

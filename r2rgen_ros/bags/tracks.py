@@ -134,6 +134,28 @@ class TransformTrack(Track):
 
 
 @dataclass(frozen=True, eq=False)
+class OdometryTrack(Track):
+    """nav_msgs/Odometry.
+
+    Attributes:
+        child: Frame whose poses they are.
+        translations: (N, 3) metres.
+        quaternions: (N, 4) x, y, z, w.
+        spreads: (N, 36) covariances of the poses.
+        twists: (N, 6) m/s and rad/s, in the child frame.
+        twist_spreads: (N, 36) their covariances.
+
+    """
+
+    child: str
+    translations: Floats
+    quaternions: Floats
+    spreads: Floats
+    twists: Floats
+    twist_spreads: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class LatchedTrack:
     """Messages that are sent once and hold from then on: copied as they are.
 

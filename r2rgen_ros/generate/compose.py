@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from r2rgen_ros.parse.clusters import spacing
 from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.sense.cloud_camera import CloudCamera, coarse_camera
 from r2rgen_ros.sense.depth_camera import DepthCamera, Image, Layer
+from r2rgen_ros.sense.unseen import never_seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -265,17 +267,37 @@ class ImageComposer:
         camera2base = self._scene.demo.sensor.camera2base[frame]
         return self._links.assign(se3.apply(camera2base, self._pixels[frame].points), frame)
 
-    def _in_view(self) -> NDArray[np.float32]:
-        """A point per pixel of the source, base frame: the environment, far where it has none."""
+    @cached_property
+    def _source_depth(self) -> NDArray[np.float32]:
+        """Depth (H, W) of the environment alone as the source's camera sees it, NaN for none."""
         sensor = self._scene.demo.sensor
         assert sensor is not None
         zbuffer = ZBuffer(sensor.camera, ZBufferRule(0, 0.0, 1))
         zbuffer.add(self._scene.environment.points, self._base2camera)
-        depth = zbuffer.image()[1].reshape(-1)
+        depth = zbuffer.image()[1]
+        return np.where(np.isfinite(depth), depth, np.float32(np.nan))
+
+    def _in_view(self) -> NDArray[np.float32]:
+        """A point per pixel of the source, base frame: the environment, far where it has none."""
+        sensor = self._scene.demo.sensor
+        assert sensor is not None
+        depth = self._source_depth.reshape(-1)
         known = np.isfinite(depth)
         far = depth[known].max(initial=1.0)
         points = self._rays * np.where(known, depth, far)[:, None]
         return Cloud.from_arrays(points).transformed(sensor.camera2base[0]).points
+
+    def unseen(self, base2base: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Pixels (H, W) in which the camera looks at what the source never saw of the environment.
+
+        Args:
+            base2base: (4, 4) of the moved base that the camera is on, see `Variation`.
+
+        """
+        sensor = self._scene.demo.sensor
+        assert sensor is not None
+        source2camera = self._base2camera @ base2base @ sensor.camera2base[0]
+        return never_seen(self._source_depth, sensor.camera, source2camera, sensor.camera)
 
     def _robot_cloud(self, frame: int) -> Cloud:
         """The robot's pixels of a source frame, camera optical frame."""
@@ -301,6 +323,7 @@ class ImageComposer:
             plane=_plane_in_camera(scene, self._base2camera @ moves.environment),
             backdrop=scene.backdrop,
             in_view=None if still else self._in_view(),
+            unseen=None if still else self.unseen(moves.environment),
         )
         camera2base = scene.demo.sensor.camera2base[0]
         robot = self._robot_layers(episode, moves)
@@ -422,7 +445,7 @@ def _sensed(
     """An image with its labelled cloud, thinned evenly over the image."""
     colour = image.colour if scene.demo.frames[0].colour is not None else None
     if not config.output.labelled_points:
-        return SensedFrame(depth=image.depth, colour=colour)
+        return SensedFrame(depth=image.depth, colour=colour, unseen=image.unseen)
     labels = image.label.reshape(-1)
     index = np.flatnonzero(labels != UNSEEN)
     count = config.output.labelled_count
@@ -430,4 +453,6 @@ def _sensed(
         index = index[(np.arange(count, dtype=np.int64) * len(index)) // count]
     points = rays[index] * image.depth.reshape(-1)[index, None]
     cloud = Cloud(points, image.colour.reshape(-1, 3)[index]).transformed(camera2base)
-    return SensedFrame(image.depth, colour, labelled=cloud, labels=labels[index])
+    return SensedFrame(
+        image.depth, colour, labelled=cloud, labels=labels[index], unseen=image.unseen
+    )

@@ -99,6 +99,7 @@ class SamplingConfig:
         grid: Number of cells along x, y and yaw.
         given: Per configuration, moves by the name of the skill; skills left out stay.
         base: Bounds of the move of the robot's base together with its camera.
+        base_frame: Frame along whose axes the base moves, such as odom; empty for the base's own.
         docking: Errors of a mobile base on top of that.
         learn: Whether ranges are drawn from again where the plane's checks, or what the arm was
             found to reach, already say that nothing can come of it.
@@ -111,6 +112,7 @@ class SamplingConfig:
     grid: tuple[int, int, int] = (3, 3, 3)
     given: tuple[dict[str, PlanarMove], ...] = ()
     base: MoveRange = STILL
+    base_frame: str = ''
     docking: DockingConfig = field(default_factory=DockingConfig)
     learn: bool = True
 
@@ -248,6 +250,7 @@ class CameraConfig:
         fill: What to do with the border that a moved environment leaves empty.
         render_for: Name of a camera preset, or path of a camera file, to render for in place of the
             camera that recorded; empty for that one.
+        max_unseen_share: Share of any frame's pixels that may look at what the source never saw.
 
     """
 
@@ -257,6 +260,7 @@ class CameraConfig:
     support_px: int = 5
     fill: str = 'shrink'
     render_for: str = ''
+    max_unseen_share: float = 1.0
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -273,6 +277,7 @@ class CameraConfig:
         check_range('radius_px', self.radius_px, 0, 64, 'pixels')
         check_range('delta_m', self.delta_m, 0.0, 1.0, 'm')
         check_range('support_px', self.support_px, 1, 9, 'pixels')
+        check_range('max_unseen_share', self.max_unseen_share, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -440,7 +445,9 @@ def _given(part: YamlSection) -> dict[str, PlanarMove]:
 
 
 def _sampling(part: YamlSection) -> SamplingConfig:
-    part.keys([], ['mode', 'ranges', 'skills', 'grid', 'given', 'base', 'docking', 'learn'])
+    part.keys(
+        [], ['mode', 'ranges', 'skills', 'grid', 'given', 'base', 'base_frame', 'docking', 'learn']
+    )
     values: dict[str, Any] = {}
     if 'mode' in part:
         values['mode'] = part['mode'].choice(MODES)
@@ -457,6 +464,8 @@ def _sampling(part: YamlSection) -> SamplingConfig:
         values['given'] = tuple(_given(item) for item in part['given'].items())
     if 'base' in part:
         values['base'] = _move_range(part['base'], STILL)
+    if 'base_frame' in part and part['base_frame'].data != '':
+        values['base_frame'] = part['base_frame'].text()
     if 'docking' in part:
         values['docking'] = _docking(part['docking'])
     if 'learn' in part:
@@ -564,7 +573,18 @@ def _workspace(part: YamlSection) -> Workspace:
 
 
 def _camera(part: YamlSection) -> CameraConfig:
-    part.keys([], ['mode', 'radius_px', 'delta_m', 'support_px', 'fill', 'render_for'])
+    part.keys(
+        [],
+        [
+            'mode',
+            'radius_px',
+            'delta_m',
+            'support_px',
+            'fill',
+            'max_unseen_share',
+            'render_for',
+        ],
+    )
     values: dict[str, Any] = {}
     if 'mode' in part:
         values['mode'] = part['mode'].choice(CAMERA_MODES)
@@ -578,6 +598,8 @@ def _camera(part: YamlSection) -> CameraConfig:
         values['fill'] = part['fill'].choice(FILLS)
     if 'render_for' in part and part['render_for'].data != '':
         values['render_for'] = part['render_for'].text()
+    if 'max_unseen_share' in part:
+        values['max_unseen_share'] = part['max_unseen_share'].number(0, 1)
     return CameraConfig(**values)
 
 

@@ -62,7 +62,7 @@ class Entry:
         frame: Source frame at which it fails, -1 where it concerns none.
         amount: By how much.
         docking: The part of `base` that is a docking error.
-        unseen: Mean share of a frame's pixels that look at what the source never saw; None where
+        unseen: Largest share of a frame's pixels that look at what the source never saw; None where
             that was not asked.
 
     """

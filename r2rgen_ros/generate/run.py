@@ -40,8 +40,9 @@ from r2rgen_ros.generate.interrupts import Interrupts
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.generate.session import streams_data
 from r2rgen_ros.generate.trajectory import Trajectories
+from r2rgen_ros.generate.unseen import TooMuchUnseenError, UnseenWatch
 from r2rgen_ros.model.annotation_file import annotation_data
-from r2rgen_ros.model.episode import Rejection
+from r2rgen_ros.model.episode import Episode, Rejection
 from r2rgen_ros.model.errors import R2RGenError, check_range
 from r2rgen_ros.parse.cache import cached_scene
 from r2rgen_ros.parse.robot import robot_of
@@ -231,14 +232,6 @@ def _without_joints(source: Source) -> Source:
     return replace(source, recorded=recorded, left_out=(*source.left_out, *notes))
 
 
-def _noting(frames: Iterator[SensedFrame], unseen: list[float]) -> Iterator[SensedFrame]:
-    """Pass frames on, and note what they say of pixels that the source never saw."""
-    for frame in frames:
-        if frame.unseen is not None:
-            unseen.append(frame.unseen)
-        yield frame
-
-
 class _Maker:
     """Makes attempts; one per process."""
 
@@ -279,11 +272,14 @@ class _Maker:
             'r2rgen.index': str(index),
             'r2rgen.variation': entry.to_line().strip(),
         }
-        unseen: list[float] = []
-        frames = _noting(self._composer.frames(outcome), unseen)  # type: ignore[arg-type]
-        self.writer.write(path, outcome, frames, custom_data=custom)  # type: ignore[arg-type]
-        if unseen:
-            entry = replace(entry, unseen=round(float(np.mean(unseen)), 6))
+        assert isinstance(outcome, Episode)
+        watch = UnseenWatch(outcome, self._job.config.camera.max_unseen_share)
+        frames = watch.over(self._composer.frames(outcome))
+        try:
+            self.writer.write(path, outcome, frames, custom_data=custom)
+        except TooMuchUnseenError as error:
+            return Entry.of(error.rejection), None, time.perf_counter() - begin
+        entry = replace(entry, unseen=watch.largest)
         return entry, path, time.perf_counter() - begin
 
 

@@ -115,6 +115,7 @@ class Sampler:
                 f'the configuration moves {wrong}, which inherit from later skills',
                 f'moves for some of {sorted(free)}',
             )
+        _base_heading(scene, config.sampling.base_frame)  # says where there is no such odometry
         centres = np.array([skill_centre(scene, i) for i in range(len(skills))])
         return cls(scene, config, seed, steps, centres)
 
@@ -205,6 +206,20 @@ class Sampler:
             base2base = np.eye(4)
         return Variation(index, self.seed, own, transforms, base, base2base)
 
+    def _of_base(self, move: PlanarMove) -> PlanarMove:
+        """Turn a move along the axes of the frame that is asked for into one along the base's."""
+        turn = self._heading
+        if turn == 0.0:
+            return move
+        cos, sin = np.cos(turn), np.sin(turn)
+        return PlanarMove(
+            float(cos * move.x + sin * move.y), float(cos * move.y - sin * move.x), move.yaw
+        )
+
+    @cached_property
+    def _heading(self) -> float:
+        return _base_heading(self.scene, self.config.sampling.base_frame)
+
     def _generator(self, index: int, purpose: int) -> np.random.Generator:
         sequence = np.random.SeedSequence([self.seed, index], spawn_key=(purpose,))
         return np.random.default_rng(sequence)
@@ -212,7 +227,7 @@ class Sampler:
     def _configuration(self, number: int) -> tuple[dict[int, PlanarMove], PlanarMove]:
         sampling = self.config.sampling
         rng = self._generator(number, _CONFIGURATION)
-        base = _uniform(rng, sampling.base)
+        base = self._of_base(_uniform(rng, sampling.base))
         names = [skill.name for skill in self.scene.annotation.skills]
         if sampling.mode == 'given':
             chosen = sampling.given[number % len(sampling.given)]
@@ -224,7 +239,7 @@ class Sampler:
         for _ in range(_REDRAWS if sampling.learn else 0):
             if self._may_work(moves, base):
                 break
-            base = _uniform(rng, sampling.base)
+            base = self._of_base(_uniform(rng, sampling.base))
             moves = {i: _uniform(rng, bound) for i, bound in bounds.items()}
         return moves, base
 
@@ -249,7 +264,7 @@ class Sampler:
         """What was learnt of the plane and the arm; only drawing needs it."""
         support, base = self.scene.support, self.config.sampling.base
         bases = [
-            se3.inverse(move_transform(support, np.zeros(3), PlanarMove(*move)))
+            se3.inverse(move_transform(support, np.zeros(3), self._of_base(PlanarMove(*move))))
             for move in moves_in(base)
         ]
         bounds = {}
@@ -296,6 +311,28 @@ class Sampler:
             move = moves[i]
             out[i] = PlanarMove(move.x + dx, move.y + dy, move.yaw + dyaw)
         return out
+
+
+def _base_heading(scene: Scene, frame: str) -> float:
+    """Yaw of the base in a frame at the start, about the support normal, radians.
+
+    Raises:
+        R2RGenError: The recording has no odometry in that frame.
+
+    """
+    if not frame:
+        return 0.0
+    paths = {path.frame: path.base2frame for path in scene.demo.base_paths}
+    if frame not in paths:
+        has = f'has odometry in {sorted(paths)} only' if paths else 'is of a base without odometry'
+        raise R2RGenError(
+            f'the base is to move in "{frame}", but "{scene.demo.name}" {has}',
+            f'a transform from "{frame}" to "{scene.demo.base_frame}" in /tf, or nav_msgs/Odometry,'
+            ' all along, and cameras that ride on the base',
+            'record the odometry, or leave out sampling.base_frame',
+        )
+    ahead = scene.support.axes @ paths[frame][0][:3, :3].T[:, 0]  # the frame's x, seen by the base
+    return -float(np.arctan2(ahead[1], ahead[0]))
 
 
 def docking_error(rng: np.random.Generator, config: DockingConfig) -> PlanarMove:

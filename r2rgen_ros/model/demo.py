@@ -104,6 +104,35 @@ class Joints:
 
 
 @dataclass(frozen=True)
+class BasePath:
+    """Where a mobile base was, by its odometry or localisation.
+
+    Attributes:
+        frame: The frame that it moves in, such as odom or map.
+        base2frame: (T, 4, 4) base frame to that frame, per camera frame.
+
+    """
+
+    frame: str
+    base2frame: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        """Check the poses."""
+        poses = check_array(
+            f'the path of the base in "{self.frame}"', self.base2frame, (None, 4, 4)
+        )
+        require(se3.is_transform(poses), f'a pose of the base in "{self.frame}" is not rigid')
+        object.__setattr__(self, 'base2frame', poses)
+
+    @property
+    def largest_move(self) -> tuple[float, float]:
+        """How far the base was from where it stood at first: metres, and radians."""
+        away = np.linalg.norm(self.base2frame[:, :3, 3] - self.base2frame[0, :3, 3], axis=1)
+        turn = se3.angle_between(self.base2frame[0], self.base2frame)
+        return float(away.max()), float(np.max(turn))
+
+
+@dataclass(frozen=True)
 class Frame:
     """What the camera saw at one instant: depth and colour images, or a cloud.
 
@@ -158,6 +187,7 @@ class Demo:
         joints: Joint positions; None where not recorded.
         robot_description: URDF text; None where not recorded.
         warnings: What the person should know about the recording.
+        base_paths: Where a mobile base was, in every frame that it moves in; none for a fixed one.
 
     """
 
@@ -171,6 +201,7 @@ class Demo:
     joints: Joints | None = None
     robot_description: str | None = None
     warnings: tuple[str, ...] = field(default=())
+    base_paths: tuple[BasePath, ...] = ()
 
     def __post_init__(self) -> None:
         """Check lengths and that time rises."""
@@ -200,6 +231,7 @@ class Demo:
             lengths['the camera poses'] = len(self.sensor.camera2base)
         if self.joints is not None:
             lengths['the joint positions'] = len(self.joints.positions)
+        lengths |= {f'the base in "{p.frame}"': len(p.base2frame) for p in self.base_paths}
         for what, have in lengths.items():
             require(have == count, f'{what} of "{self.name}" number {have}', f'{count} as stamps')
 

@@ -98,6 +98,7 @@ class Reason(str, Enum):
     SELF_COLLISION = 'self_collision'
     OUT_OF_VIEW = 'out_of_view'
     OUT_OF_WORKSPACE = 'out_of_workspace'
+    UNSEEN = 'unseen'
 
 
 @dataclass(frozen=True)

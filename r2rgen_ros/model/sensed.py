@@ -27,8 +27,8 @@ class SensedFrame:
         mask: (H, W) where the cloud's points lie in an organised cloud; or None.
         labelled: Points in the base frame that a person may look at, with a label each; or None.
         labels: (N,) uint8 labels of `labelled` (see `r2rgen_ros.model.scene`).
-        unseen: Share of the pixels that look at what no frame of the source saw; None where that
-            was not asked.
+        unseen: Share of the pixels that look at what no frame of the source saw; None where that is
+            not known, or the camera stays where it was.
 
     """
 

@@ -24,6 +24,7 @@ from r2rgen_ros.report.paths import HandPath, draw_paths
 from r2rgen_ros.report.placements import draw_placements
 from r2rgen_ros.report.rejections import draw_rejections, summary
 from r2rgen_ros.report.style import pretty
+from r2rgen_ros.report.unseen import draw_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,6 +155,9 @@ class _Reporter:
         sections.append(self._coverage())
         if any(not entry.base.is_identity for entry in (*self.accepted, *self.rejected)):
             sections.append(self._bases())
+        shares = [entry.unseen for entry in self.accepted if entry.unseen is not None]
+        if shares or Reason.UNSEEN in self.reasons:
+            sections.append(self._unseen(shares))
         if self.accepted:
             sections.append(self._paths())
         sections.append(self._rejections())
@@ -227,6 +231,16 @@ class _Reporter:
         path = draw_bases(self.scene, accepted, rejected, self.folder / 'bases.png')
         text = 'The base of every attempt, before the table as it was recorded.'
         return Section('Where the base stood', text, path)
+
+    def _unseen(self, shares: list[float]) -> Section:
+        self.progress('what was never seen')
+        limit, rejected = self.config.camera.max_unseen_share, self.reasons.get(Reason.UNSEEN, 0)
+        path = draw_unseen(shares, limit, rejected, self.folder / 'unseen.png')
+        text = (
+            'A moved camera sees what the recording never saw: the border that is cropped or made'
+            ' up, and what comes out from behind edges.'
+        )
+        return Section('What was never seen', text, path)
 
     def _paths(self) -> Section:
         self.progress('paths')

@@ -25,6 +25,7 @@ MEANINGS = {
     Reason.SELF_COLLISION: 'the arm would run into itself',
     Reason.OUT_OF_VIEW: 'the camera would not see an object',
     Reason.OUT_OF_WORKSPACE: 'the hand or an object would leave the workspace',
+    Reason.UNSEEN: 'too much of the image was never seen by the source',
 }
 REMEDIES = {
     Reason.INCONSISTENT: 'move the skills that share objects together, or annotate fewer targets',
@@ -36,6 +37,7 @@ REMEDIES = {
     Reason.SELF_COLLISION: 'give smaller ranges of yaw',
     Reason.OUT_OF_VIEW: 'give smaller ranges, or lower the shares under feasibility',
     Reason.OUT_OF_WORKSPACE: 'give smaller ranges, or a larger feasibility.workspace',
+    Reason.UNSEEN: 'move the base less, or raise camera.max_unseen_share',
 }
 
 

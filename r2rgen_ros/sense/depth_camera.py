@@ -17,6 +17,7 @@ from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
 from r2rgen_ros.model.scene import UNSEEN
 from r2rgen_ros.sense.border import extend, unseen_border, window_without
 from r2rgen_ros.sense.gaps import close_gaps
+from r2rgen_ros.sense.unseen import unseen_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,12 +52,15 @@ class Image:
         depth: (H, W) float32 metres, NaN where nothing is seen.
         colour: (H, W, 3) uint8, black where nothing is seen.
         label: (H, W) uint8, UNSEEN where nothing is seen.
+        unseen: Share of the whole image that looks at what the source never saw; None where that
+            was not asked for.
 
     """
 
     depth: NDArray[np.float32]
     colour: NDArray[np.uint8]
     label: NDArray[np.uint8]
+    unseen: float | None = None
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -101,6 +105,7 @@ class DepthCamera:
         self._may_fill = False
         self._backdrop: NDArray[np.uint8] | None = None
         self._window = (0, 0, camera.width, camera.height)
+        self._never_seen: NDArray[np.bool_] | None = None
 
     def set_environment(
         self,
@@ -111,6 +116,7 @@ class DepthCamera:
         plane: tuple[NDArray[np.float64], float],
         backdrop: NDArray[np.uint8] | None = None,
         in_view: NDArray[np.float32] | None = None,
+        unseen: NDArray[np.bool_] | None = None,
     ) -> None:
         """Project the environment once; frames are drawn in front of it.
 
@@ -123,13 +129,16 @@ class DepthCamera:
                 in view, also where it saw no depth; the environment itself if None.
             backdrop: (H, W, 3) colours of pixels in which the environment has no depth; black if
                 None.
+            unseen: (H, W) pixels that look at what the source never saw, for `Image.unseen`; None
+                where nobody asks.
 
         """
         self._backdrop = None if moved else backdrop
-        unseen = None
+        self._never_seen = unseen
+        border = None
         if moved and fill != 'none':
             points = layer.cloud.points if in_view is None else in_view
-            unseen = self._unseen(points, layer.frame2camera)
+            border = self._unseen(points, layer.frame2camera)
         self._zbuffer.clear()
         self._zbuffer.add(layer.cloud.points, layer.frame2camera)
         self._colours, self._labels = (
@@ -138,8 +147,8 @@ class DepthCamera:
         )
         self._may_fill = moved
         self._window = (0, 0, self._camera.width, self._camera.height)
-        if unseen is not None:
-            self._fill_border(fill, unseen, plane, layer.label)
+        if border is not None:
+            self._fill_border(fill, border, plane, layer.label)
         self._still = self._zbuffer.snapshot()
 
     @property
@@ -181,19 +190,21 @@ class DepthCamera:
         colours: NDArray[np.uint8],
         labels: NDArray[np.uint8],
     ) -> Image:
-        u0, v0, u1, v1 = self._window
-        if (u0, v0, u1, v1) != (0, 0, self._camera.width, self._camera.height):
-            outside = np.ones(depth.shape, dtype=bool)
-            outside[v0:v1, u0:u1] = False
-            depth[outside] = np.nan
-            source[outside] = -1
         # A camera has colour where it has no depth, such as beyond its range.
         colour = np.zeros((*source.shape, 3), dtype=np.uint8)
         if self._backdrop is not None:
             colour[:] = self._backdrop
         label = np.full(source.shape, UNSEEN, dtype=np.uint8)
         _pick(source, self._colours, self._labels, colours, labels, colour, label)
-        return Image(depth, colour, label)
+        unseen = None
+        if self._never_seen is not None:
+            unseen = unseen_share(label, self._never_seen)
+        u0, v0, u1, v1 = self._window
+        if (u0, v0, u1, v1) != (0, 0, self._camera.width, self._camera.height):
+            outside = np.ones(depth.shape, dtype=bool)
+            outside[v0:v1, u0:u1] = False
+            depth[outside], colour[outside], label[outside] = np.nan, 0, UNSEEN
+        return Image(depth, colour, label, unseen)
 
     def _unseen(
         self, points: NDArray[np.float32], frame2camera: NDArray[np.float64]

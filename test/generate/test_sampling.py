@@ -319,3 +319,33 @@ def test_a_scene_without_skills_cannot_be_varied(table_scene):
 
     with pytest.raises(R2RGenError, match='no skills'):
         _sampler(bare)
+
+
+def _on_wheels(scene, yaw):
+    """The scene on a base that stands in odom, turned by a yaw."""
+    from dataclasses import replace
+
+    from r2rgen_ros.model.demo import BasePath
+
+    pose = se3.compose(se3.rotation_about([0.0, 0.0, 1.0], yaw), [4.0, -1.0, 0.3])
+    path = BasePath('odom', np.tile(pose, (len(scene.demo), 1, 1)))
+    return replace(scene, demo=replace(scene.demo, base_paths=(path,))), pose
+
+
+def test_a_base_may_be_moved_along_the_axes_of_odom(table_scene):
+    scene, before = _on_wheels(table_scene, 0.8)
+    ranges = MoveRange((0.3, 0.3), (-0.1, -0.1), (20.0, 20.0))
+    sampling = SamplingConfig(ranges=STILL, base=ranges, base_frame='odom')
+
+    variation = _sampler(scene, sampling).variation(0)
+
+    after = before @ se3.inverse(variation.base2base)
+    np.testing.assert_allclose(after[:3, 3] - before[:3, 3], [0.3, -0.1, 0.0], atol=1e-3)
+    turn = after[:3, :3] @ before[:3, :3].T
+    np.testing.assert_allclose(np.arctan2(turn[1, 0], turn[0, 0]), np.deg2rad(20.0), atol=1e-3)
+
+
+def test_a_base_without_odometry_cannot_be_moved_along_that(table_scene):
+    for scene in (table_scene, _on_wheels(table_scene, 0.0)[0]):
+        with pytest.raises(R2RGenError, match=r'a base without odometry|odometry in \[\'odom\'\]'):
+            _sampler(scene, SamplingConfig(base=NARROW, base_frame='map'))

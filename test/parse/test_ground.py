@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from r2rgen_ros.model.demo import BasePath
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.parse.ground import survey
 from r2rgen_ros.parse.snapshot import Snapshot
@@ -74,3 +75,15 @@ def test_without_a_plane_in_view_there_is_one_clear_message(staged, stage):
         frame.depth[:] = rng.uniform(0.3, 2.0, frame.depth.shape)
     with pytest.raises(R2RGenError, match='no support plane'):
         survey(replace(demo, frames=frames, joints=None))
+
+
+def test_a_base_that_moves_during_the_demonstration_is_said(stage):
+    demo = stage.demo()
+    poses = np.tile(np.eye(4), (len(demo), 1, 1))
+    creeping, driving = poses.copy(), poses.copy()
+    creeping[:, 0, 3] = np.linspace(0.0, 0.02, len(demo))
+    driving[len(demo) // 2 :, 0, 3] = 0.5
+
+    survey(replace(demo, base_paths=(BasePath('odom', creeping),)))
+    with pytest.raises(R2RGenError, match=r'the base moves .* up to 0.50 m and 0 degrees'):
+        survey(replace(demo, base_paths=(BasePath('odom', driving),)))
