@@ -24,6 +24,7 @@ Examples:
   r2rgen simulate -o demos/noisy --depth-noise 0.002 --depth-encoding 32FC1
   r2rgen simulate -o demos/stereo --sensor-noise stereo
   r2rgen simulate -o demos/wrist --camera panda_wrist
+  r2rgen simulate -o demos/docked --base mobile
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import argparse
 
 NOISES = ('none', 'stereo')
+BASES = ('fixed', 'mobile')
 TASKS = (
     'place-bottle',
     'mug-in-bowl',
@@ -62,6 +64,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='external',
         metavar='CAMERA',
         help='what watches: external (across the table), panda_wrist, panda_side or a camera file '
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--base',
+        default='fixed',
+        choices=BASES,
+        help='what the arm and its camera stand on: a fixed base, or a mobile one with odometry '
         '(default: %(default)s)',
     )
     parser.add_argument(
@@ -114,7 +123,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     camera = EXTERNAL if args.camera == EXTERNAL.name else load_camera(args.camera)
     record.refuse_existing(args.output)
     console.say(f'{args.task}, seed {args.seed}: the expert sets to work')
-    done = record.act(args.task, args.seed, camera=camera)
+    done = record.act(args.task, args.seed, camera=camera, base=args.base)
     with console.progress('recording', len(done.frames)) as bar:
         record.write(done, args.output, options=options, progress=lambda _, __: bar.update(1))
     console.say(

@@ -61,7 +61,6 @@ if TYPE_CHECKING:
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.model.annotation import Annotation
     from r2rgen_ros.model.scene import Scene
-    from r2rgen_ros.model.sensed import SensedFrame
     from r2rgen_ros.robots.kinematics import Robot
 
 _AHEAD = 3

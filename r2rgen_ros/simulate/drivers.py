@@ -16,6 +16,8 @@ from r2rgen_ros.bags.writer import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.robots.kinematics import Robot
 from r2rgen_ros.simulate.rig import ONE_ARM
+from r2rgen_ros.simulate.wheels import EVERY as WHEELS_EVERY
+from r2rgen_ros.simulate.wheels import ODOMETRY
 from r2rgen_ros.simulate.world import CAMERA2BASE, EXTERNAL, TIME_STEP
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.geometry.camera import PinholeCamera
     from r2rgen_ros.model.deployment import MountedCamera
     from r2rgen_ros.simulate.rig import Rig, RigArm
+    from r2rgen_ros.simulate.wheels import Wheels
     from r2rgen_ros.simulate.world import State
 
     Images = tuple[NDArray[np.uint8], NDArray[np.float32]]
@@ -145,6 +148,7 @@ class Drivers:
         camera: The camera.
         rng: Source of the latencies.
         rig: The robot.
+        wheels: The mobile base that the robot stands on; None for a fixed one.
 
     """
 
@@ -154,7 +158,9 @@ class Drivers:
         camera: Camera,
         rng: np.random.Generator,
         rig: Rig = ONE_ARM,
+        wheels: Wheels | None = None,
     ) -> None:
+        self._wheels = wheels
         self._states, self._camera, self._rng = states, camera, rng
         self._rig, self._text = rig, rig.description
         moving, still = _edges(self._text)
@@ -175,6 +181,8 @@ class Drivers:
             bag.add_topic(topic, msgtype, qos)
         for _, topic, msgtype in self._camera.topics:
             bag.add_topic(topic, msgtype, SENSOR)
+        if self._wheels is not None:
+            bag.add_topic(ODOMETRY, messages.ODOMETRY, RELIABLE)
         bag.write(DESCRIPTION, START_NS, messages.string(self._text))
         bag.write('/tf_static', START_NS, self._static_transforms())
         for logged, _, make, index in self._events():
@@ -190,16 +198,20 @@ class Drivers:
             edges.append((CAMERA_FRAME, OPTICAL_FRAME, _OPTICAL2BODY))
         else:
             edges.append((mounted.mount or self._rig.base, mounted.frame, mounted.camera2mount))
+        if self._wheels is not None:
+            edges.append(self._wheels.static_edge())
         return messages.tf_message([messages.transform_matrix(START_NS, *edge) for edge in edges])
 
     def _events(self) -> list[tuple[int, int, Callable[[int], Made], int]]:
         """All that is logged: log time, a number that breaks ties, what makes it of which state."""
         camera = self._camera
-        drivers = (
+        drivers = [
             _Driver(JOINTS_EVERY, 0, (3e-4, 1.2e-3), self._joint_messages),
             _Driver(TF_EVERY, 0, (8e-4, 2.0e-3), self._tf_messages),
             _Driver(camera.every, CAMERA_DELAY, camera.latency_s, self._camera_messages),
-        )
+        ]
+        if self._wheels is not None:
+            drivers.append(_Driver(WHEELS_EVERY, 0, (8e-4, 2.0e-3), self._wheel_messages))
         latest = dict.fromkeys(drivers, START_NS)
         out: list[tuple[int, int, Callable[[int], Made], int]] = []
         for index, state in enumerate(self._states):
@@ -233,6 +245,10 @@ class Drivers:
             for (parent, child), (places, turns) in self._moving.items()
         ]
         return [('/tf', messages.tf_message(transforms))]
+
+    def _wheel_messages(self, index: int) -> Made:
+        assert self._wheels is not None
+        return self._wheels.messages(stamp_of(self._states[index]))
 
     def _camera_messages(self, index: int) -> Made:
         state, encoding = self._states[index], self._camera.depth_encoding

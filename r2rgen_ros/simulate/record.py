@@ -30,6 +30,7 @@ from r2rgen_ros.simulate.eye import Eye
 from r2rgen_ros.simulate.ground_truth import GroundTruth
 from r2rgen_ros.simulate.steps import Task
 from r2rgen_ros.simulate.tasks import make_task
+from r2rgen_ros.simulate.wheels import BASES, Wheels
 from r2rgen_ros.simulate.world import EXTERNAL, TIME_STEP, State, World
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class Act:
         world: The world it happened in.
         rollout: What happened.
         camera_every: Time steps from one image of the camera to the next.
+        wheels: The mobile base that the robot stands on; None for a fixed one.
 
     """
 
@@ -115,6 +117,7 @@ class Act:
     world: World
     rollout: Rollout
     camera_every: int = drivers.CAMERA_EVERY
+    wheels: Wheels | None = None
 
     @property
     def frames(self) -> tuple[State, ...]:
@@ -132,6 +135,7 @@ def act(
     *,
     camera_every: int = drivers.CAMERA_EVERY,
     camera: MountedCamera = EXTERNAL,
+    base: str = 'fixed',
 ) -> Act:
     """Let the expert carry out a task.
 
@@ -141,11 +145,13 @@ def act(
         object_poses: object2base (4, 4) by name, instead of what the seed draws.
         camera_every: Time steps (`world.TIME_STEP`) from one image of the camera to the next.
         camera: What watches.
+        base: 'fixed', or 'mobile' for one with odometry, which stands where the seed says.
 
     Raises:
         R2RGenError: The expert fails, or a pose is given for an object that does not exist.
 
     """
+    require(base in BASES, f'the base is "{base}"', f'one of {BASES}')
     require(seed >= 0, f'the seed is {seed}', 'a whole number from 0')
     check_range("the camera's period", camera_every, 1, round(1.0 / TIME_STEP), 'time steps')
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0]))
@@ -162,7 +168,8 @@ def act(
     require(not pairs, f'the objects {pairs} overlap at the start', 'room between them')
     expert = perform if made.script is None else perform_duet
     rollout = expert(world, made, lambda step: drivers.wanted(step, camera_every))
-    return Act(made, seed, world, rollout, camera_every)
+    wheels = Wheels.docked(seed) if base == 'mobile' else None
+    return Act(made, seed, world, rollout, camera_every, wheels)
 
 
 def record(
@@ -263,7 +270,7 @@ def _write_bag(
             options.depth_encoding,
             done.world.camera,
         )
-        robot = drivers.Drivers(done.rollout.states, camera, latency, rig)
+        robot = drivers.Drivers(done.rollout.states, camera, latency, rig, done.wheels)
         with BagWriter(path, custom_data=custom, compression=compression) as bag:
             robot.write(bag)
     return labels

@@ -44,7 +44,8 @@ CAMERA = PinholeCamera(640, 480, 600.0, 600.0, 319.5, 239.5)
 TABLE_MIDDLE = (0.36, 0.0)
 TABLE_HALF = (0.60, 0.72)
 _TABLE_THICKNESS = 0.04
-_FLOOR = -0.75
+FLOOR = -0.75
+"""Height of the floor, metres."""
 _THING_GROUP = 2
 _FRICTION = (0.8, 0.01, 1e-4)
 
@@ -133,7 +134,7 @@ class World:
             panda.add_panda(spec, rig.description, arm.prefix, place, len(rig.arms))
         _add_camera(self._mujoco, spec, camera)
         for number, thing in enumerate(things):
-            _add_thing(self._mujoco, spec, thing, (-0.5 + 0.3 * number, 3.0, _FLOOR))
+            _add_thing(self._mujoco, spec, thing, (-0.5 + 0.3 * number, 3.0, FLOOR))
         self.model: Any = spec.compile()
         self.data: Any = self._mujoco.MjData(self.model)
         self._joints = {name: self.model.joint(f'{name}_free').qposadr[0] for name in self.things}
@@ -290,8 +291,8 @@ def _add_room(mujoco: Any, spec: Any, room2base: Floats) -> None:
             place = [x + dx * (TABLE_HALF[0] - 0.05), y + dy * (TABLE_HALF[1] - 0.05)]
             world.add_geom(
                 type=kind.mjGEOM_BOX,
-                size=[0.025, 0.025, -0.5 * _FLOOR - half],
-                **placed([*place, 0.5 * _FLOOR - half]),
+                size=[0.025, 0.025, -0.5 * FLOOR - half],
+                **placed([*place, 0.5 * FLOOR - half]),
                 material='legs',
                 contype=0,
                 conaffinity=0,
@@ -300,14 +301,14 @@ def _add_room(mujoco: Any, spec: Any, room2base: Floats) -> None:
         name='floor',
         type=kind.mjGEOM_PLANE,
         size=[4.0, 4.0, 0.1],
-        pos=[0.0, 0.0, _FLOOR],
+        pos=[0.0, 0.0, FLOOR],
         material='tiles',
     )
     world.add_geom(
         name='wall',
         type=kind.mjGEOM_BOX,
         size=[0.05, 4.0, 2.0],
-        **placed([-0.95, 0.0, _FLOOR + 2.0]),
+        **placed([-0.95, 0.0, FLOOR + 2.0]),
         material='wall',
         contype=0,
         conaffinity=0,
