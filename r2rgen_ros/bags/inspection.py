@@ -17,6 +17,7 @@ from r2rgen_ros.bags.source import Source, bag_path, read_source
 from r2rgen_ros.bags.streams import GRIPPER, TF_TYPES, Streams, StreamSelection, find_streams
 from r2rgen_ros.bags.survey import Survey, survey_of
 from r2rgen_ros.bags.transforms import TransformBuffer, TransformBuilder, frame_name
+from r2rgen_ros.model.demo import require_standing
 from r2rgen_ros.model.errors import R2RGenError
 
 if TYPE_CHECKING:
@@ -206,6 +207,7 @@ def _frames(
 def _obstacle(path: Path, wanted: StreamSelection, surveys: Mapping[str, Survey]) -> str:
     try:
         source = read_source(path, wanted)
+        require_standing(path.stem, source.base_paths)
         frames = BagFrames(source)
         for frame in _useless_frames(source, surveys):
             frames[frame]  # says what is wrong with it
@@ -268,6 +270,7 @@ def _role(topic: Topic, streams: Streams) -> str:
         'gripper': streams.grippers,
         'joints': streams.joint_states,
         'pose': streams.poses,
+        'odometry': streams.odometry,
         'number': streams.numbers,
         'transforms': streams.transforms,
         'static transforms': streams.static_transforms,

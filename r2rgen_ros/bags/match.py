@@ -89,7 +89,7 @@ class Matcher:
         if len(hands) > 1:
             self._require_own_joints(stamps)
         riders = [frame for _, frame in hands] + [t.frame_id for t in (depth, cloud) if t]
-        mount = find_mount(self.buffer, base, riders)
+        mount = find_mount(self.buffer, base, riders, self.warnings)
         return Source(
             path=self.path,
             stamps=stamps,

@@ -40,16 +40,19 @@ class BaseMount(NamedTuple):
     base2child: Floats
 
 
-def find_mount(buffer: TransformBuffer, base: str, riders: Iterable[str]) -> BaseMount | None:
+def find_mount(
+    buffer: TransformBuffer, base: str, riders: Iterable[str], warnings: list[str]
+) -> BaseMount | None:
     """Find the edge.
 
     Args:
         buffer: All transforms.
         base: The base frame.
-        riders: Frames that move with the base: camera and hands.
+        riders: Frames that should ride on the base: the camera's, and hands.
+        warnings: Takes a note where one of them does not.
 
     Returns:
-        None where the base is fixed, or something that rides on it hangs in a frame above it.
+        None where the base is fixed, or something that should ride on it hangs in a frame above it.
 
     """
     if base not in buffer:
@@ -63,6 +66,10 @@ def find_mount(buffer: TransformBuffer, base: str, riders: Iterable[str]) -> Bas
         if buffer.connected(base, rider) and any(
             edge.child == child for edge in buffer.path(base, rider)
         ):
+            warnings.append(
+                f'"{rider}" hangs in "{parent}" and not on the base "{base}": odometry is left as'
+                ' recorded, and moves of the base (sampling.base) would take it along all the same'
+            )
             return None
     base2child = np.eye(4) if child == base else buffer.lookup(child, base, [0])[0]
     return BaseMount((parent, child), base2child)

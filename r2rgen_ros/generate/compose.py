@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,10 +27,10 @@ from r2rgen_ros.parse.clusters import spacing
 from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.sense.cloud_camera import CloudCamera, coarse_camera
 from r2rgen_ros.sense.depth_camera import DepthCamera, Image, Layer
-from r2rgen_ros.sense.unseen import never_seen
+from r2rgen_ros.sense.unseen import could_be, never_seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Protocol
 
     from numpy.typing import NDArray
@@ -299,6 +299,15 @@ class ImageComposer:
         source2camera = self._base2camera @ base2base @ sensor.camera2base[0]
         return never_seen(self._source_depth, sensor.camera, source2camera, sensor.camera)
 
+    def _could_be(
+        self, base2base: NDArray[np.float64]
+    ) -> Callable[[NDArray[np.float64]], NDArray[np.bool_]]:
+        """Return what tells of points before the moved camera whether a surface may be there."""
+        sensor = self._scene.demo.sensor
+        assert sensor is not None
+        back = self._base2camera @ se3.inverse(base2base) @ sensor.camera2base[0]
+        return partial(could_be, depth=self._source_depth, source=sensor.camera, camera2source=back)
+
     def _robot_cloud(self, frame: int) -> Cloud:
         """The robot's pixels of a source frame, camera optical frame."""
         data = self._scene.demo.frames[frame]
@@ -324,6 +333,7 @@ class ImageComposer:
             backdrop=scene.backdrop,
             in_view=None if still else self._in_view(),
             unseen=None if still else self.unseen(moves.environment),
+            allowed=None if still else self._could_be(moves.environment),
         )
         camera2base = scene.demo.sensor.camera2base[0]
         robot = self._robot_layers(episode, moves)

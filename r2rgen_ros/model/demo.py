@@ -13,6 +13,7 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError, check_array, check_finite, require
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -130,6 +131,33 @@ class BasePath:
         away = np.linalg.norm(self.base2frame[:, :3, 3] - self.base2frame[0, :3, 3], axis=1)
         turn = se3.angle_between(self.base2frame[0], self.base2frame)
         return float(away.max()), float(np.max(turn))
+
+
+_STANDS_M = 0.03
+_STANDS_RAD = np.deg2rad(3.0)
+"""Odometry of a base that stands creeps by less."""
+
+
+def require_standing(name: str, paths: Sequence[BasePath]) -> None:
+    """Check that the base stands still: everything is expressed in its frame.
+
+    Args:
+        name: Of the demonstration.
+        paths: Where the base was; the first one counts, for localisation above it may jump.
+
+    Raises:
+        R2RGenError: It drives.
+
+    """
+    for path in paths[:1]:
+        far, turn = path.largest_move
+        require(
+            far <= _STANDS_M and turn <= _STANDS_RAD,
+            f'the base moves in "{name}": by its odometry in "{path.frame}" up to {far:.2f} m and'
+            f' {np.rad2deg(turn):.0f} degrees from where it began',
+            f'a base that stands still, to {_STANDS_M} m and {np.rad2deg(_STANDS_RAD):.0f} degrees',
+            'record, or cut out, a part in which the base stands',
+        )
 
 
 @dataclass(frozen=True)

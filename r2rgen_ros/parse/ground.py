@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.demo import require_standing
 from r2rgen_ros.model.errors import R2RGenError, require
 from r2rgen_ros.parse.background import Background, find_background
 from r2rgen_ros.parse.calibration import Calibration, check_calibration
@@ -34,10 +35,6 @@ _MARGIN_M = 0.15
 _LIFT_SIGMAS = 3.0
 _AVERAGED = 12
 _LASTING = 0.2
-_BASE_SLACK_M = 0.03
-_BASE_SLACK_RAD = np.deg2rad(3.0)
-"""Odometry of a base that stands creeps by less. Localisation may jump by more, and does not count.
-"""
 
 
 @dataclass(frozen=True)
@@ -136,20 +133,6 @@ class Ground:
         return np.asarray(_LIFT_SIGMAS * quieter * self.background.noise * height * z)
 
 
-def _require_standing(demo: Demo) -> None:
-    """Raise `R2RGenError` where the base moves: everything is expressed in it."""
-    for path in demo.base_paths[:1]:
-        far, turn = path.largest_move
-        if far > _BASE_SLACK_M or turn > _BASE_SLACK_RAD:
-            raise R2RGenError(
-                f'the base moves in "{demo.name}": by its odometry in "{path.frame}" up to'
-                f' {far:.2f} m and {np.rad2deg(turn):.0f} degrees from where it began',
-                f'a base that stands still, to {_BASE_SLACK_M} m and'
-                f' {np.rad2deg(_BASE_SLACK_RAD):.0f} degrees',
-                'record, or cut out, parts in which the base stands',
-            )
-
-
 def survey(
     demo: Demo,
     support: SupportPlane | None = None,
@@ -168,7 +151,7 @@ def survey(
         What later steps start from.
 
     """
-    _require_standing(demo)
+    require_standing(demo.name, demo.base_paths)
     robot = robot_of(demo)
     remarks: list[str] = []
     view = RobotView.of(demo, mesh_folders, remarks.append)

@@ -15,6 +15,8 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import ConvexHull, QhullError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from r2rgen_ros.geometry.camera import PinholeCamera
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 _EDGE_PX = 0.5
 _TOLERATED = 0.002
 _FARTHEST_M = 10.0
+_REACH_M = 0.5
 
 
 def unseen_border(seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -87,34 +90,65 @@ def extend(
     depth: NDArray[np.float32],
     unseen: NDArray[np.bool_],
     plane: tuple[NDArray[np.float64], float],
+    allowed: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Continue the environment into the unseen border.
 
     Where the line of sight meets the support plane, the plane is continued; elsewhere the depth of
-    the nearest seen pixel is.
+    the nearest seen pixel is. What is not allowed there, and a support that would reach half a
+    metre farther than it is known to, is tried once more with the nearest seen pixel that is off
+    the plane, as behind the edge of a table; what is not allowed then either is left open.
 
     Args:
         camera: Intrinsics.
         depth: (H, W) metres, NaN where nothing is seen.
         unseen: (H, W) the border.
         plane: Unit normal (3,) and offset of the support plane, camera optical frame.
+        allowed: Tells of points (N, 3), camera optical frame, whether there may be a surface; None
+            where there may be one everywhere.
 
     Returns:
-        Depths (M,) of the unseen pixels in row order, and for each the flat index of the seen
-        pixel that lends its colour.
+        Depths (M,) of the unseen pixels in row order, NaN where left open, and for each the flat
+        index of the seen pixel that lends its colour.
 
     """
     usable = ~unseen & np.isfinite(depth)
     if not usable.any():
         return np.zeros(0, np.float32), np.zeros(0, np.int64)
+    rays = camera.rays()
+    out, lender = _continued(rays, depth, unseen, usable, plane)
+    if allowed is None:
+        return out, lender
+    ahead = rays[unseen]
+    known = rays.reshape(-1, 3)[lender] * depth.reshape(-1)[lender, None]
+    points = ahead * out[:, None]
+    bad = ~allowed(points) | (np.linalg.norm(points - known, axis=1) > _REACH_M)
+    normal, offset = plane
+    with np.errstate(invalid='ignore'):
+        off = usable & (np.abs((rays * depth[..., None]) @ normal - offset) > 0.05)
+    if bad.any() and off.any():
+        again, others = _continued(rays, depth, unseen, off, plane)
+        out[bad], lender[bad] = again[bad], others[bad]
+    out[~allowed(ahead * out[:, None])] = np.nan
+    return out, lender
+
+
+def _continued(
+    rays: NDArray[np.float64],
+    depth: NDArray[np.float32],
+    unseen: NDArray[np.bool_],
+    usable: NDArray[np.bool_],
+    plane: tuple[NDArray[np.float64], float],
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Depths (M,) of the unseen pixels from the nearest usable ones, and which these are."""
     nearest = distance_transform_edt(~usable, return_distances=False, return_indices=True)
     lender = (nearest[0] * depth.shape[1] + nearest[1])[unseen]
     normal, offset = plane
     with np.errstate(divide='ignore', invalid='ignore'):
-        on_plane = offset / (camera.rays()[unseen] @ normal)
+        on_plane = offset / (rays[unseen] @ normal)
     # A pixel continues the plane only where the scene it borders on is that plane.
     lent = depth.reshape(-1)[lender].astype(np.float64)
-    rays = camera.rays().reshape(-1, 3)[lender]
-    beside = np.abs((rays * lent[:, None]) @ normal - offset) < 0.02
+    lenders = rays.reshape(-1, 3)[lender]
+    beside = np.abs((lenders * lent[:, None]) @ normal - offset) < 0.02
     good = beside & (on_plane > 0.0) & (on_plane < _FARTHEST_M)
     return np.where(good, on_plane, lent).astype(np.float32), lender

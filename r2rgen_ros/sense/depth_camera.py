@@ -20,7 +20,7 @@ from r2rgen_ros.sense.gaps import close_gaps
 from r2rgen_ros.sense.unseen import unseen_share
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -117,6 +117,7 @@ class DepthCamera:
         backdrop: NDArray[np.uint8] | None = None,
         in_view: NDArray[np.float32] | None = None,
         unseen: NDArray[np.bool_] | None = None,
+        allowed: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None = None,
     ) -> None:
         """Project the environment once; frames are drawn in front of it.
 
@@ -129,8 +130,9 @@ class DepthCamera:
                 in view, also where it saw no depth; the environment itself if None.
             backdrop: (H, W, 3) colours of pixels in which the environment has no depth; black if
                 None.
-            unseen: (H, W) pixels that look at what the source never saw, for `Image.unseen`; None
-                where nobody asks.
+            unseen: (H, W) pixels that look at what the source never saw, for `Image.unseen` and to
+                expand into; None where nobody knows: then it is expanded into the border only.
+            allowed: Where the scene may be continued to, see `border.extend`.
 
         """
         self._backdrop = None if moved else backdrop
@@ -148,7 +150,9 @@ class DepthCamera:
         self._may_fill = moved
         self._window = (0, 0, self._camera.width, self._camera.height)
         if border is not None:
-            self._fill_border(fill, border, plane, layer.label)
+            if fill == 'expand' and unseen is not None:
+                border = unseen
+            self._fill_border(fill, border, plane, layer.label, allowed)
         self._still = self._zbuffer.snapshot()
 
     @property
@@ -221,16 +225,19 @@ class DepthCamera:
         unseen: NDArray[np.bool_],
         plane: tuple[NDArray[np.float64], float],
         label: int,
+        allowed: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None,
     ) -> None:
         if fill == 'shrink':
             self._window = window_without(unseen)
             return
         owner, zbuf = self._zbuffer.image()
         depth = np.where(owner >= 0, zbuf, np.nan).astype(np.float32)
-        added, lender = extend(self._camera, depth, unseen, plane)
-        if not len(added):
+        added, lender = extend(self._camera, depth, unseen, plane, allowed)
+        known = np.isfinite(added)
+        if not known.any():
             return
-        points = (self._camera.rays()[unseen] * added[:, None]).astype(np.float32)
+        points = (self._camera.rays()[unseen] * added[:, None]).astype(np.float32)[known]
+        lender = lender[known]
         self._zbuffer.add(points, np.eye(4))
         self._colours = np.concatenate([self._colours, self._colours[owner.reshape(-1)[lender]]])
         self._labels = np.concatenate([self._labels, np.full(len(points), label, np.uint8)])

@@ -73,6 +73,36 @@ def never_seen(
     return np.asarray((owner < 0) & (zbuffer.image()[0] < 0))
 
 
+def could_be(
+    points: NDArray[np.floating],
+    depth: NDArray[np.float32],
+    source: PinholeCamera,
+    camera2source: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Whether there may be a surface at points, as far as the source's image tells.
+
+    Not where it looked through them at something farther (space carving, Kutulakos and Seitz 2000).
+
+    Args:
+        points: (N, 3) optical frame of some camera, metres.
+        depth: (h, w) metres, NaN where there is none: what the source saw.
+        source: Its intrinsics.
+        camera2source: (4, 4) that camera's optical frame to the source's.
+
+    Returns:
+        (N,) flags.
+
+    """
+    u, v, z = source.project(se3.apply(camera2source, points)).T
+    with np.errstate(invalid='ignore'):
+        column, row = np.rint(u), np.rint(v)
+        inside = (column >= 0) & (row >= 0) & (column < source.width) & (row < source.height)
+    out = np.ones(len(points), dtype=bool)
+    there = depth[row[inside].astype(np.int64), column[inside].astype(np.int64)]
+    out[inside] = ~(there > (1.0 + _STEP) * z[inside])
+    return out
+
+
 def _surface(depth: NDArray[np.float32]) -> NDArray[np.int32]:
     """Triangles (F, 3) of pixel numbers between neighbours on one surface."""
     index = np.arange(depth.size, dtype=np.int32).reshape(depth.shape)

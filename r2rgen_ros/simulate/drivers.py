@@ -199,7 +199,7 @@ class Drivers:
         else:
             edges.append((mounted.mount or self._rig.base, mounted.frame, mounted.camera2mount))
         if self._wheels is not None:
-            edges.append(self._wheels.static_edge())
+            edges.append(self._wheels.static_edge(self._rig.base))
         return messages.tf_message([messages.transform_matrix(START_NS, *edge) for edge in edges])
 
     def _events(self) -> list[tuple[int, int, Callable[[int], Made], int]]:

@@ -15,7 +15,6 @@ import numpy as np
 
 from r2rgen_ros.bags import messages
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.simulate import panda
 from r2rgen_ros.simulate.world import FLOOR
 
 if TYPE_CHECKING:
@@ -56,9 +55,9 @@ class Wheels:
         """(4, 4) pose of the arm's base in odom."""
         return self.foot2odom @ base2foot()
 
-    def static_edge(self) -> tuple[str, str, Floats]:
-        """What stands in /tf_static: parent, child and child2parent (4, 4)."""
-        return FOOTPRINT, panda.BASE, base2foot()
+    def static_edge(self, base: str) -> tuple[str, str, Floats]:
+        """What stands in /tf_static of the robot's base: parent, child and child2parent (4, 4)."""
+        return FOOTPRINT, base, base2foot()
 
     def messages(self, stamp: int) -> list[tuple[str, Any]]:
         """What is published at a stamp, nanoseconds: topics and messages."""

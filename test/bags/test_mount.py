@@ -9,6 +9,7 @@ import pytest
 
 from r2rgen_ros.bags import messages
 from r2rgen_ros.bags.episode import EpisodeWriter
+from r2rgen_ros.bags.inspection import inspect_bag
 from r2rgen_ros.bags.load import demo_of, load_demo
 from r2rgen_ros.bags.reader import BagReader
 from r2rgen_ros.bags.source import read_source
@@ -195,6 +196,7 @@ def test_a_camera_that_stands_in_the_room_does_not_ride(workshop, tmp_path):
     source = read_source(path)
 
     assert source.mount is None
+    assert any(f'"{workshop.OPTICAL}" hangs in "odom"' in note for note in source.warnings)
 
 
 def test_a_fixed_base_has_no_odometry(workshop, tmp_path):
@@ -203,3 +205,19 @@ def test_a_fixed_base_has_no_odometry(workshop, tmp_path):
 
     assert source.mount is None
     assert source.base_paths == ()
+
+
+def test_a_base_that_drives_is_said_by_inspect(workshop, tmp_path):
+    workshop.record(tmp_path / 'arm')
+    path = add_odometry(tmp_path / 'arm', tmp_path / 'mobile', workshop.BASE, odometry=False)
+
+    def driving(topic, number, message):
+        if topic == '/tf':
+            for item in message.transforms:
+                if item.child_frame_id == FOOT:
+                    item.transform.translation.x += 0.002 * number
+        return message
+
+    assert inspect_bag(path).obstacle == ''
+    driven = workshop.changed(path, tmp_path / 'driven', driving)
+    assert 'the base moves in "driven"' in inspect_bag(driven).obstacle

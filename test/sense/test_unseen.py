@@ -9,7 +9,8 @@ import pytest
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN
-from r2rgen_ros.sense.unseen import never_seen, unseen_share
+from r2rgen_ros.sense.border import extend
+from r2rgen_ros.sense.unseen import could_be, never_seen, unseen_share
 
 CAMERA = PinholeCamera(64, 48, 60.0, 60.0, 31.5, 23.5)
 WALL = np.full((48, 64), 2.0, dtype=np.float32)
@@ -62,3 +63,38 @@ def test_objects_and_robot_hide_what_was_never_seen():
 
     assert unseen_share(label, unseen) == 6 / 16
     assert unseen_share(label) == 2 / 16
+
+
+def test_nothing_can_be_where_the_source_looked_through():
+    depth = WALL.copy()
+    depth[:, :20] = np.nan
+    points = np.array([[0.0, 0.0, 1.5], [0.0, 0.0, 2.0], [0.0, 0.0, 3.0], [5.0, 0.0, 1.5]])
+    unknown = np.array([[-0.6, 0.0, 1.5]])
+
+    assert could_be(points, depth, CAMERA, np.eye(4)).tolist() == [False, True, True, True]
+    assert could_be(unknown, depth, CAMERA, np.eye(4)).all()
+    moved = se3.compose(np.eye(3), [0.0, 0.0, 0.6])
+    assert could_be(points[:1], depth, CAMERA, moved).all()
+
+
+def test_what_comes_out_from_behind_a_board_is_the_wall_and_not_more_board():
+    depth = WALL.copy()
+    depth[:, :32] = 1.0  # a board, whose front is the support plane
+    aside = se3.compose(np.eye(3), [-0.1, 0.0, 0.0])
+    unseen = never_seen(depth, CAMERA, aside, CAMERA)
+    seen = np.full(WALL.shape, np.nan, dtype=np.float32)
+    seen[:, :26], seen[:, 29:61] = 1.0, 2.0
+    hole = unseen & np.isnan(seen)
+    hole[:, 40:] = False
+    plane = np.array([0.0, 0.0, 1.0]), 1.0
+
+    def allowed(points):
+        return could_be(points, depth, CAMERA, se3.inverse(aside))
+
+    plain, _ = extend(CAMERA, seen, hole, plane)
+    filled, lender = extend(CAMERA, seen, hole, plane, allowed)
+
+    assert hole.any()
+    assert (plain == 1.0).any()  # without knowing better, the board goes on
+    assert (filled == 2.0).all()
+    assert (seen.reshape(-1)[lender] == 2.0).all()
