@@ -27,7 +27,7 @@ from r2rgen_ros.parse.clusters import spacing
 from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.sense.cloud_camera import CloudCamera, coarse_camera
 from r2rgen_ros.sense.depth_camera import DepthCamera, Image, Layer
-from r2rgen_ros.sense.unseen import could_be, never_seen
+from r2rgen_ros.sense.unseen import could_be, never_seen, seen_far_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -299,6 +299,15 @@ class ImageComposer:
         source2camera = self._base2camera @ base2base @ sensor.camera2base[0]
         return never_seen(self._source_depth, sensor.camera, source2camera, sensor.camera)
 
+    def _far_off(self, base2base: NDArray[np.float64]) -> NDArray[np.uint8] | None:
+        """Colours (H, W, 3) of what has no depth, as if it were very far; black elsewhere."""
+        backdrop, sensor = self._scene.backdrop, self._scene.demo.sensor
+        assert sensor is not None
+        if backdrop is None:
+            return None
+        back = self._base2camera @ se3.inverse(base2base) @ sensor.camera2base[0]
+        return seen_far_off(backdrop, self._source_depth, sensor.camera, back)
+
     def _could_be(
         self, base2base: NDArray[np.float64]
     ) -> Callable[[NDArray[np.float64]], NDArray[np.bool_]]:
@@ -333,6 +342,7 @@ class ImageComposer:
             backdrop=scene.backdrop,
             in_view=None if still else self._in_view(),
             unseen=None if still else self.unseen(moves.environment),
+            far_off=None if still else self._far_off(moves.environment),
             allowed=None if still else self._could_be(moves.environment),
         )
         camera2base = scene.demo.sensor.camera2base[0]

@@ -118,6 +118,7 @@ class DepthCamera:
         in_view: NDArray[np.float32] | None = None,
         unseen: NDArray[np.bool_] | None = None,
         allowed: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None = None,
+        far_off: NDArray[np.uint8] | None = None,
     ) -> None:
         """Project the environment once; frames are drawn in front of it.
 
@@ -133,9 +134,10 @@ class DepthCamera:
             unseen: (H, W) pixels that look at what the source never saw, for `Image.unseen` and to
                 expand into; None where nobody knows: then it is expanded into the border only.
             allowed: Where the scene may be continued to, see `border.extend`.
+            far_off: (H, W, 3) the backdrop as it is seen before a moved environment; black if None.
 
         """
-        self._backdrop = None if moved else backdrop
+        self._backdrop = far_off if moved else backdrop
         self._never_seen = unseen
         border = None
         if moved and fill != 'none':

@@ -103,6 +103,38 @@ def could_be(
     return out
 
 
+def seen_far_off(
+    colour: NDArray[np.uint8],
+    depth: NDArray[np.float32],
+    camera: PinholeCamera,
+    camera2source: NDArray[np.float64],
+) -> NDArray[np.uint8]:
+    """Colours of what an image shows without depth, seen by the same camera from elsewhere.
+
+    What has no depth is mostly too far for the sensor: it is taken to lie as far as all that has.
+
+    Args:
+        colour: (H, W, 3) of the image.
+        depth: (H, W) metres, NaN where there is none.
+        camera: Intrinsics.
+        camera2source: (4, 4) the moved camera's optical frame to that of the image.
+
+    Returns:
+        (H, W, 3), black in directions in which the image has depth, or does not look.
+
+    """
+    far = min(float(np.nanmax(depth, initial=0.1)), _FARTHEST_M)
+    u, v, z = camera.project(se3.apply(camera2source, far * camera.rays().reshape(-1, 3))).T
+    with np.errstate(invalid='ignore'):
+        column, row = np.rint(u), np.rint(v)
+        inside = (z > 0.0) & (column >= 0) & (row >= 0)
+        inside &= (column < camera.width) & (row < camera.height)
+    at = row[inside].astype(np.int64), column[inside].astype(np.int64)
+    out = np.zeros((len(u), 3), dtype=np.uint8)
+    out[inside] = np.where(np.isnan(depth[at])[:, None], colour[at], 0)
+    return out.reshape(colour.shape)
+
+
 def _surface(depth: NDArray[np.float32]) -> NDArray[np.int32]:
     """Triangles (F, 3) of pixel numbers between neighbours on one surface."""
     index = np.arange(depth.size, dtype=np.int32).reshape(depth.shape)

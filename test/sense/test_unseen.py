@@ -10,7 +10,7 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN
 from r2rgen_ros.sense.border import extend
-from r2rgen_ros.sense.unseen import could_be, never_seen, unseen_share
+from r2rgen_ros.sense.unseen import could_be, never_seen, seen_far_off, unseen_share
 
 CAMERA = PinholeCamera(64, 48, 60.0, 60.0, 31.5, 23.5)
 WALL = np.full((48, 64), 2.0, dtype=np.float32)
@@ -98,3 +98,19 @@ def test_what_comes_out_from_behind_a_board_is_the_wall_and_not_more_board():
     assert (plain == 1.0).any()  # without knowing better, the board goes on
     assert (filled == 2.0).all()
     assert (seen.reshape(-1)[lender] == 2.0).all()
+
+
+def test_what_has_no_depth_keeps_its_colour_in_its_direction():
+    depth = WALL.copy()
+    depth[:, :20] = np.nan
+    colour = np.zeros((48, 64, 3), dtype=np.uint8)
+    colour[:, :20], colour[:, 20:] = (10, 20, 30), (200, 0, 0)
+
+    same = seen_far_off(colour, depth, CAMERA, np.eye(4))
+    assert (same[:, :20] == (10, 20, 30)).all()
+    assert (same[:, 20:] == 0).all()
+    # At the largest depth, 2 m, a move by 0.2 m is 6 columns.
+    moved = seen_far_off(colour, depth, CAMERA, se3.compose(np.eye(3), [-0.2, 0.0, 0.0]))
+    assert (moved[:, 7:25] == (10, 20, 30)).all()
+    assert (moved[:, :5] == 0).all()
+    assert (moved[:, 27:] == 0).all()
