@@ -14,6 +14,7 @@ from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.bags.reader import BagReader
 from r2rgen_ros.generate.config import (
     CameraConfig,
+    DockingConfig,
     FeasibilityConfig,
     GenerateConfig,
     MoveRange,
@@ -72,6 +73,20 @@ def test_two_workers_write_the_same_bytes_as_one(dataset, job, tmp_path, content
     generate(job, tmp_path / 'two', 12, workers=2)
 
     assert content(tmp_path / 'two') == content(dataset)
+
+
+def test_docking_errors_are_the_same_whoever_makes_the_attempts(table_demo, tmp_path, content):
+    sampling = replace(CONFIG.sampling, docking=DockingConfig('normal', 0.03, 3.0))
+    config = replace(CONFIG, sampling=sampling)
+    docked = Job.prepare(table_demo, *find_annotation(table_demo), config, seed=3)
+    generate(docked, tmp_path / 'one', 4)
+    generate(docked, tmp_path / 'two', 4, workers=2)
+
+    assert content(tmp_path / 'one') == content(tmp_path / 'two')
+    entries = _entries(tmp_path / 'one')
+    errors = {entry.docking for entry in entries}
+    assert len(errors) == len(entries)
+    assert all(entry.base == entry.docking for entry in entries)  # nothing else moves the base
 
 
 def test_another_seed_writes_others(dataset, job, tmp_path):
