@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from r2rgen_ros.cli.main import _parser
-from r2rgen_ros.generate.config import FORMAT, GenerateConfig, MoveRange, parse_config, read_config
+from r2rgen_ros.generate.config import FORMAT, GenerateConfig, MoveRange
+from r2rgen_ros.generate.config_file import parse_config, read_config
 from r2rgen_ros.model.episode import Reason
 from r2rgen_ros.model.yaml_file import YamlSection
 

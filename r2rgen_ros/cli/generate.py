@@ -75,7 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Generate a dataset and draw its report."""
     from r2rgen_ros.bags.failures import DiskFullError
-    from r2rgen_ros.generate.config import GenerateConfig, read_config
+    from r2rgen_ros.generate.config import GenerateConfig
+    from r2rgen_ros.generate.config_file import read_config
     from r2rgen_ros.generate.dataset import Dataset
     from r2rgen_ros.generate.run import InterruptedGenerationError, Job, generate
     from r2rgen_ros.generate.session import find_annotation

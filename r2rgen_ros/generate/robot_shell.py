@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The robot's whole surface in the colours that the recording shows of it.
 
-A camera elsewhere sees sides of the robot that the recording's camera never saw: those have the
-colour of the nearest part of the same link that it did see.
+A camera elsewhere sees sides of the robot that the recording's camera never saw, in the colours of
+its meshes, lit like the rest (`skin_paint`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import cKDTree
 
+from r2rgen_ros.generate.skin_paint import paint_of
+from r2rgen_ros.generate.skin_parts import painted_parts
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.raster import rasterise
 from r2rgen_ros.model.scene import ROBOT
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _MOST_FRAMES = 12
-_TURNED_M = 0.05  # a side that faces away counts as being this far off
-_GREY = 128
 
 
 class RobotShell:
@@ -43,14 +42,16 @@ class RobotShell:
 
     def __init__(self, scene: Scene, view: RobotView) -> None:
         self._scene, self._view = scene, view
-        self._colours = self._learnt()
+        self._parts = painted_parts(view)
+        frames = np.unique(np.linspace(0, len(scene.demo) - 1, _MOST_FRAMES).astype(int))
+        self._colours = paint_of(self._parts, [self._seen(frame) for frame in frames.tolist()])
 
     @classmethod
     def of(cls, scene: Scene) -> RobotShell | None:
         """Return the shell of a scene's robot; None where its surface or its joints are unknown."""
         if scene.demo.joints is None or scene.demo.robot_description is None:
             return None
-        view = RobotView.of(scene.demo, scene.mesh_folders, lambda _: None)
+        view = RobotView.of(scene.demo, scene.mesh_folders, lambda _: None, painted=True)
         return None if view is None else cls(scene, view)
 
     def poses(self, episode: Episode) -> Floats:
@@ -63,7 +64,7 @@ class RobotShell:
             values = values.copy()
             for place, name in enumerate(demo.joints.names):
                 values[:, names.index(name)] = episode.joints[:, place]
-        return self._view.body.poses(names, values)
+        return self._view.body.poses(names, values)[:, list(self._parts.places)]
 
     def see(
         self, camera: PinholeCamera, part2camera: Floats
@@ -78,46 +79,29 @@ class RobotShell:
             (H, W) float32 depth in metres, NaN where there is no robot; and (H, W, 3) colours.
 
         """
-        body, names = self._view.body, self._view.joints.names
-        vertices, faces, _ = body.triangles_at(names, part2camera)
-        depth, face = rasterise(vertices, faces, camera)
+        depth, face = self._draw(camera, part2camera)
         return depth, self._colours[face]
 
-    def _learnt(self) -> NDArray[np.uint8]:
-        """Colours (F, 3): the mean of a face's pixels in some frames, or those of a near face."""
-        demo, view = self._scene.demo, self._view
-        assert demo.sensor is not None
-        count = len(view.part_of_face)
-        sums, seen = np.zeros((count, 3)), np.zeros(count)
-        frames = np.unique(np.linspace(0, len(demo) - 1, _MOST_FRAMES).astype(int))
-        for frame in frames.tolist():
-            colour = demo.frames[frame].colour
-            if colour is None:
-                break
-            face = view.drawing(frame).face
-            pixels = (face >= 0) & (self._scene.labels[frame] == ROBOT)
-            np.add.at(sums, face[pixels], colour[pixels].astype(np.float64))
-            np.add.at(seen, face[pixels], 1.0)
-        out = np.full((count, 3), _GREY, dtype=np.uint8)
-        known = seen > 0
-        out[known] = np.rint(sums[known] / seen[known, None]).astype(np.uint8)
-        self._spread(out, known)
-        return out
+    def _draw(
+        self, camera: PinholeCamera, part2camera: Floats
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        vertices = [
+            se3.apply(pose, part)
+            for pose, part in zip(part2camera, self._parts.vertices, strict=True)
+        ]
+        return rasterise(np.concatenate(vertices), self._parts.faces, camera)
 
-    def _spread(self, colours: NDArray[np.uint8], known: NDArray[np.bool_]) -> None:
-        """Give faces that were never seen the colour of the nearest seen one of their link."""
-        names = self._view.joints.names
-        still = np.broadcast_to(np.eye(4), (len(self._view.body.parts(names)), 4, 4))
-        vertices, faces, link = self._view.body.triangles_at(names, still)
-        a, b, c = np.moveaxis(vertices[faces], 1, 0)
-        normals = np.cross(b - a, c - a)
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-        places = np.hstack([(a + b + c) / 3.0, _TURNED_M * normals])
-        for one in np.unique(link):
-            mine = link == one
-            have, lack = np.flatnonzero(mine & known), np.flatnonzero(mine & ~known)
-            if have.size and lack.size:
-                colours[lack] = colours[have[cKDTree(places[have]).query(places[lack])[1]]]
+    def _seen(self, frame: int) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """Which triangles (N,) a source frame saw, and their colours (N, 3)."""
+        demo, view = self._scene.demo, self._view
+        colour = demo.frames[frame].colour
+        if colour is None:
+            return np.zeros(0, np.int32), np.zeros((0, 3), np.uint8)
+        assert demo.sensor is not None
+        poses = view.poses[frame][list(self._parts.places)]
+        face = self._draw(demo.sensor.camera, in_camera(view.camera2base(frame), poses))[1]
+        pixels = (face >= 0) & (self._scene.labels[frame] == ROBOT)
+        return face[pixels], colour[pixels]
 
 
 def in_camera(camera2base: Floats, poses: Floats) -> Floats:

@@ -12,7 +12,8 @@ import yaml
 
 from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.bags.streams import StreamSelection
-from r2rgen_ros.generate.config import GenerateConfig, parse_config
+from r2rgen_ros.generate.config import GenerateConfig
+from r2rgen_ros.generate.config_file import parse_config
 from r2rgen_ros.generate.dataset import INFO_NAME, Dataset, fingerprint
 from r2rgen_ros.model.annotation_file import FILE_NAME, parse_annotation, read_annotation
 from r2rgen_ros.model.errors import R2RGenError

@@ -127,7 +127,8 @@ class _Work:
     def _generate(self) -> Ended:
         """Do what the command line does."""
         self.enter(READING)
-        from r2rgen_ros.generate.config import GenerateConfig, read_config
+        from r2rgen_ros.generate.config import GenerateConfig
+        from r2rgen_ros.generate.config_file import read_config
         from r2rgen_ros.generate.run import InterruptedGenerationError, Job, generate
         from r2rgen_ros.generate.session import find_annotation
 

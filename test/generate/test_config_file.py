@@ -13,9 +13,8 @@ from r2rgen_ros.generate.config import (
     GenerateConfig,
     MoveRange,
     SamplingConfig,
-    parse_config,
-    read_config,
 )
+from r2rgen_ros.generate.config_file import parse_config, read_config
 from r2rgen_ros.model.episode import PlanarMove
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.yaml_file import YamlSection
