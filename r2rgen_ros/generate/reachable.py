@@ -98,8 +98,12 @@ def explore(
     hands = robot.forward(names, own)
     low, high = bounds
     size = np.maximum(np.ceil((high - low) / CELL - 1e-9), 1).astype(np.int64)
-    cells = np.zeros(size, dtype=bool)
     steps = (high - low) / size
+    # A range may lie far from where the skill was demonstrated: so many cells lead there.
+    wide = np.where(steps > 0.0, steps, CELL)
+    below = np.ceil(np.maximum(low, 0.0) / wide).astype(np.int64)
+    above = np.ceil(np.maximum(-high, 0.0) / wide).astype(np.int64)
+    cells = np.zeros(below + size + above, dtype=bool)
     outline = convex_hull(support.to_plane(support.outline))
 
     def reach(move: Floats, start: Floats) -> Floats | None:
@@ -108,16 +112,15 @@ def explore(
         return robot.reach(names, change @ hands, start)
 
     def middle(cell: Cell) -> Floats:
-        return np.asarray(low + (np.array(cell) + 0.5) * steps)
+        place = np.array(cell) - below + 0.5
+        beyond = high + (place - size) * wide
+        inside = np.where(place < size, low + place * steps, beyond)
+        return np.asarray(np.where(place < 0, low + place * wide, inside))
 
-    x, y, yaw = np.clip((-low / np.maximum(steps, 1e-12)).astype(np.int64), 0, size - 1).tolist()
+    ends = np.array(cells.shape) - 1
+    x, y, yaw = np.clip(below + np.floor(-low / wide).astype(np.int64), 0, ends).tolist()
     begin = (x, y, yaw)
-    # A range may lie far from where the skill was demonstrated.
-    start: Floats | None = own
-    count = int(np.ceil((np.abs(middle(begin)) / CELL).max())) + 1
-    for share in np.arange(1, count) / count:
-        start = None if start is None else reach(share * middle(begin), start)
-    waiting: deque[tuple[Cell, Floats]] = deque([(begin, own if start is None else start)])
+    waiting: deque[tuple[Cell, Floats]] = deque([(begin, own)])
     known = {begin}
     while waiting:
         cell, start = waiting.popleft()
@@ -127,14 +130,15 @@ def explore(
             known.discard(cell)  # from another side it may be reached
             continue
         cells[cell] = True
-        for beside in _beside(cell, size):
+        for beside in _beside(cell, cells.shape):
             if beside not in known and not cells[beside]:
                 known.add(beside)
                 waiting.append((beside, found))
-    return ReachMap(support, centre, low, high, cells)
+    inside = tuple(slice(int(a), int(a + n)) for a, n in zip(below, size, strict=True))
+    return ReachMap(support, centre, low, high, cells[inside])
 
 
-def _beside(cell: Cell, size: NDArray[np.int64]) -> list[Cell]:
+def _beside(cell: Cell, size: Sequence[int]) -> list[Cell]:
     """Cells that share a face with one; half a turn to either side is not the same for a wrist."""
     out = []
     for axis, step in product(range(3), (-1, 1)):

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -147,7 +149,8 @@ prompts = st.builds(
 )
 
 
-meshes = st.none() | st.builds('{}{}'.format, names, st.sampled_from(['.ply', '.OBJ', '.stl']))
+files = st.builds('{}{}'.format, names, st.sampled_from(['.ply', '.OBJ', '.stl']))
+meshes = st.none() | files.filter(lambda name: Path(name).suffix)  # "/.ply" ends in nothing
 sources = st.builds(
     Sources,
     st.none() | names,

@@ -69,7 +69,8 @@ def test_every_preset_reads_and_is_called_by_its_name():
 
 
 def test_presets_are_installed_with_the_package(repository):
-    said = re.search(r'package_data=\{PACKAGE: \[(.*?)\]', (repository / 'setup.py').read_text())
+    text = (repository / 'setup.py').read_text()
+    said = re.search(r'package_data=\{\s*PACKAGE: \[(.*?)\]', text, re.DOTALL)
     folder = repository / 'r2rgen_ros'
     installed = {path for glob in re.findall(r"'(.*?)'", said[1]) for path in folder.glob(glob)}
     assert set((folder / 'robots/presets').iterdir()) <= installed
