@@ -8,6 +8,8 @@ VERSION = 'r2rgen.version'
 BASE_FRAME = 'r2rgen.base_frame'
 END_EFFECTOR = 'r2rgen.end_effector'
 """One frame, or `left=left_tcp, right=right_tcp` for several arms."""
+DEPTH = 'r2rgen.depth'
+"""Topic of the depth images of the main camera, where there are several."""
 END_EFFECTOR_FRAME = 'r2rgen.end_effector_frame'
 GRIPPER_OPEN = 'r2rgen.gripper_open'
 GRIPPER_CLOSED = 'r2rgen.gripper_closed'

@@ -24,6 +24,7 @@ Examples:
   r2rgen simulate -o demos/noisy --depth-noise 0.002 --depth-encoding 32FC1
   r2rgen simulate -o demos/stereo --sensor-noise stereo
   r2rgen simulate -o demos/wrist --camera panda_wrist
+  r2rgen simulate -o demos/both --camera external --camera panda_wrist
   r2rgen simulate -o demos/docked --base mobile
 """
 
@@ -61,10 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--camera',
-        default='external',
+        action='append',
         metavar='CAMERA',
-        help='what watches: external (across the table), panda_wrist, panda_side or a camera file '
-        '(default: %(default)s)',
+        help='what watches: external (across the table), panda_wrist, panda_side or a camera file; '
+        'may be repeated, the main one first (default: external)',
     )
     parser.add_argument(
         '--base',
@@ -120,10 +121,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         depth_noise_m=args.depth_noise,
         sensor_noise=args.sensor_noise,
     )
-    camera = EXTERNAL if args.camera == EXTERNAL.name else load_camera(args.camera)
+    main, *others = (
+        EXTERNAL if name == EXTERNAL.name else load_camera(name)
+        for name in args.camera or [EXTERNAL.name]
+    )
     record.refuse_existing(args.output)
     console.say(f'{args.task}, seed {args.seed}: the expert sets to work')
-    done = record.act(args.task, args.seed, camera=camera, base=args.base)
+    done = record.act(args.task, args.seed, camera=main, others=others, base=args.base)
     with console.progress('recording', len(done.frames)) as bar:
         record.write(done, args.output, options=options, progress=lambda _, __: bar.update(1))
     console.say(

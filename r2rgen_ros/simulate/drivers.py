@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from r2rgen_ros.bags import messages
 from r2rgen_ros.bags.images import encode_colour, encode_depth
 from r2rgen_ros.bags.writer import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.errors import require
 from r2rgen_ros.robots.kinematics import Robot
 from r2rgen_ros.simulate.rig import ONE_ARM
 from r2rgen_ros.simulate.wheels import EVERY as WHEELS_EVERY
@@ -95,11 +97,35 @@ class Camera:
     @property
     def topics(self) -> tuple[tuple[str, str, str], ...]:
         """Role, name and type of its topics, in the order in which they are declared."""
-        names = {**_CAMERA_TOPICS, **self.mounted.topics}
         kinds = {'colour': messages.IMAGE, 'depth': messages.IMAGE}
         return tuple(
-            (role, name, kinds.get(role, messages.CAMERA_INFO)) for role, name in names.items()
+            (role, name, kinds.get(role, messages.CAMERA_INFO))
+            for role, name in camera_topics(self.mounted).items()
         )
+
+
+def camera_topics(mounted: MountedCamera) -> dict[str, str]:
+    """Names of a camera's topics by what is on them."""
+    return {**_CAMERA_TOPICS, **mounted.topics}
+
+
+def require_apart(cameras: Sequence[MountedCamera]) -> None:
+    """Check that no two cameras publish to one topic, or from one frame.
+
+    Raises:
+        R2RGenError: Two do.
+
+    """
+    seen: dict[str, str] = {}
+    for mounted in cameras:
+        for what in (f'the frame "{mounted.frame}"', *camera_topics(mounted).values()):
+            require(
+                what not in seen,
+                f'the cameras "{seen.get(what)}" and "{mounted.name}" both have {what}',
+                'a frame and topics of its own for each camera',
+                'name "frame" and all four "topics" in the camera file, and each camera once',
+            )
+            seen[what] = mounted.name
 
 
 class _Driver(NamedTuple):
@@ -149,6 +175,7 @@ class Drivers:
         rng: Source of the latencies.
         rig: The robot.
         wheels: The mobile base that the robot stands on; None for a fixed one.
+        others: Further cameras.
 
     """
 
@@ -159,9 +186,11 @@ class Drivers:
         rng: np.random.Generator,
         rig: Rig = ONE_ARM,
         wheels: Wheels | None = None,
+        others: Sequence[Camera] = (),
     ) -> None:
         self._wheels = wheels
         self._states, self._camera, self._rng = states, camera, rng
+        self._cameras = (camera, *others)
         self._rig, self._text = rig, rig.description
         moving, still = _edges(self._text)
         robot = Robot.from_urdf(self._text, rig.base, rig.arms[0].tool)
@@ -179,8 +208,9 @@ class Drivers:
         topics = (*_TOPICS[:_GRIPPER_PLACE], *grippers, *_TOPICS[_GRIPPER_PLACE:])
         for topic, msgtype, qos in topics:
             bag.add_topic(topic, msgtype, qos)
-        for _, topic, msgtype in self._camera.topics:
-            bag.add_topic(topic, msgtype, SENSOR)
+        for camera in self._cameras:
+            for _, topic, msgtype in camera.topics:
+                bag.add_topic(topic, msgtype, SENSOR)
         if self._wheels is not None:
             bag.add_topic(ODOMETRY, messages.ODOMETRY, RELIABLE)
         bag.write(DESCRIPTION, START_NS, messages.string(self._text))
@@ -190,14 +220,14 @@ class Drivers:
                 bag.write(topic, logged, message)
 
     def _static_transforms(self) -> Any:
-        mounted = self._camera.mounted
         edges = [(parent, child, pose[0]) for (parent, child), pose in self._still.items()]
-        if mounted is EXTERNAL:
-            body2base = CAMERA2BASE @ se3.inverse(_OPTICAL2BODY)
-            edges.append((self._rig.base, CAMERA_FRAME, body2base))
-            edges.append((CAMERA_FRAME, OPTICAL_FRAME, _OPTICAL2BODY))
-        else:
-            edges.append((mounted.mount or self._rig.base, mounted.frame, mounted.camera2mount))
+        for mounted in (camera.mounted for camera in self._cameras):
+            if mounted is EXTERNAL:
+                body2base = CAMERA2BASE @ se3.inverse(_OPTICAL2BODY)
+                edges.append((self._rig.base, CAMERA_FRAME, body2base))
+                edges.append((CAMERA_FRAME, OPTICAL_FRAME, _OPTICAL2BODY))
+            else:
+                edges.append((mounted.mount or self._rig.base, mounted.frame, mounted.camera2mount))
         if self._wheels is not None:
             edges.append(self._wheels.static_edge(self._rig.base))
         return messages.tf_message([messages.transform_matrix(START_NS, *edge) for edge in edges])
@@ -208,10 +238,15 @@ class Drivers:
         drivers = [
             _Driver(JOINTS_EVERY, 0, (3e-4, 1.2e-3), self._joint_messages),
             _Driver(TF_EVERY, 0, (8e-4, 2.0e-3), self._tf_messages),
-            _Driver(camera.every, CAMERA_DELAY, camera.latency_s, self._camera_messages),
+            _Driver(
+                camera.every, CAMERA_DELAY, camera.latency_s, partial(self._camera_messages, camera)
+            ),
         ]
         if self._wheels is not None:
             drivers.append(_Driver(WHEELS_EVERY, 0, (8e-4, 2.0e-3), self._wheel_messages))
+        for item in self._cameras[1:]:
+            make = partial(self._camera_messages, item)
+            drivers.append(_Driver(item.every, CAMERA_DELAY, item.latency_s, make))
         latest = dict.fromkeys(drivers, START_NS)
         out: list[tuple[int, int, Callable[[int], Made], int]] = []
         for index, state in enumerate(self._states):
@@ -250,19 +285,19 @@ class Drivers:
         assert self._wheels is not None
         return self._wheels.messages(stamp_of(self._states[index]))
 
-    def _camera_messages(self, index: int) -> Made:
-        state, encoding = self._states[index], self._camera.depth_encoding
+    def _camera_messages(self, camera: Camera, index: int) -> Made:
+        state, encoding = self._states[index], camera.depth_encoding
         stamp = stamp_of(state)
-        colour, depth = self._camera.look(state)
-        frame = self._camera.mounted.frame
-        info = messages.camera_info(stamp, frame, self._camera.intrinsics)
+        colour, depth = camera.look(state)
+        frame = camera.mounted.frame
+        info = messages.camera_info(stamp, frame, camera.intrinsics)
         made = {
             'colour': encode_colour(colour, 'rgb8', frame, stamp),
             'colour_info': info,
             'depth': encode_depth(depth, encoding, frame, stamp),
             'depth_info': info,
         }
-        return [(topic, made[role]) for role, topic, _ in self._camera.topics]
+        return [(topic, made[role]) for role, topic, _ in camera.topics]
 
 
 def _edges(urdf: str) -> tuple[Edges, Edges]:

@@ -13,7 +13,7 @@ from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT
 from r2rgen_ros.simulate import panda
 from r2rgen_ros.simulate.depth_noise import StereoCamera
 from r2rgen_ros.simulate.mujoco_library import load_mujoco, no_renderer
-from r2rgen_ros.simulate.world import CAMERA_NAME, EXTERNAL
+from r2rgen_ros.simulate.world import EXTERNAL, camera_name
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,6 +38,7 @@ class Eye:
         shrink: How many times smaller than they are drawn the images are: see `camera.thin`.
         stereo: What a stereo camera makes of the depth, before `depth_noise`; None for nothing.
         robot: Whether the robot is to be seen.
+        which: Place of the camera among the world's cameras.
 
     Raises:
         R2RGenError: The machine cannot render off-screen.
@@ -55,10 +56,13 @@ class Eye:
         shrink: int = 1,
         stereo: StereoNoise | None = None,
         robot: bool = True,
+        which: int = 0,
     ) -> None:
         mujoco = load_mujoco()
         self._world = world
-        camera, self._range = world.camera.camera, world.camera.range_m
+        mounted = world.cameras[which]
+        camera, self._range = mounted.camera, mounted.range_m
+        self._name = camera_name(which)
         self._noise = depth_noise
         self._rng = rng if rng is not None else np.random.default_rng(0)
         self._stereo = None if stereo is None else StereoCamera(camera, stereo, self._rng)
@@ -112,7 +116,7 @@ class Eye:
         return thin(self._labels[np.where(is_geom, image[..., 0], -1)], self._shrink)
 
     def _render(self) -> Any:
-        self._renderer.update_scene(self._world.data, CAMERA_NAME, self._option)
+        self._renderer.update_scene(self._world.data, self._name, self._option)
         return self._renderer.render()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -34,7 +35,7 @@ from r2rgen_ros.simulate.wheels import BASES, Wheels
 from r2rgen_ros.simulate.world import EXTERNAL, TIME_STEP, State, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -135,6 +136,7 @@ def act(
     *,
     camera_every: int = drivers.CAMERA_EVERY,
     camera: MountedCamera = EXTERNAL,
+    others: Sequence[MountedCamera] = (),
     base: str = 'fixed',
 ) -> Act:
     """Let the expert carry out a task.
@@ -145,12 +147,15 @@ def act(
         object_poses: object2base (4, 4) by name, instead of what the seed draws.
         camera_every: Time steps (`world.TIME_STEP`) from one image of the camera to the next.
         camera: What watches.
+        others: What watches as well; the ground truth is of the first camera.
         base: 'fixed', or 'mobile' for one with odometry, which stands where the seed says.
 
     Raises:
-        R2RGenError: The expert fails, or a pose is given for an object that does not exist.
+        R2RGenError: The expert fails, a pose is given for an object that does not exist, or two
+            cameras have one topic or frame.
 
     """
+    drivers.require_apart((camera, *others))
     require(base in BASES, f'the base is "{base}"', f'one of {BASES}')
     require(seed >= 0, f'the seed is {seed}', 'a whole number from 0')
     check_range("the camera's period", camera_every, 1, round(1.0 / TIME_STEP), 'time steps')
@@ -162,7 +167,7 @@ def act(
         require(name in poses, f'there is no object "{name}" in task "{task}"', f'one of {names}')
         require(se3.is_transform(pose), f'the pose of "{name}" is not a rigid transform')
         poses[name] = np.asarray(pose, dtype=np.float64)
-    world = World(made.things, camera=camera, rig=made.rig)
+    world = World(made.things, camera=camera, rig=made.rig, others=others)
     world.reset(poses)
     pairs = [sorted(pair) for pair in world.touching() if pair <= set(names)]
     require(not pairs, f'the objects {pairs} overlap at the start', 'room between them')
@@ -260,17 +265,28 @@ def _write_bag(
     compression: Any = options.compression
     labels: list[NDArray[np.uint8]] = []
     plain = options.depth_noise_m if options.stereo is None else 0.0
-    with Eye(done.world, plain, noise, options.shrink, options.stereo) as eye:
-        look = _looker(done, eye, labels if options.with_truth else None, progress)
-        camera = drivers.Camera(
-            look,
-            eye.camera,
-            done.camera_every,
-            options.latency_s,
-            options.depth_encoding,
-            done.world.camera,
-        )
-        robot = drivers.Drivers(done.rollout.states, camera, latency, rig, done.wheels)
+    with ExitStack() as eyes:
+        cameras = []
+        for place, mounted in enumerate(done.world.cameras):
+            if place:
+                custom[keys.DEPTH] = drivers.camera_topics(done.world.camera)['depth']
+                noise = np.random.default_rng(np.random.SeedSequence([done.seed, 1, place]))
+            eye = Eye(done.world, plain, noise, options.shrink, options.stereo, which=place)
+            eyes.enter_context(eye)
+            wanted = labels if options.with_truth and not place else None
+            look = _looker(done, eye, wanted, None if place else progress)
+            cameras.append(
+                drivers.Camera(
+                    look,
+                    eye.camera,
+                    done.camera_every,
+                    options.latency_s,
+                    options.depth_encoding,
+                    mounted,
+                )
+            )
+        main, *others = cameras
+        robot = drivers.Drivers(done.rollout.states, main, latency, rig, done.wheels, others)
         with BagWriter(path, custom_data=custom, compression=compression) as bag:
             robot.write(bag)
     return labels

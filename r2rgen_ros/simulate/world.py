@@ -106,9 +106,11 @@ class World:
             robot; None for where it stands by default.
         camera: What looks at it.
         rig: The robot.
+        others: What else looks at it.
 
     Attributes:
         camera: As given.
+        cameras: That one, and the others.
         rig: As given.
         things: The objects by name, in order.
         model: The MuJoCo model.
@@ -122,17 +124,20 @@ class World:
         table2base: Floats | None = None,
         camera: MountedCamera = EXTERNAL,
         rig: Rig = ONE_ARM,
+        others: Sequence[MountedCamera] = (),
     ) -> None:
         self._mujoco = load_mujoco()
         self.camera, self.rig = camera, rig
+        self.cameras = (camera, *others)
         self.things = {thing.name: thing for thing in things}
         require(len(self.things) == len(things), 'two objects have one name')
         spec = self._mujoco.MjSpec()
-        _set_options(self._mujoco, spec, camera)
+        _set_options(self._mujoco, spec, self.cameras)
         _add_room(self._mujoco, spec, np.eye(4) if table2base is None else table2base)
         for place, arm in enumerate(rig.arms):  # before the objects: first in qpos
             panda.add_panda(spec, rig.description, arm.prefix, place, len(rig.arms))
-        _add_camera(self._mujoco, spec, camera)
+        for place, item in enumerate(self.cameras):
+            _add_camera(self._mujoco, spec, item, camera_name(place))
         for number, thing in enumerate(things):
             _add_thing(self._mujoco, spec, thing, (-0.5 + 0.3 * number, 3.0, FLOOR))
         self.model: Any = spec.compile()
@@ -216,9 +221,9 @@ class World:
             out[name] = se3.from_quaternion(qpos[..., start : start + 3], quaternion)
         return out
 
-    def camera2base(self) -> Floats:
-        """Return where the camera's optical frame is now, (4, 4)."""
-        seen = self.data.camera(CAMERA_NAME)
+    def camera2base(self, which: int = 0) -> Floats:
+        """Return where the optical frame of one of the cameras is now, (4, 4)."""
+        seen = self.data.camera(camera_name(which))
         turn = seen.xmat.reshape(3, 3) @ np.diag([1.0, -1.0, -1.0])
         return se3.compose(turn, seen.xpos)
 
@@ -240,7 +245,12 @@ class World:
         return pairs
 
 
-def _set_options(mujoco: Any, spec: Any, camera: MountedCamera) -> None:
+def camera_name(place: int) -> str:
+    """Name in the model of the camera at a place among the world's cameras."""
+    return f'camera_{place}' if place else CAMERA_NAME
+
+
+def _set_options(mujoco: Any, spec: Any, cameras: Sequence[MountedCamera]) -> None:
     option = spec.option
     option.timestep = TIME_STEP
     option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
@@ -253,10 +263,10 @@ def _set_options(mujoco: Any, spec: Any, camera: MountedCamera) -> None:
     # Depth precision follows from the clipping planes, which are in units of the extent.
     spec.stat.extent = 1.0
     spec.stat.center = [0.4, 0.0, 0.2]
-    spec.visual.map.znear = min(_NEAR_M, 0.7 * camera.range_m[0])
+    spec.visual.map.znear = min(_NEAR_M, *(0.7 * item.range_m[0] for item in cameras))
     spec.visual.map.zfar = 10.0
-    spec.visual.global_.offwidth = camera.camera.width
-    spec.visual.global_.offheight = camera.camera.height
+    spec.visual.global_.offwidth = max(item.camera.width for item in cameras)
+    spec.visual.global_.offheight = max(item.camera.height for item in cameras)
     spec.visual.quality.offsamples = 4
     spec.visual.quality.shadowsize = 2048
     spec.visual.headlight.ambient = [0.38, 0.38, 0.39]
@@ -331,7 +341,7 @@ def _add_room(mujoco: Any, spec: Any, room2base: Floats) -> None:
     )
 
 
-def _add_camera(mujoco: Any, spec: Any, mounted: MountedCamera) -> None:
+def _add_camera(mujoco: Any, spec: Any, mounted: MountedCamera, name: str) -> None:
     camera, body = mounted.camera, spec.worldbody
     if mounted.mount:
         body = spec.body(mounted.mount)
@@ -353,7 +363,7 @@ def _add_camera(mujoco: Any, spec: Any, mounted: MountedCamera) -> None:
     place, (x, y, z, w) = se3.to_quaternion(turned)
     fovy = 2.0 * np.degrees(np.arctan2(0.5 * camera.height, camera.fy))
     body.add_camera(
-        name=CAMERA_NAME,
+        name=name,
         pos=place,
         quat=[w, x, y, z],
         fovy=float(fovy),
