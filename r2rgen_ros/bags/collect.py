@@ -21,8 +21,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.bags.reader import BagReader, Entry, Topic
-    from r2rgen_ros.bags.streams import Streams
+    from r2rgen_ros.bags.streams import CameraTopics, Streams
     from r2rgen_ros.bags.transforms import TransformBuffer
+
+
+@dataclass(frozen=True, eq=False)
+class CameraTracks:
+    """The tracks of a further camera.
+
+    Attributes:
+        topics: Its topics.
+        depth: Depth images; None where there is trouble.
+        colour: Colour images.
+        infos: Intrinsics, of the depth first.
+        trouble: Why its messages cannot be used; None where they can.
+
+    """
+
+    topics: CameraTopics
+    depth: tracks.ImageTrack | None = None
+    colour: tracks.ImageTrack | None = None
+    infos: tuple[tracks.CameraTrack, ...] = ()
+    trouble: R2RGenError | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +63,7 @@ class Collected:
         latched: What is sent once.
         description: URDF text.
         buffer: All transforms.
+        others: Further cameras.
 
     """
 
@@ -59,6 +80,7 @@ class Collected:
     latched: tuple[tracks.LatchedTrack, ...]
     description: str | None
     buffer: TransformBuffer
+    others: tuple[CameraTracks, ...] = ()
 
 
 class _Rows:
@@ -135,10 +157,12 @@ class _Collector:
         self.first: dict[str, Any] = {}
         self.latched: dict[str, list[tuple[int, Any]]] = {}
         self.builder = TransformBuilder()
+        images = [t for other in streams.others for t in (other.depth, other.colour)]
+        infos = [t for other in streams.others for t in other.infos]
         groups = {
-            'image': (streams.depth, streams.colour),
+            'image': (streams.depth, streams.colour, *images),
             'cloud': (streams.cloud,),
-            'camera': (streams.camera_info, *streams.more_info),
+            'camera': (streams.camera_info, *streams.more_info, *infos),
             'joints': streams.joint_states,
             'number': streams.numbers,
             'pose': streams.poses,
@@ -237,6 +261,7 @@ class _Collector:
             ),
             description=self._description(),
             buffer=self.builder.build(),
+            others=tuple(self._other(topics) for topics in streams.others),
         )
 
     def _of(self, kind: str) -> list[tuple[Any, _Rows]]:
@@ -272,6 +297,14 @@ class _Collector:
         message = messages.as_standard(self.first[rows.topic.name], messages.CAMERA_INFO)
         message.header.frame_id = rows.frame
         return tracks.CameraTrack(*rows.sorted().common(), message)
+
+    def _other(self, topics: CameraTopics) -> CameraTracks:
+        try:
+            depth, colour = self._image(topics.depth), self._image(topics.colour)
+            infos = tuple(t for topic in topics.infos if (t := self._camera(topic)) is not None)
+        except R2RGenError as error:
+            return CameraTracks(topics, trouble=error)
+        return CameraTracks(topics, depth, colour, infos)
 
     def _description(self) -> str | None:
         topic = self.streams.description

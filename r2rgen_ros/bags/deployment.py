@@ -119,6 +119,7 @@ def _check_topics(source: Source, mounted: MountedCamera, own: list[str], gone: 
     found = source.recorded
     groups = (found.joints, found.numbers, found.poses, found.transforms, found.latched)
     taken = {track.topic.name for group in groups for track in group} - set(gone)
+    taken |= {topic.name for other in source.others for topic in other.topics.all}
     double = sorted(name for name in own if name in taken or name.startswith(keys.OWN_TOPICS))
     double += sorted({name for name in own if own.count(name) > 1})
     require(

@@ -13,6 +13,7 @@ import numpy as np
 
 from r2rgen_ros import __version__
 from r2rgen_ros.bags import keys, messages, qos, templates
+from r2rgen_ros.bags.beside import FurtherWriter
 from r2rgen_ros.bags.clouds import LABELLED, encode_cloud
 from r2rgen_ros.bags.corrections import ArmCorrection
 from r2rgen_ros.bags.images import encode_colour, encode_depth
@@ -107,6 +108,7 @@ class EpisodeWriter:
         episode: Episode,
         frames: Iterable[SensedFrame],
         *,
+        others: Sequence[Iterable[SensedFrame]] = (),
         custom_data: Mapping[str, str] | None = None,
     ) -> None:
         """Write one bag, whole or not at all.
@@ -115,6 +117,7 @@ class EpisodeWriter:
             path: Folder to create.
             episode: Stamps, paths, joints.
             frames: What the camera sees, one per frame of the episode; taken one at a time.
+            others: The same of each of the source's further cameras.
             custom_data: Provenance.
 
         Raises:
@@ -132,13 +135,18 @@ class EpisodeWriter:
                 bag.add_topic(name, msgtype, profiles)
             for item in told:
                 bag.add_topic(item.topic, TRAJECTORY, qos.LATCHED)
-            self._write_merged(bag, episode, frames, small)
+            require(
+                len(others) == len(self.source.others),
+                f'{len(others)} further cameras were sensed',
+                f'{len(self.source.others)}',
+            )
+            self._write_merged(bag, episode, zip(frames, *others, strict=True), small)
 
     def _write_merged(
         self,
         bag: BagWriter,
         episode: Episode,
-        frames: Iterable[SensedFrame],
+        frames: Iterable[tuple[SensedFrame, ...]],
         small: list[Outgoing],
     ) -> None:
         """Write everything in the order of log times, holding few frames at a time."""
@@ -146,12 +154,12 @@ class EpisodeWriter:
         waiting: list[tuple[int, int, str, Any]] = []
         done = count = 0
         labelled = False
-        for number, frame in enumerate(frames):
+        for number, (frame, *beside) in enumerate(frames):
             require(number < len(episode), f'more than {len(episode)} frames were sensed')
             if frame.labelled is not None and not labelled:
                 bag.add_topic(keys.LABELLED_POINTS, messages.POINT_CLOUD, qos.RELIABLE)
                 labelled = True
-            for log_ns, topic, message in camera.messages(number, frame):
+            for log_ns, topic, message in camera.messages(number, frame, beside):
                 heappush(waiting, (log_ns, count, topic, message))
                 count += 1
             # What comes later is stamped later, and logged no earlier than stamped.
@@ -165,6 +173,7 @@ class EpisodeWriter:
         found = self.source.recorded
         camera = (self.source.depth, self.source.colour, *self._infos, self.source.cloud)
         topics = [track.topic for track in camera if track is not None]
+        topics += [topic for other in self.source.others for topic in other.topics.all]
         odometry = self._replay.odometry
         for group in (found.joints, found.numbers, self._replay.poses, odometry, found.transforms):
             topics += [track.topic for track in group]
@@ -186,6 +195,8 @@ class EpisodeWriter:
             keys.END_EFFECTOR: keys.format_end_effectors(pairs),
         }
         own |= {key: source.custom_data[key] for key in CARRIED if key in source.custom_data}
+        if source.others and source.depth is not None:
+            own[keys.DEPTH] = source.depth.topic.name
         return {**own, **custom_data}
 
     def _latched(self, episode: Episode) -> list[Outgoing]:
@@ -284,6 +295,7 @@ class _CameraWriter:
             (info, messages.as_standard(info.track.message, messages.CAMERA_INFO)) for info in infos
         ]
         self._base2cloud = self._cloud_poses(episode, replay)
+        self._others = [FurtherWriter(x, self._stamps, self._nearest) for x in source.others]
 
     def _cloud_poses(self, episode: Episode, replay: Replay) -> NDArray[np.float64] | None:
         """base2cloud (M, 4, 4); a cloud frame on a moved arm moves with it."""
@@ -303,8 +315,10 @@ class _CameraWriter:
                 break
         return se3.inverse(poses)
 
-    def messages(self, number: int, frame: SensedFrame) -> list[tuple[int, str, Any]]:
-        """Log time, topic and message of all that one frame holds."""
+    def messages(
+        self, number: int, frame: SensedFrame, beside: Sequence[SensedFrame]
+    ) -> list[tuple[int, str, Any]]:
+        """Log time, topic and message of all that one frame of every camera holds."""
         self.written = number + 1
         nearest = int(self._nearest[number])
         out = []
@@ -326,6 +340,8 @@ class _CameraWriter:
                 extra={'label': frame.labels},
             )  # fmt: skip
             out.append((stamp, keys.LABELLED_POINTS, labelled))
+        for writer, seen in zip(self._others, beside, strict=True):
+            out += writer.messages(number, seen)
         return out
 
     def _images(self, number: int, nearest: int, frame: SensedFrame) -> list[tuple[int, str, Any]]:

@@ -17,12 +17,37 @@ if TYPE_CHECKING:
     from r2rgen_ros.bags import tracks
     from r2rgen_ros.bags.collect import Collected
     from r2rgen_ros.bags.mount import BaseMount
+    from r2rgen_ros.bags.streams import CameraTopics
     from r2rgen_ros.bags.transforms import TransformBuffer
     from r2rgen_ros.geometry.camera import PinholeCamera
     from r2rgen_ros.model.demo import Arm, BasePath, Joints
 
     Stamps = NDArray[np.int64]
     Poses = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class FurtherCamera:
+    """A depth camera of a recording beside the main one, at the main one's frames.
+
+    Attributes:
+        topics: Its topics and its name.
+        depth: Its depth images, the nearest to each frame.
+        colour: Its colour images; None where it has none.
+        infos: Its intrinsics as recorded, of the depth first.
+        camera: Intrinsics.
+        frame: Its optical frame.
+        camera2base: (T, 4, 4) poses.
+
+    """
+
+    topics: CameraTopics
+    depth: tracks.ImageTrack
+    colour: tracks.ImageTrack | None
+    infos: tuple[tracks.CameraTrack, ...]
+    camera: PinholeCamera
+    frame: str
+    camera2base: Poses
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +74,7 @@ class Source:
         warnings: What the person should know.
         mount: The base's odometry among the transforms; None where it is fixed.
         base_paths: Where the base was, in every frame that it moves in.
+        others: Further cameras, whose images episodes hold as well.
 
     """
 
@@ -71,6 +97,7 @@ class Source:
     warnings: tuple[str, ...]
     mount: BaseMount | None = None
     base_paths: tuple[BasePath, ...] = ()
+    others: tuple[FurtherCamera, ...] = ()
 
     @property
     def buffer(self) -> TransformBuffer:

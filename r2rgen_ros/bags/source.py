@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from r2rgen_ros.bags.cameras import with_further_cameras
 from r2rgen_ros.bags.clouds import decode_cloud
 from r2rgen_ros.bags.collect import collect
 from r2rgen_ros.bags.failures import decoding
@@ -61,7 +62,7 @@ def read_source(path: Path | str, wanted: StreamSelection | None = None) -> Sour
         streams = find_streams(reader, wanted)
         _require_camera(streams, place)
         recorded = collect(reader, streams)
-        source = Matcher(reader, streams, recorded, wanted).source()
+        source = with_further_cameras(Matcher(reader, streams, recorded, wanted).source())
         _check_first_frame(reader, source)
     return source
 

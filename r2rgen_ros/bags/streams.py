@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.bags.reader import BagReader, Topic
 
 IMAGES = (messages.IMAGE, messages.COMPRESSED_IMAGE)
+TRANSPORTS = ('compressed', 'compressedDepth')
 NUMBERS = (messages.FLOAT32, messages.FLOAT64)
 TF_TYPES = (messages.TF, 'tf/msg/tfMessage')
 GRIPPER = re.compile(r'gripper|finger|knuckle|robotiq|(^|[/_])hand([/_]|$)', re.IGNORECASE)
@@ -59,6 +60,32 @@ class StreamSelection:
 
 
 @dataclass(frozen=True)
+class CameraTopics:
+    """The topics of a further depth camera.
+
+    Attributes:
+        name: What to call it: the names of its topics, as far as they agree, or its frame.
+        depth: Depth images.
+        colour: Colour images of their size.
+        infos: Intrinsics, those of the depth first.
+        is_akin: Whether its topics are named as those of the main camera, but for the last parts.
+
+    """
+
+    name: str
+    depth: Topic
+    colour: Topic | None = None
+    infos: tuple[Topic, ...] = ()
+    is_akin: bool = False
+
+    @property
+    def all(self) -> tuple[Topic, ...]:
+        """All of them."""
+        colour = () if self.colour is None else (self.colour,)
+        return self.depth, *colour, *self.infos
+
+
+@dataclass(frozen=True)
 class Streams:
     """Topics by what they are.
 
@@ -79,6 +106,7 @@ class Streams:
         latched: Further latched topics of standard types, to be copied.
         left_out: Topics that are not carried into an episode.
         notes: Choices that a person might want to make otherwise.
+        others: Further depth cameras.
 
     """
 
@@ -98,6 +126,7 @@ class Streams:
     latched: tuple[Topic, ...] = ()
     left_out: tuple[Topic, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    others: tuple[CameraTopics, ...] = ()
 
     @property
     def camera(self) -> tuple[Topic, ...]:
@@ -142,12 +171,14 @@ class _Finder:
         cloud = self._cloud(depth)
         info = self._camera_info(depth or cloud, colour)
         more_info = self._more_info(info, colour)
+        others = self._others([depth, colour, info, *more_info])
         joints = self._joint_states()
         moving, fixed = self._transforms()
         description = next(
             (t for t in self._of(messages.STRING) if t.name.endswith('robot_description')), None
         )
         known = [depth, colour, cloud, info, *more_info, description, *joints, *moving, *fixed]
+        known += [topic for other in others for topic in other.all]
         odometry = self._of(messages.ODOMETRY)
         known += [*self._of(messages.POSE_STAMPED), *self._of(*NUMBERS), *odometry]
         latched = [
@@ -172,6 +203,7 @@ class _Finder:
             latched=tuple(latched),
             left_out=tuple(t for t in self.topics if t not in known and t not in latched),
             notes=tuple(self.notes),
+            others=others,
         )
 
     def first(self, topic: Topic) -> Any:
@@ -214,7 +246,9 @@ class _Finder:
         if chosen is not None:
             return chosen
         found = [topic for topic in self._of(*IMAGES) if self._is_depth(topic)]
-        return self._best('depth', found, _depth_score)
+        main = self.reader.custom_data.get(keys.DEPTH)
+        told = [topic for topic in found if topic.name == main]
+        return told[0] if told else self._best('depth', found, _depth_score)
 
     def _is_depth(self, topic: Topic) -> bool:
         coding = self._coding(topic)
@@ -294,6 +328,58 @@ class _Finder:
         same = [t for t in found if frame_name(self.first(t).header.frame_id) == frame]
         return max(same, key=_cloud_score) if same else None
 
+    def _others(self, main: list[Topic | None]) -> tuple[CameraTopics, ...]:
+        """Depth cameras beside the one whose topics are given, each with its best depth."""
+        depth = main[0]
+        if depth is None:
+            return ()
+        taken = [topic for topic in main if topic is not None]
+        best: dict[tuple[str, str], Topic] = {}
+        for topic in self._of(*IMAGES):
+            if topic in taken or not self._is_depth(topic):
+                continue
+            key = (self._frame(topic), _device(topic))
+            if key == (self._frame(depth), _device(depth)):
+                continue  # the same images once more, such as compressed ones
+            if key not in best or _depth_score(topic) > _depth_score(best[key]):
+                best[key] = topic
+        out: list[CameraTopics] = []
+        for topic in best.values():
+            camera = self._other(topic, depth, taken)
+            if camera.name in [other.name for other in out]:
+                camera = replace(camera, name=topic.name)
+            taken += camera.all
+            out.append(camera)
+        return tuple(out)
+
+    def _other(self, depth: Topic, main: Topic, taken: list[Topic]) -> CameraTopics:
+        """A further camera by its depth images."""
+        frame, size = self._frame(depth), self._size(depth)
+
+        def own(topic: Topic) -> bool:
+            # Not what is akin to the main camera as much: it would be that one's.
+            named = _is_akin(topic, depth) and not _is_akin(depth, main)
+            return topic not in taken and (named or self._frame(topic) == frame)
+
+        def nearness(topic: Topic) -> tuple[Any, ...]:
+            return self._frame(topic) == frame, *_kinship(topic, depth)
+
+        found = [t for t in self._of(*IMAGES) if own(t) and self._is_colour(t)]
+        fitting = [t for t in found if self._size(t) == size]
+        colour = max(fitting, key=lambda t: (_colour_score(t), *nearness(t)), default=None)
+        infos = [
+            topic
+            for topic in self._of(messages.CAMERA_INFO)
+            if own(topic) and (self.first(topic).width, self.first(topic).height) == size
+        ]
+        infos.sort(key=nearness, reverse=True)
+        infos = [t for t in infos if self._frame(t) == self._frame(infos[0])]
+        root = _device(depth).strip('/') or frame
+        return CameraTopics(root, depth, colour, tuple(infos), _is_akin(depth, main))
+
+    def _frame(self, topic: Topic) -> str:
+        return frame_name(self.first(topic).header.frame_id)
+
     def _joint_states(self) -> tuple[Topic, ...]:
         chosen = self._named(self.wanted.joint_states, [messages.JOINT_STATE])
 
@@ -356,6 +442,19 @@ def _colour_score(topic: Topic) -> tuple[int, int]:
 
 def _cloud_score(topic: Topic) -> tuple[int, int]:
     return _score(topic, {'registered': 2, 'color': 1, 'points': 1, 'filtered': -1}), topic.count
+
+
+def _device(topic: Topic) -> str:
+    """What the names of a camera's topics begin with; empty where that cannot be told."""
+    levels = topic.name.split('/')
+    if levels[-1] in TRANSPORTS:
+        levels = levels[:-1]
+    return '/'.join(levels[:-2])
+
+
+def _is_akin(topic: Topic, other: Topic) -> bool:
+    """Whether two topics are named as those of one camera are."""
+    return bool(_device(topic)) and _device(topic) == _device(other)
 
 
 def _kinship(topic: Topic, other: Topic) -> tuple[int, int]:

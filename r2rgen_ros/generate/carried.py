@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from r2rgen_ros.model.demo import Demo
+    from r2rgen_ros.model.demo import Demo, Sensor
     from r2rgen_ros.model.episode import Episode
     from r2rgen_ros.robots.kinematics import Robot
 
@@ -100,10 +100,7 @@ def own_camera(demo: Demo, robot: Robot | None) -> MountedCamera:
     """
     sensor = demo.sensor
     assert sensor is not None
-    if sensor.is_static:
-        mount, pose = '', sensor.camera2base[0]
-    else:
-        mount, pose = _carrier(demo, robot)
+    mount, pose = carrier(sensor, demo, robot)
     depths = [
         demo.frames[frame].depth
         for frame in np.unique(np.linspace(0, len(demo) - 1, _LOOKS).astype(int)).tolist()
@@ -116,22 +113,41 @@ def own_camera(demo: Demo, robot: Robot | None) -> MountedCamera:
         mount,
         pose,
         sensor.frame,
-        range_m=(max(0.001, _NEARER * near), _FARTHER * far),
+        range_m=range_around(near, far),
     )
 
 
-def _carrier(demo: Demo, robot: Robot | None) -> tuple[str, Floats]:
-    """The link that carries the camera, and the camera's pose (4, 4) in it."""
-    assert demo.sensor is not None
+def range_around(near: float, far: float) -> tuple[float, float]:
+    """Return the range of a camera, by the least and largest depth of what it measured, metres."""
+    return max(0.001, _NEARER * near), _FARTHER * far
+
+
+def carrier(sensor: Sensor, demo: Demo, robot: Robot | None) -> tuple[str, Floats]:
+    """Return the link that carries a camera, and the camera's pose (4, 4) in it.
+
+    Args:
+        sensor: The camera in the demonstration's frames.
+        demo: The demonstration.
+        robot: Kinematics.
+
+    Returns:
+        The link, empty for the base, and the pose.
+
+    Raises:
+        R2RGenError: The camera moves, but with no link of the robot.
+
+    """
+    if sensor.is_static:
+        return '', sensor.camera2base[0]
     for link, link2base in _links(demo, robot):
-        camera2link = se3.inverse(link2base) @ demo.sensor.camera2base
+        camera2link = se3.inverse(link2base) @ sensor.camera2base
         middle = camera2link[
             np.abs(camera2link - np.median(camera2link, axis=0)).max(axis=(1, 2)).argmin()
         ]
         if np.abs(camera2link - middle).max() < _RIGID:
             return link, middle
     raise R2RGenError(
-        f'the camera of "{demo.name}" moves, but with no link of the robot',
+        f'a camera of "{demo.name}" moves, but with no link of the robot',
         'a camera fixed to the base or to a link whose joints are recorded',
         'record /joint_states and /robot_description of what carries the camera, or render for'
         ' another camera: "camera: {render_for: FILE}"',

@@ -16,6 +16,7 @@ from r2rgen_ros.model.errors import check_range, require
 FORMAT = 'r2rgen/generate/1'
 MODES = ('ranges', 'grid', 'given')
 FILLS = ('none', 'shrink', 'expand')
+OTHERS = ('render', 'omit')
 MOMENTS = ('start', 'skills')
 COMPRESSIONS = ('auto', 'none', 'zstd')
 PLANNERS = ('blend', 'line', 'sampled')
@@ -244,6 +245,7 @@ class CameraConfig:
         fill: What to do with the border that a moved environment leaves empty.
         render_for: Name of a camera preset, or path of a camera file, to render for in place of the
             camera that recorded; empty for that one.
+        others: render or omit: what becomes of the further cameras of a recording.
         max_unseen_share: Share of any frame's pixels that may look at what the source never saw.
 
     """
@@ -254,6 +256,7 @@ class CameraConfig:
     support_px: int = 5
     fill: str = 'shrink'
     render_for: str = ''
+    others: str = 'render'
     max_unseen_share: float = 1.0
 
     def __post_init__(self) -> None:
@@ -266,6 +269,11 @@ class CameraConfig:
         )
         require(
             self.mode in CAMERA_MODES, f'camera mode is "{self.mode}"', f'one of {CAMERA_MODES}'
+        )
+        require(
+            self.others in OTHERS,
+            f'others is "{self.others}"',
+            f'one of {OTHERS}',
         )
         require(self.fill in FILLS, f'fill is "{self.fill}"', f'one of {FILLS}')
         check_range('radius_px', self.radius_px, 0, 64, 'pixels')

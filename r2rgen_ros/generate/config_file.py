@@ -18,6 +18,7 @@ from r2rgen_ros.generate.config import (
     LIMIT_M,
     MODES,
     MOMENTS,
+    OTHERS,
     PLANNERS,
     STILL,
     CameraConfig,
@@ -268,6 +269,7 @@ def _camera(part: YamlSection) -> CameraConfig:
             'fill',
             'max_unseen_share',
             'render_for',
+            'others',
         ],
     )
     values: dict[str, Any] = {}
@@ -285,6 +287,8 @@ def _camera(part: YamlSection) -> CameraConfig:
         values['render_for'] = part['render_for'].text()
     if 'max_unseen_share' in part:
         values['max_unseen_share'] = part['max_unseen_share'].number(0, 1)
+    if 'others' in part:
+        values['others'] = part['others'].choice(OTHERS)
     return CameraConfig(**values)
 
 

@@ -64,6 +64,7 @@ class Entry:
         docking: The part of `base` that is a docking error.
         unseen: Largest share of a frame's pixels that look at what the source never saw; None where
             that was not asked.
+        others: The same of each further camera, by name.
 
     """
 
@@ -78,6 +79,7 @@ class Entry:
     amount: float = 0.0
     docking: PlanarMove = field(default_factory=PlanarMove)
     unseen: float | None = None
+    others: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, outcome: Episode | Rejection) -> Entry:
@@ -115,6 +117,8 @@ class Entry:
             data['docking'] = _move_data(self.docking)
         if self.unseen is not None:
             data['unseen_share'] = self.unseen
+        if self.others:
+            data['other_cameras'] = self.others
         if self.accepted:
             data['episode'] = episode_name(self.index)
             data['frames'] = self.frames
@@ -145,6 +149,7 @@ class Entry:
             amount=float(data.get('amount', 0.0)),
             docking=_move(data.get('docking')) or PlanarMove(),
             unseen=data.get('unseen_share'),
+            others={name: float(share) for name, share in data.get('other_cameras', {}).items()},
         )
 
 

@@ -36,6 +36,7 @@ from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.compose import make_composer
 from r2rgen_ros.generate.config import plain
 from r2rgen_ros.generate.dataset import Dataset, Entry, episode_name, fingerprint
+from r2rgen_ros.generate.further import with_composers
 from r2rgen_ros.generate.interrupts import Interrupts
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.generate.session import streams_data
@@ -243,6 +244,7 @@ class _Maker:
         source = job.source if robot is not None else _without_joints(job.source)
         if job.config.camera.render_for:
             source = seen_by(source, load_camera(job.config.camera.render_for))
+        source, self._others = with_composers(source, job.scene, job.config, robot)
         self.writer = EpisodeWriter(
             source,
             link_poses=_known_links(robot) if robot is not None else None,
@@ -274,11 +276,16 @@ class _Maker:
         assert isinstance(outcome, Episode)
         watch = UnseenWatch(outcome, self._job.config.camera.max_unseen_share)
         frames = watch.over(self._composer.frames(outcome))
+        beside = {name: UnseenWatch(outcome, 1.0) for name in self._others}
+        others = [
+            beside[name].over(composer.frames(outcome)) for name, composer in self._others.items()
+        ]
         try:
-            self.writer.write(path, outcome, frames, custom_data=custom)
+            self.writer.write(path, outcome, frames, others=others, custom_data=custom)
         except TooMuchUnseenError as error:
             return Entry.of(error.rejection), None, time.perf_counter() - begin
-        entry = replace(entry, unseen=watch.largest)
+        shares = {name: one.largest for name, one in beside.items() if one.largest is not None}
+        entry = replace(entry, unseen=watch.largest, others=shares)
         return entry, path, time.perf_counter() - begin
 
 
