@@ -14,7 +14,14 @@ from r2rgen_ros.bags.frames import CALIBRATE, find_base, find_hands
 from r2rgen_ros.bags.load import BagFrames
 from r2rgen_ros.bags.reader import BagReader
 from r2rgen_ros.bags.source import Source, bag_path, read_source
-from r2rgen_ros.bags.streams import GRIPPER, TF_TYPES, Streams, StreamSelection, find_streams
+from r2rgen_ros.bags.streams import (
+    GRIPPER,
+    TF_TYPES,
+    Streams,
+    StreamSelection,
+    camera_name,
+    find_streams,
+)
 from r2rgen_ros.bags.survey import Survey, survey_of
 from r2rgen_ros.bags.transforms import TransformBuffer, TransformBuilder, frame_name
 from r2rgen_ros.model.demo import require_standing
@@ -70,6 +77,24 @@ class TopicReport:
 
 
 @dataclass(frozen=True)
+class CameraReport:
+    """One of several depth cameras.
+
+    Attributes:
+        name: What to call it.
+        is_main: Whether a demonstration is made of its images.
+        topics: Names of its topics, depth first.
+        trouble: Why episodes cannot hold its images; empty where they can.
+
+    """
+
+    name: str
+    is_main: bool
+    topics: tuple[str, ...]
+    trouble: str = ''
+
+
+@dataclass(frozen=True)
 class Inspection:
     """What a bag holds and lacks.
 
@@ -85,6 +110,7 @@ class Inspection:
         obstacle: Why the bag does not load as a demonstration; empty where it does.
         notes: What else a person should know.
         custom_data: What the writer said of it.
+        cameras: The depth cameras, the main one first, where there are several.
 
     """
 
@@ -99,6 +125,7 @@ class Inspection:
     obstacle: str
     notes: tuple[str, ...]
     custom_data: Mapping[str, str] = field(default_factory=dict)
+    cameras: tuple[CameraReport, ...] = ()
 
     @property
     def is_demonstration(self) -> bool:
@@ -144,6 +171,7 @@ def inspect_bag(path: Path | str, wanted: StreamSelection | None = None) -> Insp
         lacks = (
             _motion_lacks(buffer) if confusion else _lacks(reader, streams, surveys, buffer, base)
         )
+        source, obstacle = _loaded(place, wanted, surveys)
         return Inspection(
             path=place,
             format=_format(reader),
@@ -153,9 +181,10 @@ def inspect_bag(path: Path | str, wanted: StreamSelection | None = None) -> Insp
             frames=_tree(buffer),
             base_frame=base,
             end_effectors=hands,
-            obstacle=_obstacle(place, wanted, surveys) or confusion,
+            obstacle=obstacle or confusion,
             notes=(*reader.notes, *streams.notes, *buffer.notes, *guess),
             custom_data=reader.custom_data,
+            cameras=_cameras(streams, source),
         )
 
 
@@ -204,7 +233,11 @@ def _frames(
     return base, tuple(frame for _, frame in hands), (note,) if note else ()
 
 
-def _obstacle(path: Path, wanted: StreamSelection, surveys: Mapping[str, Survey]) -> str:
+def _loaded(
+    path: Path, wanted: StreamSelection, surveys: Mapping[str, Survey]
+) -> tuple[Source | None, str]:
+    """The recording, as far as it can be read, and what is in the way of a demonstration."""
+    source = None
     try:
         source = read_source(path, wanted)
         require_standing(path.stem, source.base_paths)
@@ -212,8 +245,23 @@ def _obstacle(path: Path, wanted: StreamSelection, surveys: Mapping[str, Survey]
         for frame in _useless_frames(source, surveys):
             frames[frame]  # says what is wrong with it
     except R2RGenError as err:
-        return str(err)
-    return ''
+        return source, str(err)
+    return source, ''
+
+
+def _cameras(streams: Streams, source: Source | None) -> tuple[CameraReport, ...]:
+    """Every depth camera, where there are several."""
+    if not streams.others or streams.depth is None:
+        return ()
+    notes = () if source is None else source.left_out
+    main = (streams.depth, streams.colour, streams.camera_info, *streams.more_info)
+    names = tuple(topic.name for topic in main if topic is not None)
+    out = [CameraReport(camera_name(streams.depth), True, names)]
+    for other in streams.others:
+        begin = f'{other.depth.name} ('
+        trouble = next((x[len(begin) : -1] for x in notes if x.startswith(begin)), '')
+        out.append(CameraReport(other.name, False, tuple(t.name for t in other.all), trouble))
+    return tuple(out)
 
 
 def _useless_frames(source: Source, surveys: Mapping[str, Survey]) -> Iterator[int]:
@@ -267,6 +315,9 @@ def _role(topic: Topic, streams: Streams) -> str:
         'colour': (streams.colour,),
         'camera_info': (streams.camera_info, *streams.more_info),
         'cloud': (streams.cloud,),
+        'further depth': [other.depth for other in streams.others],
+        'further colour': [other.colour for other in streams.others],
+        'further camera_info': [topic for other in streams.others for topic in other.infos],
         'gripper': streams.grippers,
         'joints': streams.joint_states,
         'pose': streams.poses,

@@ -374,8 +374,8 @@ class _Finder:
         ]
         infos.sort(key=nearness, reverse=True)
         infos = [t for t in infos if self._frame(t) == self._frame(infos[0])]
-        root = _device(depth).strip('/') or frame
-        return CameraTopics(root, depth, colour, tuple(infos), _is_akin(depth, main))
+        name = camera_name(depth) if _device(depth) else frame
+        return CameraTopics(name, depth, colour, tuple(infos), _is_akin(depth, main))
 
     def _frame(self, topic: Topic) -> str:
         return frame_name(self.first(topic).header.frame_id)
@@ -450,6 +450,11 @@ def _device(topic: Topic) -> str:
     if levels[-1] in TRANSPORTS:
         levels = levels[:-1]
     return '/'.join(levels[:-2])
+
+
+def camera_name(depth: Topic) -> str:
+    """What to call a camera by the topic of its depth images."""
+    return (_device(depth) or depth.name).strip('/')
 
 
 def _is_akin(topic: Topic, other: Topic) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from r2rgen_ros.bags.inspection import Inspection, TopicReport, inspect_bag
+from r2rgen_ros.bags.inspection import CameraReport, Inspection, TopicReport, inspect_bag
 from r2rgen_ros.bags.recorded_robot import read_robot
 from r2rgen_ros.cli import console
 from r2rgen_ros.cli.streams import add_stream_arguments, selected_streams
@@ -72,6 +72,8 @@ def describe(found: Inspection) -> Iterator[str]:
     yield f'{found.path}: {found.format}, {found.duration_s:.2f} s, {count} messages'
     for topic in found.topics:
         yield from _topic(topic)
+    for camera in found.cameras:
+        yield _camera(camera)
     if found.frames['pairs']:
         yield _tree(found.frames)
     if found.base_frame and found.end_effectors:
@@ -90,6 +92,13 @@ def _topic(topic: TopicReport) -> Iterator[str]:
         yield f'      {summary}'
     for problem in topic.problems:
         yield f'      ! {problem}'
+
+
+def _camera(camera: CameraReport) -> str:
+    if camera.is_main:
+        return f'  main camera {camera.name}: another with --topic depth=TOPIC'
+    found = f'not in episodes: {camera.trouble}' if camera.trouble else 'rendered into episodes'
+    return f'  further camera {camera.name}: {found}'
 
 
 def _details(details: Mapping[str, Any]) -> Iterator[str]:
