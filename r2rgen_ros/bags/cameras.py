@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from r2rgen_ros.bags.camera_topics import CameraTopics
     from r2rgen_ros.bags.collect import CameraTracks
     from r2rgen_ros.bags.recording import Source
-    from r2rgen_ros.bags.streams import CameraTopics
 
 _ONE_DEVICE_M = 0.1
 """Two sensors of one camera are not farther apart than this, metres."""

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from r2rgen_ros.bags.camera_topics import CameraTopics
     from r2rgen_ros.bags.reader import BagReader, Entry, Topic
-    from r2rgen_ros.bags.streams import CameraTopics, Streams
+    from r2rgen_ros.bags.streams import Streams
     from r2rgen_ros.bags.transforms import TransformBuffer
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from r2rgen_ros.bags import messages
+from r2rgen_ros.bags.camera_topics import camera_name
 from r2rgen_ros.bags.frames import CALIBRATE, find_base, find_hands
 from r2rgen_ros.bags.load import BagFrames
 from r2rgen_ros.bags.reader import BagReader
@@ -19,7 +20,6 @@ from r2rgen_ros.bags.streams import (
     TF_TYPES,
     Streams,
     StreamSelection,
-    camera_name,
     find_streams,
 )
 from r2rgen_ros.bags.survey import Survey, survey_of

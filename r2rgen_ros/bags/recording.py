@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.bags import tracks
+    from r2rgen_ros.bags.camera_topics import CameraTopics
     from r2rgen_ros.bags.collect import Collected
     from r2rgen_ros.bags.mount import BaseMount
-    from r2rgen_ros.bags.streams import CameraTopics
     from r2rgen_ros.bags.transforms import TransformBuffer
     from r2rgen_ros.geometry.camera import PinholeCamera
     from r2rgen_ros.model.demo import Arm, BasePath, Joints

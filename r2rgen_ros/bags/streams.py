@@ -6,10 +6,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from r2rgen_ros.bags import keys, messages
+from r2rgen_ros.bags.camera_topics import (
+    CameraTopics,
+    camera_name,
+    device_of,
+    is_akin,
+    kinship,
+)
 from r2rgen_ros.bags.images import CHANNELS, MILLIMETRES, ImageCoding, compressed_size
 from r2rgen_ros.bags.trajectory import MULTI_DOF, TRAJECTORY
 from r2rgen_ros.bags.transforms import frame_name
@@ -21,7 +27,6 @@ if TYPE_CHECKING:
     from r2rgen_ros.bags.reader import BagReader, Topic
 
 IMAGES = (messages.IMAGE, messages.COMPRESSED_IMAGE)
-TRANSPORTS = ('compressed', 'compressedDepth')
 NUMBERS = (messages.FLOAT32, messages.FLOAT64)
 TF_TYPES = (messages.TF, 'tf/msg/tfMessage')
 GRIPPER = re.compile(r'gripper|finger|knuckle|robotiq|(^|[/_])hand([/_]|$)', re.IGNORECASE)
@@ -57,32 +62,6 @@ class StreamSelection:
     gripper: tuple[str, ...] = ()
     base_frame: str | None = None
     end_effectors: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class CameraTopics:
-    """The topics of a further depth camera.
-
-    Attributes:
-        name: What to call it: the names of its topics, as far as they agree, or its frame.
-        depth: Depth images.
-        colour: Colour images of their size.
-        infos: Intrinsics, those of the depth first.
-        is_akin: Whether its topics are named as those of the main camera, but for the last parts.
-
-    """
-
-    name: str
-    depth: Topic
-    colour: Topic | None = None
-    infos: tuple[Topic, ...] = ()
-    is_akin: bool = False
-
-    @property
-    def all(self) -> tuple[Topic, ...]:
-        """All of them."""
-        colour = () if self.colour is None else (self.colour,)
-        return self.depth, *colour, *self.infos
 
 
 @dataclass(frozen=True)
@@ -272,7 +251,7 @@ class _Finder:
                 'depth aligned to colour, of the same size',
                 "record the camera driver's aligned depth topic, or resize one with image_proc",
             )
-        return self._best('colour', fitting, lambda t: (_colour_score(t), *_kinship(t, depth)))
+        return self._best('colour', fitting, lambda t: (_colour_score(t), *kinship(t, depth)))
 
     def _is_colour(self, topic: Topic) -> bool:
         coding = self._coding(topic)
@@ -301,8 +280,8 @@ class _Finder:
 
         def score(topic: Topic) -> tuple[int, ...]:
             same = frame_name(self.first(topic).header.frame_id) == frame
-            beside = _kinship(topic, camera)
-            return int(same), *beside, *(_kinship(topic, colour) if colour else ())
+            beside = kinship(topic, camera)
+            return int(same), *beside, *(kinship(topic, colour) if colour else ())
 
         return max(found, key=score) if found else None
 
@@ -338,8 +317,8 @@ class _Finder:
         for topic in self._of(*IMAGES):
             if topic in taken or not self._is_depth(topic):
                 continue
-            key = (self._frame(topic), _device(topic))
-            if key == (self._frame(depth), _device(depth)):
+            key = (self._frame(topic), device_of(topic))
+            if key == (self._frame(depth), device_of(depth)):
                 continue  # the same images once more, such as compressed ones
             if key not in best or _depth_score(topic) > _depth_score(best[key]):
                 best[key] = topic
@@ -358,11 +337,11 @@ class _Finder:
 
         def own(topic: Topic) -> bool:
             # Not what is akin to the main camera as much: it would be that one's.
-            named = _is_akin(topic, depth) and not _is_akin(depth, main)
+            named = is_akin(topic, depth) and not is_akin(depth, main)
             return topic not in taken and (named or self._frame(topic) == frame)
 
         def nearness(topic: Topic) -> tuple[Any, ...]:
-            return self._frame(topic) == frame, *_kinship(topic, depth)
+            return self._frame(topic) == frame, *kinship(topic, depth)
 
         found = [t for t in self._of(*IMAGES) if own(t) and self._is_colour(t)]
         fitting = [t for t in found if self._size(t) == size]
@@ -374,8 +353,8 @@ class _Finder:
         ]
         infos.sort(key=nearness, reverse=True)
         infos = [t for t in infos if self._frame(t) == self._frame(infos[0])]
-        name = camera_name(depth) if _device(depth) else frame
-        return CameraTopics(name, depth, colour, tuple(infos), _is_akin(depth, main))
+        name = camera_name(depth) if device_of(depth) else frame
+        return CameraTopics(name, depth, colour, tuple(infos), is_akin(depth, main))
 
     def _frame(self, topic: Topic) -> str:
         return frame_name(self.first(topic).header.frame_id)
@@ -442,28 +421,3 @@ def _colour_score(topic: Topic) -> tuple[int, int]:
 
 def _cloud_score(topic: Topic) -> tuple[int, int]:
     return _score(topic, {'registered': 2, 'color': 1, 'points': 1, 'filtered': -1}), topic.count
-
-
-def _device(topic: Topic) -> str:
-    """What the names of a camera's topics begin with; empty where that cannot be told."""
-    levels = topic.name.split('/')
-    if levels[-1] in TRANSPORTS:
-        levels = levels[:-1]
-    return '/'.join(levels[:-2])
-
-
-def camera_name(depth: Topic) -> str:
-    """What to call a camera by the topic of its depth images."""
-    return (_device(depth) or depth.name).strip('/')
-
-
-def _is_akin(topic: Topic, other: Topic) -> bool:
-    """Whether two topics are named as those of one camera are."""
-    return bool(_device(topic)) and _device(topic) == _device(other)
-
-
-def _kinship(topic: Topic, other: Topic) -> tuple[int, int]:
-    """How near two topics are by name: the longest common part, by levels and by letters."""
-    pairs = zip(topic.name, other.name, strict=False)
-    common = [mine for mine, theirs in takewhile(lambda pair: pair[0] == pair[1], pairs)]
-    return common.count('/'), len(common)

@@ -54,9 +54,7 @@ def two_cameras(
             bag.add_topic(info_topic, messages.CAMERA_INFO)
         rows = [(log, n, name, raw) for n, (name, log, raw) in enumerate(reader.messages())]
         if mount is not None:
-            pose = messages.transform_matrix(
-                int(stamps[0]), parent or workshop.HAND, frame, mount
-            )
+            pose = messages.transform_matrix(int(stamps[0]), parent or workshop.HAND, frame, mount)
             first = min(row[0] for row in rows)
             rows.append((first, len(rows), '/tf_static', messages.tf_message([pose])))
         for number, main in enumerate(stamps.tolist()):

@@ -60,7 +60,8 @@ def generated(both, tmp_path_factory):
     folder = tmp_path_factory.mktemp('further')
     (folder / 'annotation.yaml').write_text(dump_annotation(scene.annotation))
     config = GenerateConfig(
-        sampling=SamplingConfig(mode='given', given=(STILL, MOVED)), perturbation=PerturbationConfig(count=1)
+        sampling=SamplingConfig(mode='given', given=(STILL, MOVED)),
+        perturbation=PerturbationConfig(count=1),
     )
     job = Job.prepare(source.path, scene.annotation, folder, config, 3, cache=False)
     generate(job, folder / 'dataset', 2)
@@ -91,14 +92,12 @@ def true_views(scene, truth, episode):
 
 @pytest.mark.parametrize('index', [0, 1])
 def test_the_second_cameras_images_are_what_the_simulator_draws(both, generated, index):
-    source, scene = both
+    source, _ = both
     job, dataset = generated
     variation = Sampler.create(job.scene, job.config, job.seed).variation(index)
     episode = Assembler.create(job.scene, job.config).assemble(variation)
     truth = GroundTruth.load(source.path).object2base
-    wrist = load_demo(
-        dataset / episode_name(index), StreamSelection(depth=WRIST.topics['depth'])
-    )
+    wrist = load_demo(dataset / episode_name(index), StreamSelection(depth=WRIST.topics['depth']))
 
     assert wrist.sensor.frame == WRIST.frame
     assert wrist.stamps.tolist() == episode.stamps.tolist()

@@ -88,9 +88,9 @@ def test_a_recording_by_two_cameras_has_the_topics_and_frames_of_both(acts, tmp_
         ]
         bags.append(tmp_path / f'of_{len(cameras)}')
         with BagWriter(bags[-1]) as bag:
-            drivers.Drivers(
-                states, cameras[0], np.random.default_rng(0), others=cameras[1:]
-            ).write(bag)
+            drivers.Drivers(states, cameras[0], np.random.default_rng(0), others=cameras[1:]).write(
+                bag
+            )
     with BagReader(bags[1]) as reader:
         counts = {topic.name: topic.count for topic in reader.topics}
         tree = next(reader.decoded(['/tf_static']))[2]
