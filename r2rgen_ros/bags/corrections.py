@@ -18,6 +18,7 @@ from r2rgen_ros.bags.match import measured_joints
 from r2rgen_ros.bags.series import fractional_index, interpolate_rows
 from r2rgen_ros.bags.timeline import frame_times
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.driving import BASE_JOINTS
 from r2rgen_ros.model.errors import require
 
 if TYPE_CHECKING:
@@ -91,13 +92,14 @@ class JointCorrection:
         if source.joints is None or episode.joints is None:
             return
         self.names = source.joints.names
+        driven = 0 if source.drive is None else len(BASE_JOINTS)  # they come last
         require(
-            episode.joints.shape == (len(episode), len(self.names)),
+            episode.joints.shape == (len(episode), len(self.names) + driven),
             f'the joints of an episode have shape {episode.joints.shape}',
-            f'({len(episode)}, {len(self.names)})',
+            f'({len(episode)}, {len(self.names) + driven})',
         )
         at = frame_times(source.stamps, episode.source)
-        change = episode.joints - joint_positions(source, at)
+        change = episode.joints[:, : len(self.names)] - joint_positions(source, at)
         self._change = np.where(np.abs(change) > NOTHING, change, 0.0)
 
     @property

@@ -240,7 +240,8 @@ def _loaded(
     source = None
     try:
         source = read_source(path, wanted)
-        require_standing(path.stem, source.base_paths)
+        if source.drive is None:
+            require_standing(path.stem, source.base_paths)
         frames = BagFrames(source)
         for frame in _useless_frames(source, surveys):
             frames[frame]  # says what is wrong with it

@@ -7,16 +7,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from r2rgen_ros.bags.failures import decoding
 from r2rgen_ros.bags.images import decode_colour, decode_depth
 from r2rgen_ros.bags.reader import BagReader
 from r2rgen_ros.bags.source import Source, cloud_of, read_source
-from r2rgen_ros.model.demo import Demo, Frame, Sensor
+from r2rgen_ros.model.demo import Demo, Frame, Joints, Sensor
+from r2rgen_ros.model.driving import base_joints, driving_description
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from r2rgen_ros.bags.streams import StreamSelection
@@ -115,6 +117,7 @@ def demo_of(source: Source) -> Demo:
     sensor = None
     if source.camera is not None and source.camera2base is not None:
         sensor = Sensor(source.camera_frame or '', source.camera, source.camera2base)
+    joints, description = _driving(source)
     return Demo(
         name=source.path.absolute().stem,
         path=source.path,
@@ -123,11 +126,24 @@ def demo_of(source: Source) -> Demo:
         arms=source.arms,
         frames=BagFrames(source),
         sensor=sensor,
-        joints=source.joints,
-        robot_description=source.robot_description,
+        joints=joints,
+        robot_description=description,
         warnings=source.warnings,
         base_paths=source.base_paths,
     )
+
+
+def _driving(source: Source) -> tuple[Joints | None, str | None]:
+    """Joints and URDF of the robot; of one that drives with the joints of its base."""
+    joints, description = source.joints, source.robot_description
+    if source.drive is None or description is None:
+        return joints, description
+    text = driving_description(description, source.base_frame)
+    if joints is None:
+        return None, text
+    base = base_joints(source.drive.path.base2frame)
+    both = np.concatenate([joints.positions, base.positions], axis=1)
+    return Joints((*joints.names, *base.names), both), text
 
 
 def load_demo(path: Path | str, wanted: StreamSelection | None = None) -> Demo:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from r2rgen_ros.bags import keys, tracks
+from r2rgen_ros.bags.drive import find_drive, require_standing_camera
 from r2rgen_ros.bags.frames import CALIBRATE, find_base, find_hands
 from r2rgen_ros.bags.mount import base_paths, find_mount
 from r2rgen_ros.bags.recording import Source
@@ -81,6 +82,10 @@ class Matcher:
             'record the camera for as long as the robot moves',
         )
         hands, base = self._frames(main)
+        ends = [frame for _, frame in hands]
+        drive = find_drive(self.buffer, base, ends, found.description, main.stamps)
+        if drive is not None:
+            base = drive.edge[0]
         keep, matched = self._matched(main, (colour, cloud if depth else None))
         keep = self._covered(main, keep, base, hands)
         stamps = main.stamps[keep]
@@ -89,7 +94,15 @@ class Matcher:
         if len(hands) > 1:
             self._require_own_joints(stamps)
         riders = [frame for _, frame in hands] + [t.frame_id for t in (depth, cloud) if t]
-        mount = find_mount(self.buffer, base, riders, self.warnings)
+        mount = None
+        if drive is None:
+            mount = find_mount(self.buffer, base, riders, self.warnings)
+            paths = base_paths(self.buffer, base, mount, found.odometry, stamps)
+        else:
+            for frame in {track.frame_id for track in (depth, found.cloud) if track is not None}:
+                require_standing_camera(self.buffer, drive, frame, stamps)
+            drive = drive.at(self.buffer, stamps)
+            paths = (drive.path,)
         return Source(
             path=self.path,
             stamps=stamps,
@@ -109,7 +122,8 @@ class Matcher:
             left_out=tuple(f'{t.name} ({t.type})' for t in self.streams.left_out),
             warnings=tuple(self.warnings),
             mount=mount,
-            base_paths=base_paths(self.buffer, base, mount, found.odometry, stamps),
+            base_paths=paths,
+            drive=drive,
         )
 
     def _frames(self, main: tracks.Track) -> tuple[tuple[tuple[str, str], ...], str]:

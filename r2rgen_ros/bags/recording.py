@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.bags import tracks
     from r2rgen_ros.bags.camera_topics import CameraTopics
     from r2rgen_ros.bags.collect import Collected
+    from r2rgen_ros.bags.drive import Drive
     from r2rgen_ros.bags.mount import BaseMount
     from r2rgen_ros.bags.transforms import TransformBuffer
     from r2rgen_ros.geometry.camera import PinholeCamera
@@ -75,6 +76,7 @@ class Source:
         mount: The base's odometry among the transforms; None where it is fixed.
         base_paths: Where the base was, in every frame that it moves in.
         others: Further cameras, whose images episodes hold as well.
+        drive: How the base drives; then `base_frame` is the frame that it drives in.
 
     """
 
@@ -98,11 +100,17 @@ class Source:
     mount: BaseMount | None = None
     base_paths: tuple[BasePath, ...] = ()
     others: tuple[FurtherCamera, ...] = ()
+    drive: Drive | None = None
 
     @property
     def buffer(self) -> TransformBuffer:
         """All transforms."""
         return self.recorded.buffer
+
+    @property
+    def body_frame(self) -> str:
+        """A frame on the base: the base frame, or the robot's root where the base drives in it."""
+        return self.base_frame if self.drive is None else self.drive.root
 
     @property
     def robot_description(self) -> str | None:

@@ -153,7 +153,7 @@ class Replay:
         source = self.source
         found = []
         for track in source.recorded.odometry:
-            pose = fixed_pose(source.buffer, source.base_frame, track.child)
+            pose = fixed_pose(source.buffer, source.body_frame, track.child)
             if pose is not None:
                 found.append((track, pose))
         return found
@@ -257,7 +257,10 @@ class Replay:
         _multiply(rows, change)
         low = np.floor(placed.at).astype(np.int64)
         template = self._template(track, templates.odometry_template, track.frame_id, track.child)
-        others = (track.spreads[low], track.twists[low], track.twist_spreads[low])
+        twists = track.twists[low]
+        if self.source.drive is not None:
+            twists = np.where(placed.rate[:, None] != 1.0, placed.rate[:, None] * twists, twists)
+        others = (track.spreads[low], twists, track.twist_spreads[low])
         return _outgoing(
             track, placed, template.fill([*templates.clock(placed.stamps), rows, *others])
         )
@@ -302,7 +305,8 @@ class Replay:
         moved = (change != 0.0).any(axis=1)
         if moved.any():
             positions = joint_positions(self.source, placed.source_ns[moved]) + change[moved]
-            for edge, pose in self._link_poses(joints.names, positions, track.edges).items():
+            edges = self._on_robot(track.edges)
+            for edge, pose in self._link_poses(joints.names, positions, edges).items():
                 row = values[:, track.edges.index(edge)]
                 row[moved, :3], row[moved, 3:] = se3.to_quaternion(pose)
         return self._known_links
@@ -314,7 +318,13 @@ class Replay:
             return set()
         edges = {edge for track in self.source.recorded.transforms for edge in track.edges}
         names = self.source.joints.names
-        return set(self._link_poses(names, np.zeros((1, len(names))), sorted(edges)))
+        own = self._on_robot(sorted(edges))
+        return set(self._link_poses(names, np.zeros((1, len(names))), own))
+
+    def _on_robot(self, edges: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Edges without the one that says where a base is that drives: it stays as recorded."""
+        drive = self.source.drive
+        return [edge for edge in edges if drive is None or edge != drive.edge]
 
     def _move_edge(
         self, values: Floats, mover: Mover, placed: Placement, arm: ArmCorrection

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import argparse
 
 NOISES = ('none', 'stereo')
-BASES = ('fixed', 'mobile')
+BASES = ('fixed', 'mobile', 'driving')
 TASKS = (
     'place-bottle',
     'mug-in-bowl',
@@ -71,8 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--base',
         default='fixed',
         choices=BASES,
-        help='what the arm and its camera stand on: a fixed base, or a mobile one with odometry '
-        '(default: %(default)s)',
+        help='what the arm and its camera stand on: a fixed base, a mobile one with odometry, or '
+        'one that drives between two stops, watched by a camera that stands (default: %(default)s)',
     )
     parser.add_argument(
         '--depth-encoding',

@@ -13,6 +13,7 @@ import numpy as np
 from r2rgen_ros.generate.blend import BlendPlanner
 from r2rgen_ros.generate.collisions import CollisionCheck
 from r2rgen_ros.generate.course import ArmModel, Refusal, Surroundings, skills_at
+from r2rgen_ros.generate.drives import require_drivable, while_driving
 from r2rgen_ros.generate.feasibility import PlaneCheck
 from r2rgen_ros.generate.joint_line import JointLinePlanner
 from r2rgen_ros.generate.motion import MovedPath, episode_stamps, step_limits
@@ -96,6 +97,7 @@ class Assembler:
     @classmethod
     def create(cls, scene: Scene, config: GenerateConfig) -> Assembler:
         """Measure the source once."""
+        require_drivable(scene, config)
         stages, collisions = stages_of(scene), None
         arms = ArmModel.of(scene.demo, config)
         if arms and config.feasibility.collisions:
@@ -203,6 +205,11 @@ class Assembler:
             (stage, variation.base2base @ variation.transforms[stage.skill])
             for stage in self.stages[arm]
         ]
+        all_skills = self.scene.annotation.skills
+        still = while_driving(self.scene.demo, all_skills, self.stages[arm], arm)
+        skills = sorted(
+            [*skills, *((stage, np.eye(4)) for stage in still)], key=lambda pair: pair[0].first
+        )
         # The arm starts from its own rest pose, which goes with the base.
         return MovedPath.create(track.ee2base, self.scene.support.normal, skills, np.eye(4))
 
@@ -268,7 +275,8 @@ def _planners(
     for name in config.motion.planners:
         if name == 'blend':
             out.append(blend)
-        elif len(arms) == 1:  # lines of the joints would part hands that do something together
+        elif len(arms) == 1 and demo.drive is None:
+            # Lines of the joints would part hands that do something together, and leave the base.
             loaded = np.array([item.held >= 0 for item in scene.objects]).any(axis=0)
             loaded = np.broadcast_to(loaded, (len(demo),))
             upright = Upright(arms[0], loaded, scene.support.normal)

@@ -132,6 +132,12 @@ class BasePath:
         turn = se3.angle_between(self.base2frame[0], self.base2frame)
         return float(away.max()), float(np.max(turn))
 
+    @property
+    def drives(self) -> bool:
+        """Whether the base moved by more than odometry of one that stands creeps."""
+        far, turn = self.largest_move
+        return far > _STANDS_M or turn > _STANDS_RAD
+
 
 _STANDS_M = 0.03
 _STANDS_RAD = np.deg2rad(3.0)
@@ -152,11 +158,12 @@ def require_standing(name: str, paths: Sequence[BasePath]) -> None:
     for path in paths[:1]:
         far, turn = path.largest_move
         require(
-            far <= _STANDS_M and turn <= _STANDS_RAD,
+            not path.drives,
             f'the base moves in "{name}": by its odometry in "{path.frame}" up to {far:.2f} m and'
             f' {np.rad2deg(turn):.0f} degrees from where it began',
             f'a base that stands still, to {_STANDS_M} m and {np.rad2deg(_STANDS_RAD):.0f} degrees',
-            'record, or cut out, a part in which the base stands',
+            'record, or cut out, a part in which the base stands; with its odometry in /tf and'
+            ' /robot_description a base may drive',
         )
 
 
@@ -266,6 +273,12 @@ class Demo:
     def __len__(self) -> int:
         """Return the number of frames."""
         return len(self.stamps)
+
+    @property
+    def drive(self) -> BasePath | None:
+        """Where the robot was in `base_frame`, if that is a frame that the base drives in."""
+        path = next(iter(self.base_paths), None)
+        return path if path is not None and path.frame == self.base_frame else None
 
     @property
     def period_ns(self) -> int:

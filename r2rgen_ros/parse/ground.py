@@ -151,7 +151,8 @@ def survey(
         What later steps start from.
 
     """
-    require_standing(demo.name, demo.base_paths)
+    if demo.drive is None:
+        require_standing(demo.name, demo.base_paths)
     robot = robot_of(demo)
     remarks: list[str] = []
     view = RobotView.of(demo, mesh_folders, remarks.append)

@@ -17,6 +17,7 @@ import numpy as np
 import pinocchio as pin
 
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.driving import is_base_joint
 from r2rgen_ros.model.errors import R2RGenError, check_array, check_finite, require
 from r2rgen_ros.robots.description import check_description
 from r2rgen_ros.robots.joint_tree import JointTree
@@ -89,7 +90,7 @@ class Robot:
             f'"{base_frame}" is not above "{end_effector}" in the robot description',
             'a base frame that carries the end effector',
         )
-        self._chain = tuple(name for name in below if name not in above)
+        self._chain = tuple(name for name in below if name not in above and not is_base_joint(name))
 
     @classmethod
     def from_urdf(cls, text: str, base_frame: str, end_effector: str) -> Robot:
@@ -118,7 +119,10 @@ class Robot:
 
     @property
     def chain(self) -> tuple[str, ...]:
-        """Joints between the base frame and the end effector that may be moved, in order."""
+        """Joints between the base frame and the end effector that may be moved, in order.
+
+        Those of a base that drives (`model.driving`) go as they were recorded.
+        """
         return self._chain
 
     def only(self, joints: Iterable[str]) -> Robot:

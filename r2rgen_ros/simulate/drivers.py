@@ -19,7 +19,7 @@ from r2rgen_ros.model.errors import require
 from r2rgen_ros.robots.kinematics import Robot
 from r2rgen_ros.simulate.rig import ONE_ARM
 from r2rgen_ros.simulate.wheels import EVERY as WHEELS_EVERY
-from r2rgen_ros.simulate.wheels import ODOMETRY
+from r2rgen_ros.simulate.wheels import ODOM, ODOMETRY
 from r2rgen_ros.simulate.world import CAMERA2BASE, EXTERNAL, TIME_STEP
 
 if TYPE_CHECKING:
@@ -223,8 +223,10 @@ class Drivers:
         edges = [(parent, child, pose[0]) for (parent, child), pose in self._still.items()]
         for mounted in (camera.mounted for camera in self._cameras):
             if mounted is EXTERNAL:
-                body2base = CAMERA2BASE @ se3.inverse(_OPTICAL2BODY)
-                edges.append((self._rig.base, CAMERA_FRAME, body2base))
+                body2base, above = CAMERA2BASE @ se3.inverse(_OPTICAL2BODY), self._rig.base
+                if self._wheels is not None and self._wheels.trail is not None:
+                    body2base, above = self._wheels.base2odom @ body2base, ODOM
+                edges.append((above, CAMERA_FRAME, body2base))
                 edges.append((CAMERA_FRAME, OPTICAL_FRAME, _OPTICAL2BODY))
             else:
                 edges.append((mounted.mount or self._rig.base, mounted.frame, mounted.camera2mount))
@@ -283,7 +285,7 @@ class Drivers:
 
     def _wheel_messages(self, index: int) -> Made:
         assert self._wheels is not None
-        return self._wheels.messages(stamp_of(self._states[index]))
+        return self._wheels.messages(stamp_of(self._states[index]), index)
 
     def _camera_messages(self, camera: Camera, index: int) -> Made:
         state, encoding = self._states[index], camera.depth_encoding

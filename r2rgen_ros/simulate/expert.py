@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.simulate.objects import Thing
     from r2rgen_ros.simulate.steps import Step, Task
+    from r2rgen_ros.simulate.trip import Trip
     from r2rgen_ros.simulate.world import State, World
 
     Floats = NDArray[np.float64]
@@ -82,13 +83,16 @@ class Rollout:
     holds: tuple[Hold, ...]
 
 
-def perform(world: World, task: Task, keep: Callable[[int], bool]) -> Rollout:
+def perform(
+    world: World, task: Task, keep: Callable[[int], bool], trip: Trip | None = None
+) -> Rollout:
     """Carry out a task from the state that the world is in.
 
     Args:
         world: The world, reset to the starting poses.
         task: What to do.
         keep: Tells of the number of a time step whether its state is wanted.
+        trip: How the base drives before something is put down; None for one that stands.
 
     Returns:
         The states and skills.
@@ -97,14 +101,17 @@ def perform(world: World, task: Task, keep: Callable[[int], bool]) -> Rollout:
         R2RGenError: A pose is out of reach, an object slips, or the end is not as it should be.
 
     """
-    return _Expert(world, task, keep).run()
+    return _Expert(world, task, keep, trip).run()
 
 
 class _Expert:
     """One attempt at a task."""
 
-    def __init__(self, world: World, task: Task, keep: Callable[[int], bool]) -> None:
+    def __init__(
+        self, world: World, task: Task, keep: Callable[[int], bool], trip: Trip | None = None
+    ) -> None:
         self._world, self._task, self._keep = world, task, keep
+        self._trip = trip
         self._robot = Robot.from_urdf(panda.description(), panda.BASE, panda.TOOL)
         self._joints = panda.HOME.copy()
         self._width = panda.OPEN_WIDTH
@@ -121,6 +128,7 @@ class _Expert:
             if step.goal is None:
                 self._take(step)
             else:
+                self._travel(step.thing)
                 self._put(step)
         self._go_home()
         self._rest(0.5)
@@ -192,6 +200,19 @@ class _Expert:
         count = round(seconds / PLAN_STEP) + 1
         self._follow(np.tile(self._joints, (count, 1)), None)
 
+    def _travel(self, held: str) -> None:
+        """Drive to where what is held is put down, with a still arm."""
+        if self._trip is None:
+            return
+        self._rest(0.5)
+        self._world.carry(name for name in self._world.things if name != held)
+        for place, speed in zip(*self._trip.way(TIME_STEP), strict=True):
+            self._world.drive(place, speed)
+            self._tick(self._joints, np.zeros_like(self._joints), self._width)
+        self._world.drive(place, np.zeros(3))
+        self._world.carry(())
+        self._rest(0.5)
+
     def _execute(self, plan: _Plan, step: Step, start: float, end: float) -> float:
         """Carry out a plan, note its skill, and return when the plan began."""
         targets, widths = plan.targets(), plan.widths()
@@ -222,14 +243,17 @@ class _Expert:
         if widths is not None:
             fingers = np.interp(ticks, times, widths)
         for goal, velocity, width in zip(goals, speeds, fingers, strict=True):
-            if self._keep(self._count):
-                self._states.append(self._world.state())
-            if self._count % WATCH_EVERY == 0:
-                self._seen.append(self._world.data.qpos.copy())
-            self._world.command(goal, velocity, float(width))
-            self._world.step()
-            self._count += 1
+            self._tick(goal, velocity, float(width))
         self._joints, self._width = goals[-1].copy(), float(fingers[-1])
+
+    def _tick(self, goal: Floats, velocity: Floats, width: float) -> None:
+        if self._keep(self._count):
+            self._states.append(self._world.state())
+        if self._count % WATCH_EVERY == 0:
+            self._seen.append(self._world.data.qpos.copy())
+        self._world.command(goal, velocity, width)
+        self._world.step()
+        self._count += 1
 
     def _judge(self) -> None:
         seen = np.stack([*self._seen, self._world.data.qpos])

@@ -31,6 +31,7 @@ from r2rgen_ros.simulate.eye import Eye
 from r2rgen_ros.simulate.ground_truth import GroundTruth
 from r2rgen_ros.simulate.steps import Task
 from r2rgen_ros.simulate.tasks import make_task
+from r2rgen_ros.simulate.trip import TABLE_AHEAD, Trip, base_twist, planar, seen
 from r2rgen_ros.simulate.wheels import BASES, Wheels
 from r2rgen_ros.simulate.world import EXTERNAL, TIME_STEP, State, World
 
@@ -125,6 +126,14 @@ class Act:
         """The states that the camera sees."""
         return tuple(state for state in self.rollout.states if self._is_seen(state))
 
+    @property
+    def base2fixed(self) -> Floats | None:
+        """Where a base that drives was in odom, (T, 4, 4) at the frames; None for any other."""
+        if self.wheels is None or self.wheels.trail is None:
+            return None
+        seen = [self._is_seen(state) for state in self.rollout.states]
+        return self.wheels.base2odom @ self.wheels.trail[seen]
+
     def _is_seen(self, state: State) -> bool:
         return drivers.camera_due(drivers.step_of(state), self.camera_every)
 
@@ -148,7 +157,8 @@ def act(
         camera_every: Time steps (`world.TIME_STEP`) from one image of the camera to the next.
         camera: What watches.
         others: What watches as well; the ground truth is of the first camera.
-        base: 'fixed', or 'mobile' for one with odometry, which stands where the seed says.
+        base: 'fixed'; 'mobile' for one with odometry, which stands where the seed says; or
+            'driving' for one that drives along the table between taking and putting down.
 
     Raises:
         R2RGenError: The expert fails, a pose is given for an object that does not exist, or two
@@ -167,6 +177,9 @@ def act(
         require(name in poses, f'there is no object "{name}" in task "{task}"', f'one of {names}')
         require(se3.is_transform(pose), f'the pose of "{name}" is not a rigid transform')
         poses[name] = np.asarray(pose, dtype=np.float64)
+    if base == 'driving':
+        require(not others, 'the base drives, and several cameras are asked for', 'one')
+        return _act_driving(made, seed, poses, camera_every, camera)
     world = World(made.things, camera=camera, rig=made.rig, others=others)
     world.reset(poses)
     pairs = [sorted(pair) for pair in world.touching() if pair <= set(names)]
@@ -175,6 +188,29 @@ def act(
     rollout = expert(world, made, lambda step: drivers.wanted(step, camera_every))
     wheels = Wheels.docked(seed) if base == 'mobile' else None
     return Act(made, seed, world, rollout, camera_every, wheels)
+
+
+def _act_driving(
+    task: Task, seed: int, poses: dict[str, Floats], camera_every: int, camera: MountedCamera
+) -> Act:
+    """Let the expert carry out a task on a base that drives."""
+    require(
+        camera is EXTERNAL,
+        f'the base drives, and camera "{camera.name}" rides on it',
+        f'the camera that stands in the room, {EXTERNAL.name}',
+    )
+    trip = Trip.sample(seed)
+    room = seen(trip.start)
+    world = World(task.things, TABLE_AHEAD, camera, task.rig, drives=True)
+    spread = trip.spread(task, poses)
+    world.reset({name: planar(room) @ pose for name, pose in spread.items()})
+    world.drive(room, np.zeros(3))
+    rollout = perform(world, task, lambda step: drivers.wanted(step, camera_every), trip)
+    rooms, speeds = (np.stack(part) for part in zip(*map(world.room, rollout.states), strict=True))
+    wheels = replace(
+        Wheels.docked(seed), trail=planar(seen(rooms)), twists=base_twist(rooms, speeds)
+    )
+    return Act(task, seed, world, rollout, camera_every, wheels)
 
 
 def record(
@@ -322,12 +358,17 @@ def truth(done: Act, labels: NDArray[np.uint8]) -> GroundTruth:
     names = tuple(done.world.things)
     rig = done.task.rig
     joints = qpos[:, : len(rig.joints)]
+    base2fixed = done.base2fixed
+    if base2fixed is not None:
+        poses = {name: base2fixed @ path for name, path in poses.items()}
     hands = np.stack(
         [
             Robot.from_urdf(rig.description, rig.base, arm.tool).forward(rig.joints, joints)
             for arm in rig.arms
         ]
     )
+    if base2fixed is not None:
+        hands = base2fixed @ hands
     arms = [arm.name for arm in rig.arms]
     held_by = np.zeros((len(arms), len(names), len(times)), dtype=np.bool_)
     for hold in done.rollout.holds:
@@ -352,13 +393,16 @@ def truth(done: Act, labels: NDArray[np.uint8]) -> GroundTruth:
 def _camera2base(done: Act) -> Floats:
     """Pose of the camera: (4, 4), or (T, 4, 4) where a link carries it."""
     mounted = done.world.camera
+    base2fixed, wheels = done.base2fixed, done.wheels
     if not mounted.mount:
-        return np.array(mounted.camera2mount)
+        still = np.array(mounted.camera2mount)
+        return still if base2fixed is None or wheels is None else wheels.base2odom @ still
     rig = done.task.rig
     robot = Robot.from_urdf(rig.description, rig.base, rig.arms[0].tool)
     joints = np.stack([state.joints for state in done.frames])
     edge = (rig.base, mounted.mount)
-    return robot.link_poses(rig.joints, joints, [edge])[edge] @ mounted.camera2mount
+    poses = robot.link_poses(rig.joints, joints, [edge])[edge] @ mounted.camera2mount
+    return poses if base2fixed is None else base2fixed @ poses
 
 
 def _skills(done: Act, times: Floats) -> tuple[Skill, ...]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-BASES = ('fixed', 'mobile')
+BASES = ('fixed', 'mobile', 'driving')
 ODOM, FOOTPRINT = 'odom', 'base_footprint'
 ODOMETRY = '/odom'
 EVERY = 40
@@ -33,14 +33,19 @@ _PURPOSE = 3
 
 @dataclass(frozen=True)
 class Wheels:
-    """A base that stands.
+    """A base that stands, or drives.
 
     Attributes:
-        foot2odom: (4, 4) pose of base_footprint in odom.
+        foot2odom: (4, 4) pose of base_footprint in odom; of one that drives, where it would be at
+            the origin of the room.
+        trail: (N, 4, 4) where the base is in the room at each state; None for one that stands.
+        twists: (N, 6) how it moves then, in its own frame, linear before angular.
 
     """
 
     foot2odom: Floats
+    trail: Floats | None = None
+    twists: Floats | None = None
 
     @classmethod
     def docked(cls, seed: int) -> Wheels:
@@ -59,11 +64,16 @@ class Wheels:
         """What stands in /tf_static of the robot's base: parent, child and child2parent (4, 4)."""
         return FOOTPRINT, base, base2foot()
 
-    def messages(self, stamp: int) -> list[tuple[str, Any]]:
-        """What is published at a stamp, nanoseconds: topics and messages."""
-        edge = messages.transform_matrix(stamp, ODOM, FOOTPRINT, self.foot2odom)
-        row = np.concatenate(se3.to_quaternion(self.foot2odom))
-        odometry = messages.odometry(stamp, ODOM, FOOTPRINT, row, _SPREAD, np.zeros(6), _SPREAD)
+    def messages(self, stamp: int, index: int = 0) -> list[tuple[str, Any]]:
+        """What is published at a stamp, nanoseconds, of a state: topics and messages."""
+        pose, twist = self.foot2odom, np.zeros(6)
+        if self.trail is not None and self.twists is not None:
+            foot = base2foot()
+            pose = self.base2odom @ self.trail[index] @ se3.inverse(foot)
+            twist = self.twists[index]  # the foot is below the base: no lever
+        edge = messages.transform_matrix(stamp, ODOM, FOOTPRINT, pose)
+        row = np.concatenate(se3.to_quaternion(pose))
+        odometry = messages.odometry(stamp, ODOM, FOOTPRINT, row, _SPREAD, twist, _SPREAD)
         return [('/tf', messages.tf_message([edge])), (ODOMETRY, odometry)]
 
 

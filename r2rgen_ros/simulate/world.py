@@ -24,6 +24,7 @@ from r2rgen_ros.simulate.mujoco_library import load_mujoco
 from r2rgen_ros.simulate.objects import Box, Cylinder, Piece, Rod
 from r2rgen_ros.simulate.rig import ONE_ARM
 from r2rgen_ros.simulate.shapes import Mesh
+from r2rgen_ros.simulate.trip import planar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -46,6 +47,10 @@ TABLE_HALF = (0.60, 0.72)
 _TABLE_THICKNESS = 0.04
 FLOOR = -0.75
 """Height of the floor, metres."""
+_WALL, _WALL_NEAR = -0.95, -0.66
+"""Behind the robot; nearer to a table that it drives before, for the camera to see less floor."""
+_ROOM = 'room'
+_ROOM_KG = 30.0  # a larger one blunts the solver, whose tolerance is relative to it
 _THING_GROUP = 2
 _FRICTION = (0.8, 0.01, 1e-4)
 
@@ -107,6 +112,7 @@ class World:
         camera: What looks at it.
         rig: The robot.
         others: What else looks at it.
+        drives: Whether the room with its table can move, as a robot that drives sees it.
 
     Attributes:
         camera: As given.
@@ -125,6 +131,8 @@ class World:
         camera: MountedCamera = EXTERNAL,
         rig: Rig = ONE_ARM,
         others: Sequence[MountedCamera] = (),
+        *,
+        drives: bool = False,
     ) -> None:
         self._mujoco = load_mujoco()
         self.camera, self.rig = camera, rig
@@ -133,15 +141,24 @@ class World:
         require(len(self.things) == len(things), 'two objects have one name')
         spec = self._mujoco.MjSpec()
         _set_options(self._mujoco, spec, self.cameras)
-        _add_room(self._mujoco, spec, np.eye(4) if table2base is None else table2base)
+        table2base = np.eye(4) if table2base is None else table2base
+        if not drives:
+            _add_room(self._mujoco, spec, table2base, spec.worldbody)
         for place, arm in enumerate(rig.arms):  # before the objects: first in qpos
             panda.add_panda(spec, rig.description, arm.prefix, place, len(rig.arms))
+        room = spec.worldbody
+        if drives:  # after the arms, which come first in qpos
+            room = _add_moving_body(self._mujoco, spec)
+            _add_room(self._mujoco, spec, table2base, room)
         for place, item in enumerate(self.cameras):
-            _add_camera(self._mujoco, spec, item, camera_name(place))
+            _add_camera(self._mujoco, spec, item, camera_name(place), room)
         for number, thing in enumerate(things):
             _add_thing(self._mujoco, spec, thing, (-0.5 + 0.3 * number, 3.0, FLOOR))
         self.model: Any = spec.compile()
         self.data: Any = self._mujoco.MjData(self.model)
+        self._room = self.model.joint(f'{_ROOM}_x').qposadr[0] if drives else None
+        self._drive = (np.zeros(3), np.zeros(3))
+        self._carried: dict[str, Floats] = {}
         self._joints = {name: self.model.joint(f'{name}_free').qposadr[0] for name in self.things}
         self.reset({})
 
@@ -181,8 +198,61 @@ class World:
         goals[:, :-1] = joints.reshape(arms, -1) + lead
         goals[:, -1] = width
 
+    def drive(self, place: Floats, speed: Floats) -> None:
+        """Say where the room is, and how it moves, as a robot sees it that drives.
+
+        Args:
+            place: (3,) x, y and yaw of the room in the base frame, metres and radians.
+            speed: (3,) their rates.
+
+        """
+        self._drive = (place, speed)
+        self._move_room()
+
+    def _move_room(self) -> None:
+        if self._room is not None:
+            place = self._room
+            self.data.qpos[place : place + 3] = self._drive[0]
+            dof = int(self.model.joint(f'{_ROOM}_x').dofadr[0])
+            self.data.qvel[dof : dof + 3] = self._drive[1]
+            self._move_carried()
+
+    def carry(self, names: Iterable[str]) -> None:
+        """Let objects stand in the room, however it moves, from now on.
+
+        In the room they are at rest, and stay so; friction of MuJoCo's kind would creep under what
+        the robot sees as a table that gains speed.
+
+        """
+        self._carried = {}
+        room = planar(self._drive[0])
+        for name in names:
+            self._carried[name] = se3.inverse(room) @ self.pose(name)
+
+    def _move_carried(self) -> None:
+        place, speed = self._drive
+        room = planar(place)
+        for name, thing2room in self._carried.items():
+            pose = room @ thing2room
+            joint = self.model.joint(f'{name}_free')
+            start, dof = int(joint.qposadr[0]), int(joint.dofadr[0])
+            at, (x, y, z, w) = se3.to_quaternion(pose)
+            self.data.qpos[start : start + 7] = (*at, w, x, y, z)
+            away = pose[:3, 3] - room[:3, 3]
+            turn = [-speed[2] * away[1], speed[2] * away[0], 0.0]
+            self.data.qvel[dof : dof + 3] = [speed[0] + turn[0], speed[1] + turn[1], 0.0]
+            self.data.qvel[dof + 3 : dof + 6] = pose[:3, :3].T @ [0.0, 0.0, speed[2]]
+
+    def room(self, state: State) -> tuple[Floats, Floats]:
+        """Place and speed of the room in a state, as of `drive`; zeros where it cannot move."""
+        if self._room is None:
+            return np.zeros(3), np.zeros(3)
+        dof = int(self.model.joint(f'{_ROOM}_x').dofadr[0])
+        return state.qpos[self._room : self._room + 3], state.qvel[dof : dof + 3]
+
     def step(self) -> None:
         """Advance by one time step."""
+        self._move_room()
         self._mujoco.mj_step(self.model, self.data)
 
     def state(self) -> State:
@@ -274,8 +344,23 @@ def _set_options(mujoco: Any, spec: Any, cameras: Sequence[MountedCamera]) -> No
     spec.visual.headlight.specular = [0.0, 0.0, 0.0]
 
 
-def _add_room(mujoco: Any, spec: Any, room2base: Floats) -> None:
-    world, kind = spec.worldbody, mujoco.mjtGeom
+def _add_moving_body(mujoco: Any, spec: Any) -> Any:
+    """Add what carries the room where that moves: it slides and turns on the floor's plane."""
+    body, joint = spec.worldbody.add_body(name=_ROOM), mujoco.mjtJoint
+    for name, kind, axis in (
+        ('x', joint.mjJNT_SLIDE, [1, 0, 0]),
+        ('y', joint.mjJNT_SLIDE, [0, 1, 0]),
+        ('yaw', joint.mjJNT_HINGE, [0, 0, 1]),
+    ):
+        body.add_joint(name=f'{_ROOM}_{name}', type=kind, axis=axis)
+    body.explicitinertial = True
+    body.mass = _ROOM_KG
+    body.inertia = [_ROOM_KG] * 3
+    return body
+
+
+def _add_room(mujoco: Any, spec: Any, room2base: Floats, world: Any) -> None:
+    kind = mujoco.mjtGeom
     _add_texture(mujoco, spec, 'wood', _wood(512, 512), 0.10)
     _add_texture(mujoco, spec, 'tiles', _tiles(256), 0.05, repeat=(5.0, 5.0))
     spec.add_material(name='wall', rgba=[0.88, 0.89, 0.90, 1.0])
@@ -307,18 +392,19 @@ def _add_room(mujoco: Any, spec: Any, room2base: Floats) -> None:
                 contype=0,
                 conaffinity=0,
             )
+    moves = world.name == _ROOM
     world.add_geom(
         name='floor',
-        type=kind.mjGEOM_PLANE,
+        type=kind.mjGEOM_BOX if moves else kind.mjGEOM_PLANE,  # planes cannot move
         size=[4.0, 4.0, 0.1],
-        pos=[0.0, 0.0, FLOOR],
+        pos=[0.0, 0.0, FLOOR - 0.1 * moves],
         material='tiles',
     )
     world.add_geom(
         name='wall',
         type=kind.mjGEOM_BOX,
         size=[0.05, 4.0, 2.0],
-        **placed([-0.95, 0.0, FLOOR + 2.0]),
+        **placed([_WALL_NEAR if moves else _WALL, 0.0, FLOOR + 2.0]),
         material='wall',
         contype=0,
         conaffinity=0,
@@ -341,8 +427,8 @@ def _add_room(mujoco: Any, spec: Any, room2base: Floats) -> None:
     )
 
 
-def _add_camera(mujoco: Any, spec: Any, mounted: MountedCamera, name: str) -> None:
-    camera, body = mounted.camera, spec.worldbody
+def _add_camera(mujoco: Any, spec: Any, mounted: MountedCamera, name: str, body: Any) -> None:
+    camera = mounted.camera
     if mounted.mount:
         body = spec.body(mounted.mount)
         names = [item.name for item in spec.bodies if 'panda_' in item.name]

@@ -1,0 +1,137 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A base that drives during a demonstration, by its odometry: that frame is then the base frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from r2rgen_ros.bags.mount import LONG
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.demo import BasePath
+from r2rgen_ros.model.driving import root_link
+from r2rgen_ros.model.errors import R2RGenError, require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.bags.transforms import TransformBuffer
+
+_JUMP_M_S, _JUMP_RAD_S = 3.0, np.deg2rad(360.0)
+_JUMP_M, _JUMP_RAD = 0.02, np.deg2rad(2.0)
+"""No base is faster; smaller steps are noise."""
+
+
+class Drive(NamedTuple):
+    """How a base drives.
+
+    Attributes:
+        edge: The transform that says so: the frame that stands, such as odom, and its child.
+        root: Root of the robot description, which rides on the child.
+        path: Where the root was at the frames.
+
+    """
+
+    edge: tuple[str, str]
+    root: str
+    path: BasePath
+
+    def at(self, buffer: TransformBuffer, stamps: NDArray[np.int64]) -> Drive:
+        """The same at other instants (T,), nanoseconds."""
+        poses = buffer.lookup(self.edge[0], self.root, stamps, tolerance_ns=LONG)
+        return self._replace(path=BasePath(self.edge[0], poses))
+
+
+def find_drive(
+    buffer: TransformBuffer,
+    base: str,
+    hands: Sequence[str],
+    description: str | None,
+    stamps: NDArray[np.int64],
+) -> Drive | None:
+    """Find how a base drives.
+
+    Args:
+        buffer: All transforms.
+        base: The base frame; where it is a frame that the robot moves in, that is the one.
+        hands: End effectors.
+        description: The robot's URDF.
+        stamps: (T,) nanoseconds, the frames of the camera.
+
+    Returns:
+        None for a base that stands, or of which transforms and URDF do not tell.
+
+    Raises:
+        R2RGenError: The base drives and its odometry jumps.
+
+    """
+    root = root_link(description) if description is not None else None
+    if root is None or root not in buffer:
+        return None
+    still = {edge.child for edge in buffer.edges if edge.is_static}
+    chain = buffer.chain(root)
+    child = next((frame for frame in chain if frame not in still), None)
+    parent = None if child is None else buffer.parent(child)
+    if child is None or parent is None:
+        return None
+    if not all(parent in buffer.chain(hand) for hand in hands):
+        return None
+    path = BasePath(parent, buffer.lookup(parent, root, stamps, tolerance_ns=LONG))
+    if not path.drives and base != parent:
+        return None
+    _check_jumps(buffer, (parent, child))
+    return Drive((parent, child), root, path)
+
+
+def require_standing_camera(
+    buffer: TransformBuffer, drive: Drive, camera: str, stamps: NDArray[np.int64]
+) -> None:
+    """Check that a camera stands where the base drives.
+
+    Args:
+        buffer: All transforms.
+        drive: How the base drives.
+        camera: Frame of the camera.
+        stamps: (T,) nanoseconds, its frames.
+
+    Raises:
+        R2RGenError: It rides on the base, or on the arm.
+
+    """
+    frame = drive.edge[0]
+    if camera == frame or not buffer.connected(frame, camera):
+        return
+    poses = buffer.lookup(frame, camera, stamps, tolerance_ns=LONG)
+    far, turn = BasePath(frame, poses).largest_move
+    require(
+        not BasePath(frame, poses).drives,
+        f'the base drives in "{frame}", and the camera "{camera}" moves with it: by {far:.2f} m and'
+        f' {np.rad2deg(turn):.0f} degrees',
+        f'a camera that stands in "{frame}", or a base that stands',
+        'record, or cut out, a part in which the base stands, or watch from beside the robot',
+    )
+
+
+def _check_jumps(buffer: TransformBuffer, edge: tuple[str, str]) -> None:
+    stamps, poses = buffer.edge_samples(*edge)
+    seconds = np.diff(stamps) / 1e9
+    far = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1)
+    turn = se3.angle_between(poses[:-1], poses[1:])
+    jump = (far > np.maximum(_JUMP_M, _JUMP_M_S * seconds)) | (
+        turn > np.maximum(_JUMP_RAD, _JUMP_RAD_S * seconds)
+    )
+    at = np.flatnonzero(jump)
+    if at.size:
+        k = int(at[0])
+        raise R2RGenError(
+            f'the odometry "{edge[0]}" > "{edge[1]}" jumps by {far[k]:.2f} m and'
+            f' {np.rad2deg(turn[k]):.0f} degrees {(stamps[k + 1] - stamps[0]) / 1e9:.2f} s after it'
+            ' begins',
+            'odometry that goes on smoothly while the base drives',
+            'record the odometry of the wheels (odom) rather than localisation, which corrects'
+            ' itself',
+        )
