@@ -224,7 +224,7 @@ def _plane_of(
     return up, float(support.offset + up @ shift), sides, limits + 1e-9 + sides @ shift
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _exponential(screw: Floats, angle: float) -> Floats:
     """Motion (4, 4) along a twist, linear before angular, whose angular part is one or zero."""
     out = np.eye(4)
@@ -240,7 +240,7 @@ def _exponential(screw: Floats, angle: float) -> Floats:
     return out
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _moved(pose: Floats, point: Floats) -> tuple[float, float, float]:
     x, y, z = point[0], point[1], point[2]
     return (
@@ -250,7 +250,7 @@ def _moved(pose: Floats, point: Floats) -> tuple[float, float, float]:
     )
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _times(one: Floats, other: Floats) -> Floats:
     out = np.zeros((4, 4))
     for row in range(4):
@@ -260,7 +260,7 @@ def _times(one: Floats, other: Floats) -> Floats:
     return out
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _inverse(pose: Floats) -> Floats:
     out = np.eye(4)
     for row in range(3):
@@ -271,7 +271,7 @@ def _inverse(pose: Floats) -> Floats:
     return out
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _over_plane(
     points: Floats,
     low: int,
@@ -302,7 +302,7 @@ def _over_plane(
     return least
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _far(
     centre: Floats,
     radius: float,
@@ -329,7 +329,7 @@ def _far(
     return bool(value_at(x, y, z, nodes, margin) - radius - _BLUR / scale >= enough)
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _measure(
     moves: Floats,
     wanted: Floats,
