@@ -29,6 +29,7 @@ EXTRAS = {
         'pytest-timeout',
         'pytest-xdist',
         'ruff',
+        'scikit-learn',
         'scipy-stubs',
         'setuptools',
         'types-PyYAML',
@@ -60,6 +61,7 @@ setup(
             'nodes/fastdds.xml',
             'robots/presets/*.yaml',
             'robots/cameras/*.yaml',
+            'sense/noises/*.yaml',
         ]
     },
     data_files=[

@@ -16,15 +16,13 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from benchmarks.parse import clicks
-from r2rgen_ros.bags.load import load_demo
+from benchmarks.parse import scene_of
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.config import (
     GenerateConfig,
@@ -38,15 +36,13 @@ from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import Episode, Variation
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT
-from r2rgen_ros.parse.propose import propose
 from r2rgen_ros.parse.robot import robot_of
-from r2rgen_ros.parse.scene import build_scene, survey
-from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.simulate import panda, record
+from r2rgen_ros.simulate.cameras import camera_named
 from r2rgen_ros.simulate.eye import Eye
 from r2rgen_ros.simulate.ground_truth import GroundTruth
 from r2rgen_ros.simulate.tasks import make_task
-from r2rgen_ros.simulate.world import EXTERNAL, World
+from r2rgen_ros.simulate.world import World
 
 if TYPE_CHECKING:
     import argparse
@@ -101,23 +97,17 @@ def measure(
                 scenes[source] = parsed(task, seed, source, Path(folder) / source)
             name = f'{source}_for_{target}'
             drawn = None if pictures is None else pictures / f'{name}.png'
-            figures[name] = compare(*scenes[source], task, seed, load(target), episodes, drawn)
+            mounted = camera_named(target)
+            figures[name] = compare(*scenes[source], task, seed, mounted, episodes, drawn)
             print(name, figures[name], file=sys.stderr, flush=True)
     return {**_worst(list(figures.values())), 'pairs': figures}
 
 
-def load(name: str) -> MountedCamera:
-    """Return a camera by the name that `r2rgen simulate --camera` knows."""
-    return EXTERNAL if name == EXTERNAL.name else load_camera(name)
-
-
 def parsed(task: str, seed: int, camera: str, bag: Path) -> tuple[Scene, GroundTruth]:
     """Record a task with a camera, and parse it from one click per object, its skills given."""
-    record.write(record.act(task, seed, camera=load(camera)), bag)
+    record.write(record.act(task, seed, camera=camera_named(camera)), bag)
     truth = GroundTruth.load(bag)
-    ground = survey(load_demo(bag))
-    proposed = propose(ground, bag, clicks(truth, seed))
-    return build_scene(ground, replace(proposed, skills=truth.skills), bag), truth
+    return scene_of(bag, truth, seed), truth
 
 
 def compare(
@@ -139,17 +129,19 @@ def compare(
         output=OutputConfig(labelled_points=False),
     )
     composer = DeployedComposer(scene, config, robot_of(scene.demo), target)
-    seen = _Seen(scene, truth)
+    seen = Seen(scene, truth)
     rows: list[NDArray[np.uint8]] = []
     errors, shades, overlaps, unseen = [], [], [], []
     with Eye(world) as eye:
         for episode in _episodes(scene, config, count):
-            poses = _true_poses(scene, truth, episode)
+            poses = true_poses(scene, truth, episode)
             for frame, sensed in enumerate(composer.frames(episode)):
                 unseen.append(sensed.unseen)
                 if frame % EVERY:
                     continue
-                world.place(_joints(scene, episode, frame), {k: v[frame] for k, v in poses})
+                world.place(
+                    simulated_joints(scene, episode, frame), {k: v[frame] for k, v in poses}
+                )
                 depth, colour, label = eye.depth(), eye.colour(), eye.labels()
                 assert sensed.depth is not None
                 assert sensed.colour is not None
@@ -205,7 +197,7 @@ def _episodes(scene: Scene, config: GenerateConfig, count: int) -> Iterator[Epis
             yield episode
 
 
-def _true_poses(scene: Scene, truth: GroundTruth, episode: Episode) -> list[tuple[str, Floats]]:
+def true_poses(scene: Scene, truth: GroundTruth, episode: Episode) -> list[tuple[str, Floats]]:
     """Names of the objects and their true poses (M, 4, 4), moved as the episode moves them."""
     source = episode.source_frames
     out = []
@@ -215,7 +207,7 @@ def _true_poses(scene: Scene, truth: GroundTruth, episode: Episode) -> list[tupl
     return out
 
 
-def _joints(scene: Scene, episode: Episode, frame: int) -> Floats:
+def simulated_joints(scene: Scene, episode: Episode, frame: int) -> Floats:
     """Joints (9,) of an episode's frame, in the order of the simulator."""
     assert scene.demo.joints is not None
     assert episode.joints is not None
@@ -223,7 +215,7 @@ def _joints(scene: Scene, episode: Episode, frame: int) -> Floats:
     return np.array([episode.joints[frame, names.index(name)] for name in panda.JOINTS])
 
 
-class _Seen:
+class Seen:
     """What the source has seen of the room in any of its frames.
 
     Args:

@@ -23,7 +23,7 @@ import tempfile
 import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,8 @@ from r2rgen_ros.simulate.ground_truth import GroundTruth
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
+
+    from r2rgen_ros.model.scene import Scene
 
 NAMES = ('place-bottle', 'mug-in-bowl', 'box-in-bowl', 'build-bridge')
 SCENES = 20
@@ -251,6 +253,16 @@ def clicks(truth: GroundTruth, seed: int) -> list[ObjectNote]:
         frame, (u, v) = click(truth, k, rng)
         notes.append(ObjectNote(name, Prompt(frame, pixel=(float(u), float(v)))))
     return notes
+
+
+def scene_of(bag: Path, truth: GroundTruth, seed: int) -> Scene:
+    """Parse a recording from one click per object, its skills as they truly are.
+
+    A person confirms them: what is done without a grasp or release, none can propose.
+    """
+    ground = survey(load_demo(bag))
+    proposed = propose(ground, bag, clicks(truth, seed))
+    return build_scene(ground, replace(proposed, skills=truth.skills), bag)
 
 
 def _tell(score: SceneScore) -> None:

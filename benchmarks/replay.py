@@ -32,8 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.parse import clicks
-from r2rgen_ros.bags.load import load_demo
+from benchmarks.parse import scene_of
 from r2rgen_ros.generate.assemble import Assembler, object_changes
 from r2rgen_ros.generate.config import (
     STILL,
@@ -46,13 +45,12 @@ from r2rgen_ros.generate.config import (
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import Reason, Rejection
-from r2rgen_ros.parse.propose import propose
-from r2rgen_ros.parse.scene import build_scene, survey
 from r2rgen_ros.simulate import record
+from r2rgen_ros.simulate.cameras import camera_named
 from r2rgen_ros.simulate.ground_truth import GroundTruth
 from r2rgen_ros.simulate.replay import Orders, replay
 from r2rgen_ros.simulate.tasks import ALL_NAMES, make_task
-from r2rgen_ros.simulate.world import TABLE_HALF, TABLE_MIDDLE, World
+from r2rgen_ros.simulate.world import EXTERNAL, TABLE_HALF, TABLE_MIDDLE, World
 
 if TYPE_CHECKING:
     import argparse
@@ -85,6 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--task', action='append', choices=ALL_NAMES, help='only these; repeatable')
     parser.add_argument(
         '--base', action='store_true', help='move the base too, by up to 30 cm and 30 degrees'
+    )
+    parser.add_argument(
+        '--camera', default='', help='watched by this camera, such as panda_wrist, not from outside'
     )
     parser.add_argument('--keep', type=Path, metavar='DIR', help='folder in which recordings stay')
     parser.add_argument('--workers', type=int, default=1, help='processes (default: 1)')
@@ -130,6 +131,7 @@ def measure(
     forced: int = FORCED,
     task: Sequence[str] | None = None,
     base: bool = False,
+    camera: str = '',
     keep: Path | None = None,
     workers: int = 1,
     verbose: bool = False,
@@ -141,6 +143,7 @@ def measure(
         forced: Rejected ones of each reason that are carried out.
         task: The tasks; None for all.
         base: Whether the robot's base is moved too.
+        camera: The camera that recorded; empty for the external one.
         keep: Folder in which recordings are kept and looked for; None to keep none.
         workers: Processes; more than one spoils the milliseconds.
         verbose: Whether to tell of every failure, on standard error.
@@ -150,8 +153,8 @@ def measure(
     with tempfile.TemporaryDirectory() as scratch:
         folder = keep or Path(scratch)
         for name in tuple(task) if task else ALL_NAMES:
-            bag = recording(name, folder)
-            outcomes = list(_run(bag, variations, forced, workers, base))
+            case = Case(recording(name, folder, camera), name, base)
+            outcomes = list(_run(case, variations, forced, workers))
             if verbose:
                 _tell(name, outcomes)
             out[name] = summary(outcomes)
@@ -164,12 +167,29 @@ def measure(
     return {**top, 'tasks': out}
 
 
-def recording(name: str, folder: Path) -> Path:
+def recording(name: str, folder: Path, camera: str = '') -> Path:
     """Return the bag of a task; if there is none, it is recorded."""
-    bag = folder / f'{name}-replay'
+    bag = folder / f'{name}-{camera}-replay' if camera else folder / f'{name}-replay'
     if not bag.exists():
-        record.record(name, SEED, bag)
+        mounted = camera_named(camera or EXTERNAL.name)
+        record.write(record.act(name, SEED, camera=mounted), bag)
     return bag
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is measured.
+
+    Attributes:
+        bag: The recording.
+        task: Name of its task.
+        base: Whether the robot's base is moved too.
+
+    """
+
+    bag: Path
+    task: str
+    base: bool
 
 
 @dataclass(frozen=True)
@@ -187,12 +207,7 @@ class Bench:
     def create(cls, bag: Path, name: str, seed: int = SEED, *, base: bool = False) -> Bench:
         """Parse a recording of a task and build its world."""
         truth = GroundTruth.load(bag)
-        demo = load_demo(bag)
-        ground = survey(demo)
-        proposed = propose(ground, bag, clicks(truth, seed))
-        # A person confirms the skills: what is done without a grasp or release, none can propose.
-        annotation = replace(proposed, skills=truth.skills)
-        scene = build_scene(ground, annotation, bag)
+        scene = scene_of(bag, truth, seed)
         config = _whole_table(scene, base=base)
         made = make_task(name, np.random.default_rng(np.random.SeedSequence([seed, 0])))
         return cls(
@@ -305,10 +320,15 @@ class Bench:
         start = self._start(episode.variation)
         for k, item in enumerate(self.scene.objects):
             own = se3.inverse(episode.object2base[k, 0]) @ start[item.name]
-            aside = (episode.object2base[k, -1] @ own - result.paths[item.name][-1])[:2, 3]
+            ends = self._told(episode.object2base[k, -1] @ own)
+            aside = (ends - result.paths[item.name][-1])[:2, 3]
             if np.linalg.norm(aside) > _ASIDE_M:
                 return f'the {item.name} ends {1e3 * np.linalg.norm(aside):.0f} mm from its place'
         return ''
+
+    def _told(self, object2base: Any) -> Any:
+        """An object's pose (4, 4) in the frame in which replays tell where objects are."""
+        return object2base
 
     def _what_failed(self, episode: Episode, result: Replayed, *, forced: bool) -> tuple[str, str]:
         """What went wrong, and its cause; both empty where all was well."""
@@ -386,14 +406,14 @@ def _whole_table(scene: Scene, *, base: bool) -> GenerateConfig:
     )
 
 
-def _run(bag: Path, variations: int, forced: int, workers: int, base: bool) -> Iterator[Outcome]:
+def _run(case: Case, variations: int, forced: int, workers: int) -> Iterator[Outcome]:
     """Try variations until enough are accepted, then force some of the others."""
     with ProcessPoolExecutor(workers, get_context('spawn')) as pool:
-        yield pool.submit(_identity, bag, base).result()
+        yield pool.submit(_identity, case).result()
         accepted, rejected = 0, dict[str, list[int]]()
         for start in range(0, _MOST_ATTEMPTS, _CHUNK * workers):
             indices = range(start, start + _CHUNK * workers)
-            for outcome in pool.map(partial(_attempt, bag, base), indices):
+            for outcome in pool.map(partial(_attempt, case), indices):
                 accepted += not outcome.reason
                 rejected.setdefault(outcome.reason, []).append(outcome.index)
                 yield outcome
@@ -402,24 +422,24 @@ def _run(bag: Path, variations: int, forced: int, workers: int, base: bool) -> I
             if accepted >= variations:
                 break
         few = [index for reason in _FORCIBLE for index in rejected.get(reason.value, [])[:forced]]
-        yield from pool.map(partial(_force, bag, base), few)
+        yield from pool.map(partial(_force, case), few)
 
 
 @lru_cache(maxsize=1)
-def _bench(bag: Path, base: bool) -> Bench:
-    return Bench.create(bag, bag.name.removesuffix('-replay'), base=base)
+def _bench(case: Case) -> Bench:
+    return Bench.create(case.bag, case.task, base=case.base)
 
 
-def _identity(bag: Path, base: bool) -> Outcome:
-    return _bench(bag, base).identity()
+def _identity(case: Case) -> Outcome:
+    return _bench(case).identity()
 
 
-def _attempt(bag: Path, base: bool, index: int) -> Outcome:
-    return _bench(bag, base).attempt(index)
+def _attempt(case: Case, index: int) -> Outcome:
+    return _bench(case).attempt(index)
 
 
-def _force(bag: Path, base: bool, index: int) -> Outcome:
-    return _bench(bag, base).force(index)
+def _force(case: Case, index: int) -> Outcome:
+    return _bench(case).force(index)
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from launch import LaunchDescription
 from launch.actions import GroupAction, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration
+from launch.substitutions import LaunchConfiguration, PythonExpression
 
 from r2rgen_ros.nodes import bringup
 
@@ -27,8 +27,12 @@ ARGUMENTS = (
     (
         'task',
         'place-bottle',
-        'place-bottle, mug-in-bowl, box-in-bowl, build-bridge, hang-cup, stack-bricks or pour.',
+        (
+            'place-bottle, mug-in-bowl, box-in-bowl, build-bridge, hang-cup, stack-bricks or pour;'
+            ' with two arms lift-box or hand-over.'
+        ),
     ),
+    ('base', 'fixed', 'What arms and camera stand on: fixed, mobile or driving.'),
     ('seed', '0', 'Draws where the objects stand: a whole number.'),
     ('fault', 'none', 'Fault of the robot to make, see config/virtual_robot.yaml.'),
     ('demos_folder', 'demos', 'Folder that is recorded to and annotated in.'),
@@ -38,14 +42,23 @@ ARGUMENTS = (
     ('log_level', 'info', 'Least severity to log: debug, info, warn, error or fatal.'),
 )
 
+TWO_ARMS = ('lift-box', 'hand-over')
+ROBOT = PythonExpression(
+    [
+        "'virtual_robot_two_arms' if '",
+        LaunchConfiguration('task'),
+        f"' in {TWO_ARMS} else 'virtual_robot'",
+    ]
+)
+
 # What is handed on to each launch file, beside autostart and log_level; a pair has another name or
 # a value of its own.
-INCLUDED: dict[str, tuple[str | tuple[str, str], ...]] = {
-    'virtual_robot': ('task', 'seed', 'fault', ('rviz', 'false')),
+INCLUDED: dict[str, tuple[str | tuple[str, str | PythonExpression], ...]] = {
+    'virtual_robot': ('task', 'seed', 'base', 'fault', ('rviz', 'false')),
     'record': (
         'demos_folder',
         ('camera', 'virtual_robot'),
-        ('robot', 'virtual_robot'),
+        ('robot', ROBOT),
         'rviz',
     ),
     'annotate': ('demos_folder', 'rviz'),

@@ -76,8 +76,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
     }
     own.update({name: value(name) for name in ('demos_folder', 'base_frame') if value(name)})
     if value('end_effector_frames'):
-        frames = value('end_effector_frames').strip('[]').split(',')
-        own['end_effector_frames'] = [frame.strip(' \'"') for frame in frames]
+        own['end_effector_frames'] = bringup.texts_of(value('end_effector_frames'))
     nodes = [bringup.node(context, 'recorder', [*map(str, files), own])]
     if bringup.is_true(context, 'rviz'):
         level = ['--ros-args', '--log-level', value('log_level')]

@@ -3,6 +3,7 @@
 """Starts the virtual robot, which publishes as the drivers of a real one do.
 
     ros2 launch r2rgen_ros virtual_robot.launch.py task:=mug-in-bowl
+    ros2 launch r2rgen_ros virtual_robot.launch.py task:=lift-box base:=mobile
     ros2 service call /virtual_robot/run_expert std_srvs/srv/Trigger
 
 It simulates and draws for about half a minute before it publishes.
@@ -24,10 +25,16 @@ ARGUMENTS = (
         '',
         (
             'place-bottle, mug-in-bowl, box-in-bowl, build-bridge, hang-cup, stack-bricks or pour;'
-            ' empty: as in the parameters.'
+            ' with two arms lift-box or hand-over; empty: as in the parameters.'
         ),
     ),
     ('seed', '', 'Draws where the objects stand; empty: as in the parameters.'),
+    ('base', '', 'fixed, mobile or driving; empty: as in the parameters.'),
+    (
+        'camera',
+        '',
+        'What watches, such as "external, panda_wrist"; empty: as in the parameters.',
+    ),
     ('recording', '', 'Bag to publish instead of simulating; empty: as in the parameters.'),
     ('fault', '', 'Fault to make, see config/virtual_robot.yaml; empty: as in the parameters.'),
     ('params_file', '', 'Parameters laid over config/virtual_robot.yaml.'),
@@ -45,6 +52,7 @@ def generate_launch_description() -> LaunchDescription:
         'virtual_robot',
         SHARE,
         ARGUMENTS,
-        texts=('task', 'recording', 'fault'),
+        texts=('task', 'base', 'recording', 'fault'),
         numbers=('seed',),
+        lists=('camera',),
     )

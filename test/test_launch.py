@@ -265,3 +265,21 @@ def test_the_demo_starts_all_nodes_on_the_same_folder(load, run):
     assert {found[name]['demos_folder'] for name in found if name != 'virtual_robot'} == {'here'}
     assert found['recorder']['base_frame'] == 'panda_link0'
     assert all(values['autostart'] is True for values in found.values())
+
+
+def test_the_demo_records_two_arms_where_the_task_has_two(load, run):
+    nodes, _ = run(
+        load(_path('demo')).generate_launch_description(),
+        rviz='false', task='hand-over', base='mobile',
+    )  # fmt: skip
+    found = {node.node_executable: _parameters(node) for node in nodes}
+    robot, recorder = found['virtual_robot'], found['recorder']
+    assert (robot['task'], robot['base'], robot['camera']) == ('hand-over', 'mobile', ['external'])
+    assert recorder['base_frame'] == 'world'
+    assert len(recorder['end_effector_frames']) == 2
+
+
+def test_the_virtual_robot_may_have_several_cameras(load, run):
+    description = load(_path('virtual_robot')).generate_launch_description()
+    (node,), _ = run(description, rviz='false', camera='external, panda_wrist')
+    assert _parameters(node)['camera'] == ['external', 'panda_wrist']

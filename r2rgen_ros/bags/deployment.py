@@ -133,7 +133,7 @@ def _check_topics(source: Source, mounted: MountedCamera, own: list[str], gone: 
 def _latched(source: Source, mounted: MountedCamera) -> tuple[tracks.LatchedTrack, ...]:
     """What is sent once, with the camera's place in the tree of transforms."""
     buffer, latched = source.buffer, source.recorded.latched
-    mount = mounted.mount or source.base_frame
+    mount = mounted.mount or source.body_frame
     require(
         mount in buffer or (not buffer.frames and mount == source.base_frame),
         f'camera "{mounted.name}" is mounted on "{mount}", which no transform names',

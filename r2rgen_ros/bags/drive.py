@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from r2rgen_ros.bags.mount import LONG
+from r2rgen_ros.bags.mount import LONG, moving_edge
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.demo import BasePath
 from r2rgen_ros.model.driving import root_link
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from r2rgen_ros.bags.tracks import OdometryTrack
     from r2rgen_ros.bags.transforms import TransformBuffer
 
 _JUMP_M_S, _JUMP_RAD_S = 3.0, np.deg2rad(360.0)
+_ODOMETRY = r'(^|[/_])odom($|_)|^map$'  # REP-105
 _JUMP_M, _JUMP_RAD = 0.02, np.deg2rad(2.0)
 """No base is faster; smaller steps are noise."""
 
@@ -70,27 +73,62 @@ def find_drive(
 
     """
     root = root_link(description) if description is not None else None
-    if root is None or root not in buffer:
+    edge = None if root is None else moving_edge(buffer, root)
+    if root is None or edge is None:
         return None
-    still = {edge.child for edge in buffer.edges if edge.is_static}
-    chain = buffer.chain(root)
-    child = next((frame for frame in chain if frame not in still), None)
-    parent = None if child is None else buffer.parent(child)
-    if child is None or parent is None:
-        return None
+    parent = edge[0]
     if not all(parent in buffer.chain(hand) for hand in hands):
         return None
     path = BasePath(parent, buffer.lookup(parent, root, stamps, tolerance_ns=LONG))
     if not path.drives and base != parent:
         return None
-    _check_jumps(buffer, (parent, child))
-    return Drive((parent, child), root, path)
+    _check_jumps(buffer, edge)
+    return Drive(edge, root, path)
+
+
+def unseen_drive(
+    buffer: TransformBuffer,
+    base: str,
+    hands: Sequence[str],
+    odometry: Sequence[OdometryTrack],
+    stamps: NDArray[np.int64],
+) -> BasePath | None:
+    """Find that a base drives of which `find_drive` does not know, for want of a URDF.
+
+    Args:
+        buffer: All transforms.
+        base: The base frame: one of the robot, below the odometry, or that of the odometry.
+        hands: End effectors.
+        odometry: Odometry as messages.
+        stamps: (T,) nanoseconds, the frames of the camera.
+
+    Returns:
+        Where it was; None where it stands, or nothing says that what moves is a base.
+
+    """
+    edge = moving_edge(buffer, base) or _below(buffer, base, hands)
+    if edge is None:
+        return None
+    told = any(track.frame_id == edge[0] for track in odometry)
+    if not told and re.search(_ODOMETRY, edge[0]) is None:
+        return None  # a link that turns, chosen as the base
+    path = BasePath(edge[0], buffer.lookup(*edge, stamps, tolerance_ns=LONG))
+    return path if path.drives else None
+
+
+def _below(buffer: TransformBuffer, base: str, hands: Sequence[str]) -> tuple[str, str] | None:
+    """The first edge from the base frame down that moves, where it carries all hands."""
+    paths = [buffer.path(base, hand) for hand in hands]
+    edges = [edge for edge in paths[0] if not edge.is_static] if paths else []
+    if not edges or not all(edges[0] in path for path in paths):
+        return None
+    return edges[0].parent, edges[0].child
 
 
 def require_standing_camera(
     buffer: TransformBuffer, drive: Drive, camera: str, stamps: NDArray[np.int64]
 ) -> None:
-    """Check that a camera stands where the base drives.
+    """Check that the camera of a recording of clouds stands where the base drives.
 
     Args:
         buffer: All transforms.
@@ -110,9 +148,9 @@ def require_standing_camera(
     require(
         not BasePath(frame, poses).drives,
         f'the base drives in "{frame}", and the camera "{camera}" moves with it: by {far:.2f} m and'
-        f' {np.rad2deg(turn):.0f} degrees',
-        f'a camera that stands in "{frame}", or a base that stands',
-        'record, or cut out, a part in which the base stands, or watch from beside the robot',
+        f' {np.rad2deg(turn):.0f} degrees; its clouds cannot be put together',
+        f'depth images, a camera that stands in "{frame}", or a base that stands',
+        "record the camera's depth and camera_info as well",
     )
 
 

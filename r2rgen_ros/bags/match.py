@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from r2rgen_ros.bags import keys, tracks
-from r2rgen_ros.bags.drive import find_drive, require_standing_camera
+from r2rgen_ros.bags.drive import find_drive, require_standing_camera, unseen_drive
 from r2rgen_ros.bags.frames import CALIBRATE, find_base, find_hands
 from r2rgen_ros.bags.mount import base_paths, find_mount
 from r2rgen_ros.bags.recording import Source
@@ -18,7 +18,7 @@ from r2rgen_ros.bags.series import fractional_index, interpolate_rows, nearest_i
 from r2rgen_ros.bags.streams import COMMAND, GRIPPER
 from r2rgen_ros.bags.transforms import TOLERANCE_NS
 from r2rgen_ros.geometry.camera import PinholeCamera
-from r2rgen_ros.model.demo import Arm, Joints
+from r2rgen_ros.model.demo import Arm, Joints, require_standing
 from r2rgen_ros.model.errors import R2RGenError, require
 
 if TYPE_CHECKING:
@@ -98,9 +98,12 @@ class Matcher:
         if drive is None:
             mount = find_mount(self.buffer, base, riders, self.warnings)
             paths = base_paths(self.buffer, base, mount, found.odometry, stamps)
+            if mount is None:
+                way = unseen_drive(self.buffer, base, ends, found.odometry, stamps)
+                require_standing(self.path.stem, () if way is None else (way,))
         else:
-            for frame in {track.frame_id for track in (depth, found.cloud) if track is not None}:
-                require_standing_camera(self.buffer, drive, frame, stamps)
+            if depth is None:
+                require_standing_camera(self.buffer, drive, main.frame_id, stamps)
             drive = drive.at(self.buffer, stamps)
             paths = (drive.path,)
         return Source(

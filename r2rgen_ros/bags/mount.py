@@ -55,13 +55,10 @@ def find_mount(
         None where the base is fixed, or something that should ride on it hangs in a frame above it.
 
     """
-    if base not in buffer:
+    edge = moving_edge(buffer, base)
+    if edge is None:
         return None
-    still = {edge.child for edge in buffer.edges if edge.is_static}
-    child = next((frame for frame in buffer.chain(base) if frame not in still), None)
-    parent = None if child is None else buffer.parent(child)
-    if child is None or parent is None:
-        return None
+    parent, child = edge
     for rider in riders:
         if buffer.connected(base, rider) and any(
             edge.child == child for edge in buffer.path(base, rider)
@@ -72,7 +69,17 @@ def find_mount(
             )
             return None
     base2child = np.eye(4) if child == base else buffer.lookup(child, base, [0])[0]
-    return BaseMount((parent, child), base2child)
+    return BaseMount(edge, base2child)
+
+
+def moving_edge(buffer: TransformBuffer, frame: str) -> tuple[str, str] | None:
+    """Find the first transform above a frame that may change, as parent and child; None if none."""
+    if frame not in buffer:
+        return None
+    still = {edge.child for edge in buffer.edges if edge.is_static}
+    child = next((above for above in buffer.chain(frame) if above not in still), None)
+    parent = None if child is None else buffer.parent(child)
+    return None if child is None or parent is None else (parent, child)
 
 
 def base_paths(

@@ -26,6 +26,7 @@ VERBS = {
     'import': 'import_',
     'inspect': 'inspect',
     'annotate': 'annotate',
+    'noise': 'noise',
     'generate': 'generate',
     'report': 'report',
     'view': 'view',

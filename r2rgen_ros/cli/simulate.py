@@ -26,6 +26,7 @@ Examples:
   r2rgen simulate -o demos/wrist --camera panda_wrist
   r2rgen simulate -o demos/both --camera external --camera panda_wrist
   r2rgen simulate -o demos/docked --base mobile
+  r2rgen simulate -o demos/mast --base driving --camera panda_mast
 """
 
 from __future__ import annotations
@@ -64,15 +65,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--camera',
         action='append',
         metavar='CAMERA',
-        help='what watches: external (across the table), panda_wrist, panda_side or a camera file; '
-        'may be repeated, the main one first (default: external)',
+        help='what watches: external (across the table), panda_wrist, panda_side, '
+        'panda_mast or a camera file; may be repeated, the main one first (default: external)',
     )
     parser.add_argument(
         '--base',
         default='fixed',
         choices=BASES,
         help='what the arm and its camera stand on: a fixed base, a mobile one with odometry, or '
-        'one that drives between two stops, watched by a camera that stands (default: %(default)s)',
+        'one that drives between two stops; external stands in the room then, other cameras ride '
+        'along (default: %(default)s)',
     )
     parser.add_argument(
         '--depth-encoding',
@@ -112,8 +114,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     """
     from r2rgen_ros.cli import console
-    from r2rgen_ros.robots.camera_file import load_camera
     from r2rgen_ros.simulate import record
+    from r2rgen_ros.simulate.cameras import cameras_named
     from r2rgen_ros.simulate.world import EXTERNAL
 
     options = record.Options(
@@ -121,10 +123,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         depth_noise_m=args.depth_noise,
         sensor_noise=args.sensor_noise,
     )
-    main, *others = (
-        EXTERNAL if name == EXTERNAL.name else load_camera(name)
-        for name in args.camera or [EXTERNAL.name]
-    )
+    main, *others = cameras_named(args.camera or [EXTERNAL.name])
     record.refuse_existing(args.output)
     console.say(f'{args.task}, seed {args.seed}: the expert sets to work')
     done = record.act(args.task, args.seed, camera=main, others=others, base=args.base)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2rgen_ros.generate.blend import BlendPlanner
+from r2rgen_ros.generate.carried import carrier
 from r2rgen_ros.generate.collisions import CollisionCheck
 from r2rgen_ros.generate.course import ArmModel, Refusal, Surroundings, skills_at
 from r2rgen_ros.generate.drives import require_drivable, while_driving
 from r2rgen_ros.generate.feasibility import PlaneCheck
 from r2rgen_ros.generate.joint_line import JointLinePlanner
+from r2rgen_ros.generate.led import LedPlanner
 from r2rgen_ros.generate.motion import MovedPath, episode_stamps, step_limits
 from r2rgen_ros.generate.passable import Fields
 from r2rgen_ros.generate.sampled import SampledPlanner
@@ -24,8 +26,9 @@ from r2rgen_ros.generate.synchrony import stages_of
 from r2rgen_ros.generate.visibility import ViewCheck
 from r2rgen_ros.generate.workspace import WorkspaceCheck
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.model.demo import Sensor
+from r2rgen_ros.model.deployment import MountedCamera
 from r2rgen_ros.model.episode import Episode, Rejection, Variation
+from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.robots.joint_planner import load_ompl
 
@@ -35,9 +38,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.generate.config import GenerateConfig
-    from r2rgen_ros.generate.course import MotionPlanner
+    from r2rgen_ros.generate.course import Course, MotionPlanner
+    from r2rgen_ros.generate.motion import Limits
     from r2rgen_ros.generate.synchrony import Stage
-    from r2rgen_ros.model.episode import Reason
     from r2rgen_ros.model.scene import Scene
 
     Floats = NDArray[np.float64]
@@ -134,31 +137,39 @@ class Assembler:
         if failed is not None:
             return failed
         paths = [self._path(variation, arm) for arm in range(len(self.scene.demo.arms))]
+        judged: list[tuple[Course, Episode | Rejection]] = []
+
+        def judge(course: Course) -> Episode | Rejection:
+            for other, verdict in judged:
+                if other is course:
+                    return verdict
+            episode = self._episode(variation, changes, course)
+            judged.append((course, (None if forced else self._after(episode)) or episode))
+            return judged[-1][1]
+
+        around = Surroundings(
+            variation,
+            partial(self._objects, variation, changes),
+            lambda course: _refusal(judge(course)),
+        )
         first: Rejection | None = None
         for planner in self.planners:
-            found = self._planned(planner, variation, paths, changes, forced)
+            course = planner.plan(paths, around, forced=forced)
+            found = _rejected(variation, course) if isinstance(course, Refusal) else judge(course)
             if isinstance(found, Episode):
                 return found
-            first = first or found  # why the motion that is wanted most does not work
+            if first is None:  # why the motion that is wanted most does not work
+                first = found
+                why = course if isinstance(course, Refusal) else _refusal(found)
+                around = replace(around, failed=why)
         assert first is not None
         return first
 
-    def _planned(
-        self,
-        planner: MotionPlanner,
-        variation: Variation,
-        paths: list[MovedPath],
-        changes: Floats,
-        forced: bool,
-    ) -> Episode | Rejection:
-        """Return the episode in which one planner leads the arms."""
-        around = Surroundings(variation, partial(self._objects, variation, changes))
-        course = planner.plan(paths, around, forced=forced)
-        if isinstance(course, Refusal):
-            return _rejected(variation, course.reason, course.detail, course.frame, course.amount)
+    def _episode(self, variation: Variation, changes: Floats, course: Course) -> Episode:
+        """Return the episode in which the arms do something."""
         times, moved, demo = course.times, list(course.ee2base), self.scene.demo
         nearest = np.ceil(times - 0.5).astype(np.int64)
-        episode = Episode(
+        return Episode(
             variation=variation,
             stamps=episode_stamps(demo.stamps, times),
             source=times,
@@ -168,7 +179,6 @@ class Assembler:
             skill=skills_at(times, _spans(self.scene)),
             joints=course.joints,
         )
-        return (None if forced else self._after(episode)) or episode
 
     def _before(self, variation: Variation, changes: Floats) -> Rejection | None:
         """What is wrong before anything is worked out."""
@@ -197,7 +207,8 @@ class Assembler:
         if found is None:
             return None
         frame = episode.source[found.frame]
-        return _rejected(episode.variation, found.reason, found.detail, frame, found.amount)
+        why = Refusal(found.reason, found.detail, frame, found.amount)
+        return _rejected(episode.variation, why)
 
     def _path(self, variation: Variation, arm: int) -> MovedPath:
         track = self.scene.demo.arms[arm]
@@ -240,20 +251,19 @@ class Assembler:
 
 
 def _view_check(scene: Scene, config: GenerateConfig) -> ViewCheck | None:
-    """What the camera of the episodes must see; None where it is not known, or moves."""
+    """What the camera of the episodes must see; None where it is not known."""
     demo, wanted = scene.demo, config.camera.render_for
     if config.camera.mode == 'off' or demo.sensor is None:
         return None
+    robot, sensor = robot_of(demo), demo.sensor
     if wanted:
-        mounted = load_camera(wanted)
-        if mounted.mount not in ('', demo.base_frame):
-            return None  # it looks there when it comes there
-        poses = np.tile(mounted.camera2mount, (len(demo), 1, 1))
-        sensor = Sensor(mounted.frame, mounted.camera, poses)
-        scene = replace(scene, demo=replace(demo, sensor=sensor))
-    elif not demo.sensor.is_static:
+        camera = load_camera(wanted)
+    elif sensor.is_static or demo.has_images:
+        mount, pose = carrier(sensor, demo, robot)
+        camera = MountedCamera(sensor.frame, sensor.camera, mount, pose, sensor.frame)
+    else:
         return None
-    return ViewCheck.create(scene, config.feasibility)
+    return ViewCheck.create(scene, config.feasibility, camera, robot)
 
 
 def _planners(
@@ -275,27 +285,52 @@ def _planners(
     for name in config.motion.planners:
         if name == 'blend':
             out.append(blend)
-        elif len(arms) == 1 and demo.drive is None:
-            # Lines of the joints would part hands that do something together, and leave the base.
-            loaded = np.array([item.held >= 0 for item in scene.objects]).any(axis=0)
-            loaded = np.broadcast_to(loaded, (len(demo),))
-            upright = Upright(arms[0], loaded, scene.support.normal)
-            if name == 'line':
-                out.append(JointLinePlanner(arms[0], limits[0], upright))
-            elif collisions is not None:
-                fields = Fields.of(collisions)
-                out.append(SampledPlanner(arms[0], limits[0], upright, collisions, fields))
+        elif arms and demo.drive is None:  # lines of the joints would leave the base
+            if name == 'sampled' and collisions is None:
+                continue
+            each = _leaders(name, scene, arms, limits, collisions)
+            out.append(each[0] if len(arms) == 1 else LedPlanner(demo, limits, spans, arms, each))
     # Without kinematics there is no other.
     return tuple(out) or (blend,)
+
+
+def _leaders(
+    name: str,
+    scene: Scene,
+    arms: tuple[ArmModel, ...],
+    limits: tuple[Limits, ...],
+    collisions: CollisionCheck | None,
+) -> tuple[JointLinePlanner | SampledPlanner, ...]:
+    """What leads each arm along its joints."""
+    uprights = []
+    for arm in arms:
+        mine = [item.held == arm.place for item in scene.objects]
+        loaded = np.broadcast_to(np.array(mine).any(axis=0), (len(scene.demo),))
+        uprights.append(Upright(arm, loaded, scene.support.normal))
+    if name == 'line' or collisions is None:
+        return tuple(
+            JointLinePlanner(arm, limits[arm.place], upright, rights=len(arms) > 1)
+            for arm, upright in zip(arms, uprights, strict=True)
+        )
+    fields = Fields.of(collisions)
+    return tuple(
+        SampledPlanner(arm, limits[arm.place], upright, collisions, fields)
+        for arm, upright in zip(arms, uprights, strict=True)
+    )
 
 
 def _spans(scene: Scene) -> tuple[tuple[int, int], ...]:
     return tuple((skill.first, skill.last) for skill in scene.annotation.skills)
 
 
-def _rejected(
-    variation: Variation, reason: Reason, detail: str, frame: float, amount: float
-) -> Rejection:
+def _rejected(variation: Variation, why: Refusal) -> Rejection:
+    frame = round(float(why.frame))
     return Rejection(
-        variation.index, reason, detail, round(float(frame)), amount, variation, variation.moves
+        variation.index, why.reason, why.detail, frame, why.amount, variation, variation.moves
     )
+
+
+def _refusal(found: Episode | Rejection) -> Refusal | None:
+    if isinstance(found, Episode):
+        return None
+    return Refusal(found.reason, found.detail, found.frame, found.amount)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_ROUNDS = 6
+ROUNDS = 6
+"""How often a time base is worked out anew, at most, until the joints keep their limits."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class BlendPlanner:
         """Slow the motions down until the joints keep their limits."""
         count = len(self.demo)
         slower: Floats | None = None
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             times = source_times(paths, self.limits, count, slower)
             moved = tuple(path.at(times) for path in paths)
             if not self.arms:
@@ -70,7 +71,7 @@ class BlendPlanner:
             joints = solved(self.arms, times, moved, forced=forced)
             if isinstance(joints, Refusal):
                 return joints
-            more = self._slower(joints, times)
+            more = slower_for(self.demo, self.arms, self.spans, joints, times)
             if more is None or forced:
                 return Course(times, moved, joints)
             if isinstance(more, Refusal):
@@ -79,18 +80,6 @@ class BlendPlanner:
         assert slower is not None
         detail = 'the joints are too fast however slow the motion is'
         return Refusal(Reason.TOO_FAST, detail, float(slower.argmax()), float(slower.max()))
-
-    def _slower(self, joints: Floats, times: Floats) -> Floats | Refusal | None:
-        """How much longer the intervals of the source must take for all arms."""
-        stamps, out = episode_stamps(self.demo.stamps, times), None
-        for arm in self.arms:
-            skill = skills_at(times, self.spans[arm.place])
-            more = arm.check.slower(joints, stamps, times, skill, len(self.demo))
-            if isinstance(more, Excess):
-                return Refusal(Reason.TOO_FAST, str(more), times[more.frame], more.share - 1.0)
-            if more is not None:
-                out = more if out is None else np.maximum(out, more)
-        return out
 
 
 def _unwindings(paths: Sequence[MovedPath]) -> list[set[int]]:
@@ -103,6 +92,38 @@ def _unwindings(paths: Sequence[MovedPath]) -> list[set[int]]:
     return [set(winding), *([] if bound else [{k} for k in winding])]
 
 
+def slower_for(
+    demo: Demo,
+    arms: Sequence[ArmModel],
+    spans: Sequence[Sequence[tuple[int, int]]],
+    joints: Floats,
+    times: Floats,
+) -> Floats | Refusal | None:
+    """How much longer the intervals of the source must take for all arms to keep their limits.
+
+    Args:
+        demo: The demonstration.
+        arms: The arms.
+        spans: Of every arm, first and last frame of what it keeps the time of.
+        joints: (M, N) of an episode.
+        times: (M,) source frame that each frame replays.
+
+    Returns:
+        As `JointCheck.slower`, for all arms; what a skill makes too fast as a refusal.
+
+    """
+    stamps, out = episode_stamps(demo.stamps, times), None
+    for arm in arms:
+        skill = skills_at(times, spans[arm.place])
+        more = arm.check.slower(joints, stamps, times, skill, len(demo))
+        if isinstance(more, Excess):
+            share, frame = more.share - 1.0, times[more.frame]
+            return Refusal(Reason.TOO_FAST, str(more), frame, share, arm.place)
+        if more is not None:
+            out = more if out is None else np.maximum(out, more)
+    return out
+
+
 def solved(
     arms: Sequence[ArmModel], times: Floats, moved: Sequence[Floats], *, forced: bool
 ) -> Floats | Refusal:
@@ -113,6 +134,6 @@ def solved(
         if path.first_failed >= 0 and not forced:
             at = path.first_failed
             miss = float(path.position_error_m[at])
-            return Refusal(Reason.UNREACHABLE, arm.why(path), times[at], miss)
+            return Refusal(Reason.UNREACHABLE, arm.why(path), times[at], miss, arm.place)
         joints[:, arm.check.columns] = path.positions[:, arm.check.columns]
     return joints

@@ -10,10 +10,11 @@ import numpy as np
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.deployment import MountedCamera
+from r2rgen_ros.model.driving import body_frame
 from r2rgen_ros.model.errors import R2RGenError, require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -42,17 +43,47 @@ def camera_path(
         robot: Kinematics.
 
     """
-    if mounted.mount in ('', demo.base_frame):
-        return np.broadcast_to(mounted.camera2mount, (len(episode), 4, 4))
+    return _path(mounted, episode.ee2base, episode.joints, demo, robot)
+
+
+def camera_path_of_source(mounted: MountedCamera, demo: Demo, robot: Robot | None) -> Floats:
+    """Poses camera2base (T, 4, 4) that a mounted camera has in a demonstration, if it were there.
+
+    Args:
+        mounted: The camera; must have been let through by `require_link`.
+        demo: The demonstration.
+        robot: Kinematics.
+
+    """
+    joints = None if demo.joints is None else demo.joints.positions
+    return _path(mounted, {arm.name: arm.ee2base for arm in demo.arms}, joints, demo, robot)
+
+
+def _path(
+    mounted: MountedCamera,
+    ee2base: Mapping[str, Floats],
+    joints: Floats | None,
+    demo: Demo,
+    robot: Robot | None,
+) -> Floats:
+    """Poses camera2base (M, 4, 4), where the hands (M, 4, 4) and joints (M, J) are these."""
+    mount = mount_of(mounted, demo)
+    if mount == demo.base_frame:
+        return np.broadcast_to(mounted.camera2mount, (len(ee2base[demo.arms[0].name]), 4, 4))
     for arm in demo.arms:
-        if mounted.mount == arm.end_effector:
-            return np.asarray(episode.ee2base[arm.name] @ mounted.camera2mount)
+        if mount == arm.end_effector:
+            return np.asarray(ee2base[arm.name] @ mounted.camera2mount)
     assert robot is not None
     assert demo.joints is not None
-    assert episode.joints is not None
-    edge = (demo.base_frame, mounted.mount)
-    poses = robot.link_poses(demo.joints.names, episode.joints, [edge])[edge]
+    assert joints is not None
+    edge = (demo.base_frame, mount)
+    poses = robot.link_poses(demo.joints.names, joints, [edge])[edge]
     return np.asarray(poses @ mounted.camera2mount)
+
+
+def mount_of(mounted: MountedCamera, demo: Demo) -> str:
+    """Return the frame that a camera is mounted on; the base, which may drive, by default."""
+    return mounted.mount or body_frame(demo)
 
 
 def require_link(mounted: MountedCamera, demo: Demo, robot: Robot | None) -> None:
@@ -62,8 +93,8 @@ def require_link(mounted: MountedCamera, demo: Demo, robot: Robot | None) -> Non
         R2RGenError: It cannot.
 
     """
-    mount, hands = mounted.mount, [arm.end_effector for arm in demo.arms]
-    if mount in ('', demo.base_frame, *hands):
+    mount, hands = mount_of(mounted, demo), [arm.end_effector for arm in demo.arms]
+    if mount in (demo.base_frame, *hands):
         return
     what = f'camera "{mounted.name}" is mounted on "{mount}"'
     if robot is None:
@@ -131,14 +162,14 @@ def carrier(sensor: Sensor, demo: Demo, robot: Robot | None) -> tuple[str, Float
         robot: Kinematics.
 
     Returns:
-        The link, empty for the base, and the pose.
+        The link, empty for a base that stands, and the pose.
 
     Raises:
         R2RGenError: The camera moves, but with no link of the robot.
 
     """
     if sensor.is_static:
-        return '', sensor.camera2base[0]
+        return '' if demo.drive is None else demo.base_frame, sensor.camera2base[0]
     for link, link2base in _links(demo, robot):
         camera2link = se3.inverse(link2base) @ sensor.camera2base
         middle = camera2link[

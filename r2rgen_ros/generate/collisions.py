@@ -10,7 +10,6 @@ needed, and what a scene was parsed with, noise and all, cannot forbid the sourc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +19,11 @@ from scipy.spatial import cKDTree
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud, voxel_downsample
 from r2rgen_ros.geometry.distance_field import DistanceField
-from r2rgen_ros.geometry.polygon import contains
+from r2rgen_ros.geometry.point_groups import PointGroups
+from r2rgen_ros.geometry.polygon import contains, half_planes
 from r2rgen_ros.model.episode import Reason
 from r2rgen_ros.model.scene import ENVIRONMENT
+from r2rgen_ros.parse.clusters import clusters, spacing
 from r2rgen_ros.robots.body import RobotBody
 from r2rgen_ros.robots.profile import load_profile
 from r2rgen_ros.robots.self_collision import SelfCollision
@@ -47,10 +48,12 @@ _MOST_NODES = 6e6
 _MARGIN_M = 0.05
 _ABOVE_M = 0.01  # lower parts of the environment are the support plane
 _LEFTOVER_M = 0.03
+_SPECK_M2 = 4e-4
 _SWEPT_FRAMES = 30
 _SLACK_M = 0.004  # what nodes and samples make of one and the same distance
 _WINDOW = 2  # frames by which a contact may be earlier or later than in the source
 _MOVED = 1e-6
+_EDGE_M = 1e-9
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ class CollisionCheck:
             episode.source_frames, episode.joints, episode.object2base, episode.variation.base2base
         )
         worst: Collision | None = None
-        for pair, gap in self._gaps(motion):
+        for pair, gap in self._gaps(motion, self.clearance):
             own = minimum_filter1d(self._source[pair], 2 * _WINDOW + 1, mode='nearest')
             # Hulls are wider than links: of these only overlap counts.
             clear = 0.0 if pair in self._own.pairs else self.clearance
@@ -177,16 +180,18 @@ class CollisionCheck:
             f'{pair[0]} would {how} {pair[1]}',
         )
 
-    def _gaps(self, motion: _Motion) -> Iterator[tuple[tuple[str, str], Floats]]:
-        """Distances (M,) of all pairs of things that may touch."""
+    def _gaps(
+        self, motion: _Motion, enough: float = np.inf
+    ) -> Iterator[tuple[tuple[str, str], Floats]]:
+        """Distances (M,) of all pairs of things that may touch, exact below what is enough."""
         joints = self.scene.demo.joints
         assert joints is not None
         poses = self._body.poses(joints.names, motion.joints)
         robot = poses[:, self._robot.places].swapaxes(0, 1)
-        yield from self._from_still(self._robot, robot, motion)
+        yield from self._from_still(self._robot, robot, motion, enough)
         for thing, field, own in zip(self._things, self._fields, motion.object2base, strict=True):
             local = se3.inverse(own)[None] @ robot
-            near = field.nearest(self._robot.points, self._robot.starts, local)
+            near = field.nearest(self._robot.points, local, enough)
             yield from (
                 ((link, thing.names[0]), gap)
                 for link, gap in zip(self._robot.names, near, strict=True)
@@ -194,32 +199,33 @@ class CollisionCheck:
         for place, item in enumerate(self.scene.objects):
             inside = item.held[motion.source] >= 0
             if inside.any():
-                for pair, gap in self._from_held(place, motion):
+                for pair, gap in self._from_held(place, motion, enough):
                     yield pair, np.where(inside, gap, np.inf)
-        yield from zip(
-            self._own.pairs, self._own.distances(joints.names, motion.joints), strict=True
-        )
+        yield from zip(self._own.pairs, self._own.depths(joints.names, motion.joints), strict=True)
 
-    def _from_held(self, place: int, motion: _Motion) -> Iterator[tuple[tuple[str, str], Floats]]:
+    def _from_held(
+        self, place: int, motion: _Motion, enough: float
+    ) -> Iterator[tuple[tuple[str, str], Floats]]:
         """Distances of an object that is held from all but the robot."""
         thing, poses = self._things[place], motion.object2base[place][None]
-        yield from self._from_still(thing, poses, motion)
+        yield from self._from_still(thing, poses, motion, enough)
         for other, field in enumerate(self._fields):
             if other != place:
                 local = se3.inverse(motion.object2base[other])[None] @ poses
-                gap = field.nearest(thing.points, thing.starts, local)[0]
+                gap = field.nearest(thing.points, local, enough)[0]
                 yield (thing.names[0], self._things[other].names[0]), gap
 
     def _from_still(
-        self, bodies: Bodies, poses: Floats, motion: _Motion
+        self, bodies: Bodies, poses: Floats, motion: _Motion, enough: float
     ) -> Iterator[tuple[tuple[str, str], Floats]]:
         """Distances from what never moves: the support plane and the rest of the room."""
         still = se3.inverse(motion.environment2base) @ poses
-        support = self.scene.support
-        for name, gap in zip(bodies.names, _heights(bodies, still, support), strict=True):
+        up, offset, sides, limits = support_sides(self.scene.support)
+        heights = bodies.points.lowest(still, up, offset, sides, limits, _MARGIN_M, enough)
+        for name, gap in zip(bodies.names, heights, strict=True):
             yield (name, 'the support'), gap
         if self._room is not None:
-            near = self._room.nearest(bodies.points, bodies.starts, still)
+            near = self._room.nearest(bodies.points, still, enough)
             for name, gap in zip(bodies.names, near, strict=True):
                 yield (name, 'the environment'), gap
 
@@ -230,27 +236,40 @@ class Bodies:
 
     Attributes:
         names: Of the P bodies.
-        points: (N, 3) of all of them after one another, metres.
-        starts: (P + 1,) where the points of each begin.
+        points: Of the P bodies.
         places: (P,) where each is among what its owner numbers.
 
     """
 
     names: tuple[str, ...]
-    points: Floats
-    starts: NDArray[np.int64]
+    points: PointGroups
     places: NDArray[np.int64]
 
     @classmethod
     def of(cls, parts: Sequence[tuple[str, Floats]], places: Sequence[int] | None = None) -> Bodies:
         """Put named bodies (N, 3) after one another."""
-        points = [part for _, part in parts]
         return cls(
             tuple(name for name, _ in parts),
-            np.concatenate([np.zeros((0, 3)), *points]),
-            np.cumsum([0, *(len(part) for part in points)]),
+            PointGroups.of([part for _, part in parts]),
             np.arange(len(parts)) if places is None else np.asarray(places, dtype=np.int64),
         )
+
+
+def support_sides(
+    support: SupportPlane, base2base: Floats | None = None
+) -> tuple[Floats, float, Floats, Floats]:
+    """What `PointGroups.lowest` is told of the support: normal, offset, sides and their limits.
+
+    Args:
+        support: The support plane.
+        base2base: (4, 4) where that is, seen from another base; None for its own.
+
+    """
+    pose = np.eye(4) if base2base is None else base2base
+    turn, shift = pose[:3, :3], pose[:3, 3]
+    normals, limits = half_planes(support.to_plane(support.outline))
+    up, sides = turn @ support.normal, normals @ support.axes @ turn.T
+    return up, float(support.offset + up @ shift), sides, limits + _EDGE_M + sides @ shift
 
 
 def _moving(body: RobotBody, names: Sequence[str], positions: Floats) -> Bodies:
@@ -273,6 +292,7 @@ def _room(scene: Scene, body: RobotBody) -> DistanceField | None:
     """
     demo, support = scene.demo, scene.support
     points = scene.environment.points.astype(np.float64)
+    between = spacing(points)
     points = points[_was_seen(scene, points)]
     outline = support.to_plane(support.outline)
     over = contains(outline, support.to_plane(points))
@@ -282,6 +302,7 @@ def _room(scene: Scene, body: RobotBody) -> DistanceField | None:
     points = points[rising & (np.linalg.norm(points, axis=1) < reach)]
     points = voxel_downsample(Cloud.from_arrays(points), 0.5 * _ROOM_NODE_M).points.astype(float)
     points = points[~_swept(scene, body, points)]
+    points = points[~_specks(points, contains(outline, support.to_plane(points)), between)]
     if not len(points):
         return None
     return _field(points, _ROOM_NODE_M, closed=False)
@@ -290,8 +311,20 @@ def _room(scene: Scene, body: RobotBody) -> DistanceField | None:
 def _field(points: Floats, node: float, *, closed: bool) -> DistanceField:
     """Distances from points, of no more nodes than are soon made."""
     volume = float(np.prod(np.ptp(points, axis=0) + 2.0 * _MARGIN_M))
-    spacing = max(node, (volume / _MOST_NODES) ** (1.0 / 3.0))
-    return DistanceField.around(points, spacing, _MARGIN_M, closed=closed)
+    apart = max(node, (volume / _MOST_NODES) ** (1.0 / 3.0))
+    return DistanceField.around(points, apart, _MARGIN_M, closed=closed)
+
+
+def _specks(points: Floats, over: NDArray[np.bool_], between: float) -> NDArray[np.bool_]:
+    """Which points (N, 3) over the support are too few to be a thing: what noise leaves there.
+
+    Points of a surface lie `between` apart, metres, or as far as they were thinned.
+    """
+    out = np.zeros(len(points), dtype=bool)
+    apart = max(0.5 * _ROOM_NODE_M, between)
+    least = int(np.ceil(_SPECK_M2 / apart**2))
+    out[over] = clusters(points[over], max(2.0 * _ROOM_NODE_M, 2.0 * apart), least) < 0
+    return out
 
 
 def _was_seen(scene: Scene, points: Floats) -> NDArray[np.bool_]:
@@ -327,18 +360,3 @@ def _swept(scene: Scene, body: RobotBody, points: Floats) -> NDArray[np.bool_]:
             local = se3.apply(se3.inverse(pose), points[rest])
             out[rest] = np.isfinite(tree.query(local, distance_upper_bound=_LEFTOVER_M)[0])
     return out
-
-
-def _heights(bodies: Bodies, poses: Floats, support: SupportPlane) -> Iterator[Floats]:
-    """Per body, its lowest height (M,) over the support plane, where that is."""
-    outline = support.to_plane(support.outline)
-    for body, (start, stop) in enumerate(pairwise(bodies.starts.tolist())):
-        out = np.full(poses.shape[1], _MARGIN_M)
-        points = bodies.points[start:stop]
-        up = poses[body, :, :3, :3].swapaxes(1, 2) @ support.normal
-        heights = up @ points.T + (poses[body, :, :3, 3] @ support.normal - support.offset)[:, None]
-        frame, point = np.nonzero(heights < _MARGIN_M)
-        places = np.einsum('nij,nj->ni', poses[body, frame, :3, :3], points[point])
-        over = contains(outline, support.to_plane(places + poses[body, frame, :3, 3]))
-        np.minimum.at(out, frame[over], heights[frame[over], point[over]])
-        yield out

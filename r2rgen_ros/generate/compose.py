@@ -14,6 +14,8 @@ from scipy.spatial import cKDTree
 from r2rgen_ros.generate.carried import own_camera
 from r2rgen_ros.generate.deployed import DeployedComposer
 from r2rgen_ros.generate.hands import labels_by_hand, nearest_hand
+from r2rgen_ros.generate.noise import EpisodeNoise, measured_pixels, wanted_noise
+from r2rgen_ros.generate.object_skin import ObjectSkin
 from r2rgen_ros.generate.robot_cloud import LinkMotion
 from r2rgen_ros.generate.skin import RobotSkin
 from r2rgen_ros.generate.skin_points import RobotPoints
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.model.episode import Episode
     from r2rgen_ros.robots.kinematics import Robot
+    from r2rgen_ros.sense.noise import DepthNoise
 
     class Composer(Protocol):
         """Makes the frames of an episode, one at a time."""
@@ -46,7 +49,12 @@ if TYPE_CHECKING:
             """Yield the frames of an episode in order."""
 
 
-def make_composer(scene: Scene, config: GenerateConfig, robot: Robot | None = None) -> Composer:
+def make_composer(
+    scene: Scene,
+    config: GenerateConfig,
+    robot: Robot | None = None,
+    noise: DepthNoise | None = None,
+) -> Composer:
     """Return what composes the frames of a scene's episodes.
 
     Args:
@@ -54,14 +62,17 @@ def make_composer(scene: Scene, config: GenerateConfig, robot: Robot | None = No
         config: What is asked for.
         robot: Kinematics, so that the robot's pixels move link by link; None to move them rigidly
             with the end effector.
+        noise: Noise of the camera; None for what the configuration asks for.
 
     Raises:
         R2RGenError: The camera step is on but the source has no camera.
 
     """
     mode = config.camera.mode
+    noise = noise or wanted_noise(scene, config, robot)
     if config.camera.render_for:
-        return DeployedComposer(scene, config, robot, load_camera(config.camera.render_for))
+        mounted = load_camera(config.camera.render_for)
+        return DeployedComposer(scene, config, robot, mounted, noise)
     if mode == 'on' and scene.demo.sensor is None:
         raise R2RGenError(
             f'the camera step is on but "{scene.demo.name}" has no camera_info',
@@ -76,10 +87,10 @@ def make_composer(scene: Scene, config: GenerateConfig, robot: Robot | None = No
             '',
             'set camera mode to auto or on',
         )
-        return DeployedComposer(scene, config, robot, own_camera(scene.demo, robot))
+        return DeployedComposer(scene, config, robot, own_camera(scene.demo, robot), noise)
     if scene.demo.has_images:
         if mode != 'off':
-            return ImageComposer(scene, config, robot)
+            return ImageComposer(scene, config, robot, noise)
         return PixelComposer(scene, config)
     if mode != 'off' and scene.demo.sensor is not None:
         return SparseComposer(scene, config)
@@ -109,7 +120,7 @@ class _Moves:
         return np.concatenate([self.environment[None], first, self.objects[:, frame], others])
 
 
-@njit(cache=True, nogil=True, error_model='numpy')  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, error_model='numpy')
 def _move_points(points: Any, labels: Any, table: Any, out: Any) -> None:
     """Map every point (N, 3) by the transform of its label."""
     for i in range(points.shape[0]):
@@ -242,7 +253,13 @@ def _gap(cloud: Cloud) -> float:
 class ImageComposer:
     """Depth and colour images with the camera step."""
 
-    def __init__(self, scene: Scene, config: GenerateConfig, robot: Robot | None = None) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        config: GenerateConfig,
+        robot: Robot | None = None,
+        noise: DepthNoise | None = None,
+    ) -> None:
         sensor = scene.demo.sensor
         assert sensor is not None
         self._scene = scene
@@ -253,11 +270,16 @@ class ImageComposer:
         self._base2camera = se3.inverse(sensor.camera2base[0])
         rays = sensor.camera.rays().reshape(-1, 3).astype(np.float32)
         self._rays = rays
+        self._objects = ObjectSkin(scene)
         self._links = LinkMotion(scene.demo, robot) if robot is not None else None
         self._skin = None if self._links is None else RobotSkin.of(scene, self._links.assign)
         if self._skin is None:
             self._pixels = [self._robot_cloud(frame) for frame in range(len(scene.demo))]
             self._owners = [self._links_of(frame) for frame in range(len(scene.demo))]
+        self._noise = None
+        if noise is not None:
+            measured = measured_pixels(scene)
+            self._noise = EpisodeNoise(noise, sensor.camera, measured, recorded_robot=True)
 
     def _links_of(self, frame: int) -> NDArray[np.int64] | None:
         """The link of each robot pixel of a source frame."""
@@ -329,8 +351,19 @@ class ImageComposer:
 
     def frames(self, episode: Episode) -> Iterator[SensedFrame]:
         """Yield the frames of an episode in order."""
+        sensor = self._scene.demo.sensor
+        assert sensor is not None
+        still = np.array_equal(episode.variation.base2base, np.eye(4))
+        spoiler = None if self._noise is None else self._noise.start(episode)
+        for image in self.images(episode):
+            seen = image
+            if self._noise is not None and spoiler is not None:
+                seen = self._noise.apply(spoiler, image, still=still)
+            yield _sensed(self._scene, seen, self._rays, sensor.camera2base[0], self._config)
+
+    def images(self, episode: Episode) -> Iterator[Image]:
+        """Yield the images of an episode as they are without noise."""
         scene = self._scene
-        assert scene.demo.sensor is not None
         moves = _Moves(scene, episode)
         still = np.array_equal(moves.environment, np.eye(4))
         environment = Layer(scene.environment, self._base2camera @ moves.environment, ENVIRONMENT)
@@ -345,17 +378,14 @@ class ImageComposer:
             far_off=None if still else self._far_off(moves.environment),
             allowed=None if still else self._could_be(moves.environment),
         )
-        camera2base = scene.demo.sensor.camera2base[0]
         robot = self._robot_layers(episode, moves)
         for frame, shown in enumerate(robot):
+            source = int(moves.source[frame])
             layers = [
-                Layer(
-                    item.cloud, self._base2camera @ episode.object2base[k, frame], FIRST_OBJECT + k
-                )
-                for k, item in enumerate(scene.objects)
+                Layer(self._objects.layer(k, pose, source), np.eye(4), FIRST_OBJECT + k)
+                for k, pose in enumerate(episode.object2base[:, frame])
             ]
-            image = self._camera.render([*layers, shown])
-            yield _sensed(scene, image, self._rays, camera2base, self._config)
+            yield self._camera.render([*layers, shown])
 
     def _robot_layers(self, episode: Episode, moves: _Moves) -> Iterator[Layer]:
         """The robot in every frame of an episode."""

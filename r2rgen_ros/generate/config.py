@@ -247,6 +247,8 @@ class CameraConfig:
             camera that recorded; empty for that one.
         others: render or omit: what becomes of the further cameras of a recording.
         max_unseen_share: Share of any frame's pixels that may look at what the source never saw.
+        noise: off, fitted (to the source), or the name of a preset or plug-in, or a path.
+        noise_scale: By how much that noise is larger.
 
     """
 
@@ -258,6 +260,8 @@ class CameraConfig:
     render_for: str = ''
     others: str = 'render'
     max_unseen_share: float = 1.0
+    noise: str = 'off'
+    noise_scale: float = 1.0
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -280,6 +284,7 @@ class CameraConfig:
         check_range('delta_m', self.delta_m, 0.0, 1.0, 'm')
         check_range('support_px', self.support_px, 1, 9, 'pixels')
         check_range('max_unseen_share', self.max_unseen_share, 0.0, 1.0)
+        check_range('noise_scale', self.noise_scale, 0.0, 10.0)
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,9 @@ def read_config(path: Path) -> GenerateConfig:
     if wanted and wanted not in camera_names():
         camera = replace(config.camera, render_for=_beside(path, wanted))
         config = replace(config, camera=camera)
+    noise = config.camera.noise
+    if noise.endswith(('.yaml', '.yml')) or '/' in noise:
+        config = replace(config, camera=replace(config.camera, noise=_beside(path, noise)))
     return config
 
 
@@ -270,6 +273,8 @@ def _camera(part: YamlSection) -> CameraConfig:
             'max_unseen_share',
             'render_for',
             'others',
+            'noise',
+            'noise_scale',
         ],
     )
     values: dict[str, Any] = {}
@@ -289,6 +294,11 @@ def _camera(part: YamlSection) -> CameraConfig:
         values['max_unseen_share'] = part['max_unseen_share'].number(0, 1)
     if 'others' in part:
         values['others'] = part['others'].choice(OTHERS)
+    if 'noise' in part:
+        # YAML 1.1 reads off as false.
+        values['noise'] = 'off' if part['noise'].data is False else part['noise'].text()
+    if 'noise_scale' in part:
+        values['noise_scale'] = part['noise_scale'].number(0, 10)
     return CameraConfig(**values)
 
 

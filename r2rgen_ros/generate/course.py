@@ -60,6 +60,7 @@ class Refusal:
         detail: One sentence for a person.
         frame: Source frame.
         amount: By how much, in the unit that the detail names.
+        arm: Place of the arm that it is about; -1 for all or unknown.
 
     """
 
@@ -67,6 +68,7 @@ class Refusal:
     detail: str
     frame: float
     amount: float
+    arm: int = -1
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,20 @@ class Surroundings:
         variation: What is changed.
         objects: Poses (K, M, 4, 4) of the objects at source frames (M,) while the hands are at
             poses (M, 4, 4), per arm.
+        wrong: Tells why a course is refused once it is worked out; None where it is not.
+        failed: Why the first planner has none, or one that is refused; None for that planner.
+        rows: (T, N) joints of all arms in the source frames, for who leads one of several; None
+            for a single arm.
+        hands: Poses (T, 4, 4) of all hands meanwhile.
 
     """
 
     variation: Variation
     objects: Callable[[Floats, Sequence[Floats]], Floats]
+    wrong: Callable[[Course], Refusal | None]
+    failed: Refusal | None = None
+    rows: Floats | None = None
+    hands: tuple[Floats, ...] = ()
 
 
 class MotionPlanner(Protocol):
@@ -173,11 +184,34 @@ class ArmModel:
             positions[low] + (times - low)[:, None] * (positions[high] - positions[low])
         )
 
-    def follow(self, times: Floats, ee2base: Floats, *, forced: bool = False) -> IkPath:
-        """Joints that bring the hand along poses (M, 4, 4) at source frames (M,)."""
+    def follow(
+        self,
+        times: Floats,
+        ee2base: Floats,
+        *,
+        forced: bool = False,
+        away: Floats | None = None,
+        near: Floats | None = None,
+    ) -> IkPath:
+        """Joints that bring the hand along a path.
+
+        Args:
+            times: (M,) source frames.
+            ee2base: (M, 4, 4) poses of the hand.
+            forced: Whether the arm shall go on where it fails.
+            away: (J,) how far from the recorded joints those of the arm shall be, within their
+                limits; None for as recorded.
+            near: (M, N) joints that they shall be near to, instead of those recorded.
+
+        """
         targets = ee2base @ se3.interpolate(self.hand2joints, times)
-        names = self.joints.names
-        return self.robot.solve_path(names, targets, self.recorded(times), persist=forced)
+        seeds = self.recorded(times) if near is None else near
+        if away is not None:
+            columns, limits = self.check.columns, self.robot.limits(self.robot.chain).T
+            own = seeds[:, columns]
+            low, high = np.minimum(limits[0], own), np.maximum(limits[1], own)
+            seeds[:, columns] = np.clip(own + away, low, high)
+        return self.robot.solve_path(self.joints.names, targets, seeds, persist=forced)
 
     def hand(self, times: Floats, positions: Floats) -> Floats:
         """Poses (M, 4, 4) of the hand that joint positions (M, J) bring about."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2rgen_ros.generate.carried import camera_path, require_link
+from r2rgen_ros.generate.far_off import FarOff
+from r2rgen_ros.generate.noise import EpisodeNoise
 from r2rgen_ros.generate.robot_shell import RobotShell, in_camera
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.model.episode import Episode
     from r2rgen_ros.model.scene import Scene
     from r2rgen_ros.robots.kinematics import Robot
+    from r2rgen_ros.sense.noise import DepthNoise
 
     Floats = NDArray[np.float64]
 
@@ -47,6 +50,8 @@ class DeployedComposer:
         config: What is asked for.
         robot: Kinematics; needed where the camera is on a link that is no end effector.
         mounted: The camera.
+        noise: Its noise; None for none.
+        number: Tells the cameras of a recording apart.
 
     Raises:
         R2RGenError: The source holds no depth images, or the camera's link cannot be followed.
@@ -54,7 +59,13 @@ class DeployedComposer:
     """
 
     def __init__(
-        self, scene: Scene, config: GenerateConfig, robot: Robot | None, mounted: MountedCamera
+        self,
+        scene: Scene,
+        config: GenerateConfig,
+        robot: Robot | None,
+        mounted: MountedCamera,
+        noise: DepthNoise | None = None,
+        number: int = 0,
     ) -> None:
         require(
             scene.demo.has_images and scene.demo.sensor is not None,
@@ -69,6 +80,12 @@ class DeployedComposer:
         self._environment = self._still()
         self._objects = [Surfels.of(item.cloud, most=0.01, reach=_EVEN) for item in scene.objects]
         self._shell = RobotShell.of(scene)
+        self._far = FarOff.of(scene.demo, mounted)
+        self._noise = None
+        if noise is not None:  # discs in common planes have no noise, nor have meshes
+            self._noise = EpisodeNoise(
+                noise, mounted.camera, None, recorded_robot=self._shell is None, number=number
+            )
 
     def _still(self) -> Surfels:
         """The environment's discs, base frame."""
@@ -85,6 +102,7 @@ class DeployedComposer:
         path = camera_path(self._mounted, episode, scene.demo, self._robot)
         poses = None if self._shell is None else self._shell.poses(episode)
         world = episode.variation.base2base
+        spoiler = None if self._noise is None else self._noise.start(episode)
         for frame, source in enumerate(episode.source_frames.tolist()):
             base2camera = se3.inverse(path[frame])
             layers = [Placed(self._environment, base2camera @ world, ENVIRONMENT)]
@@ -99,7 +117,12 @@ class DeployedComposer:
             depth, colour, label = self._image.draw(layers)
             if poses is not None:
                 self._add_robot(in_camera(path[frame], poses[frame]), depth, colour, label)
-            yield self._sensed(depth, colour, label, path[frame])
+            if self._far is not None:
+                self._far.add(source, path[frame], colour, label)
+            unseen = unseen_share(label)
+            if self._noise is not None and spoiler is not None:
+                depth = self._noise.spoiled(spoiler, depth, label, still=True)
+            yield self._sensed(depth, colour, label, path[frame], unseen)
 
     def _robot_discs(self, frame: int) -> Surfels:
         """The robot's pixels of a source frame as discs, base frame, where there is no URDF."""
@@ -132,9 +155,9 @@ class DeployedComposer:
         colour: NDArray[np.uint8],
         label: NDArray[np.uint8],
         camera2base: Floats,
+        unseen: float,
     ) -> SensedFrame:
         """What the sensor makes of it, with its labelled cloud, thinned evenly over the image."""
-        unseen = unseen_share(label)
         near, far = self._mounted.range_m
         depth[(depth < near) | (depth > far)] = np.nan
         shown = colour if self._scene.demo.frames[0].colour is not None else None

@@ -53,12 +53,6 @@ def require_drivable(scene: Scene, config: GenerateConfig) -> None:
         f'the base drives in "{demo.name}", and motion.planners is {list(config.motion.planners)}',
         'blend among them, which keeps the recorded motion',
     )
-    require(
-        not config.camera.render_for,
-        f'the base drives in "{demo.name}", and camera.render_for asks for another camera',
-        'the camera of the recording',
-        'leave out camera.render_for',
-    )
     for skill in scene.annotation.skills:
         path = demo.drive.base2frame[skill.first : skill.last + 1]
         far, turn = BasePath(demo.drive.frame, path).largest_move

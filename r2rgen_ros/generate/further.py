@@ -20,10 +20,15 @@ if TYPE_CHECKING:
     from r2rgen_ros.model.demo import Demo
     from r2rgen_ros.model.scene import Scene
     from r2rgen_ros.robots.kinematics import Robot
+    from r2rgen_ros.sense.noise import DepthNoise
 
 
 def with_composers(
-    source: Source, scene: Scene, config: GenerateConfig, robot: Robot | None
+    source: Source,
+    scene: Scene,
+    config: GenerateConfig,
+    robot: Robot | None,
+    noise: DepthNoise | None = None,
 ) -> tuple[Source, dict[str, DeployedComposer]]:
     """Return a recording without the further cameras that are not rendered, and who renders others.
 
@@ -32,6 +37,7 @@ def with_composers(
         scene: The same, parsed.
         config: What is asked for.
         robot: Kinematics.
+        noise: Noise of all cameras; None for none.
 
     Returns:
         The recording, and a composer for each of its further cameras, by name, in their order.
@@ -39,13 +45,15 @@ def with_composers(
     """
     silent = replace(config, output=replace(config.output, labelled_points=False))
     composers: dict[str, DeployedComposer] = {}
-    for camera in source.others:
+    for number, camera in enumerate(source.others, 1):
         try:
             require(config.camera.others == 'render', 'camera.others is omit')
             require(config.camera.mode != 'off', 'the camera step is off')
             _require_same_colour(camera, scene.demo)
             mounted = mounted_camera(source, camera, scene.demo, robot)
-            composers[camera.topics.name] = DeployedComposer(scene, silent, robot, mounted)
+            composers[camera.topics.name] = DeployedComposer(
+                scene, silent, robot, mounted, noise, number
+            )
         except R2RGenError as error:
             source = without(source, camera, error)
     return source, composers

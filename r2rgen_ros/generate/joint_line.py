@@ -10,6 +10,7 @@ it has to be (a point-to-point motion), as a cubic that keeps the speeds at both
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,25 +39,29 @@ class JointLinePlanner:
     """Runs all joints straight from skill to skill.
 
     Attributes:
-        arm: The one arm.
+        arm: The arm; `plan` is for an only one.
         limits: Largest step of its hand.
         upright: How much it may tilt.
+        rights: Whether it is held upright on lines that would tilt it more.
 
     """
 
     arm: ArmModel
     limits: Limits
     upright: Upright
+    rights: bool = False
 
     def plan(
-        self, paths: Sequence[MovedPath], _: Surroundings, *, forced: bool = False
+        self, paths: Sequence[MovedPath], around: Surroundings, *, forced: bool = False
     ) -> Course | Refusal:
         """Return what the arm does; see `MotionPlanner`."""
         (path,) = paths
-        return through(self.arm, path, self._led, forced=forced)
+        return through(self.arm, path, partial(self.lead, path, around), forced=forced)
 
-    def _led(self, _: int, before: Stay, after: Stay) -> Stay | Refusal:
-        """Frames strictly between two stays: times, poses of the hand, and joints."""
+    def lead(
+        self, _: MovedPath, __: Surroundings, ___: int, before: Stay, after: Stay
+    ) -> Stay | Refusal:
+        """Frames strictly between two stays; see `led.Leader`."""
         first, last = float(before.times[-1]), float(after.times[0])
         least = round(last - first)
         frames = least
@@ -65,12 +70,24 @@ class JointLinePlanner:
             times = first + share * (last - first)
             joints = self._cubic(before, after, times, frames)
             led = Stay(times, self.arm.hand(times, joints), joints)
+            if not self.upright.keeps(times, led.ee2base):
+                righted = self._righted(led) if self.rights else None
+                if righted is None:
+                    return self.upright.refusal(first)
+                led = righted
             if keeps(self.arm, self.limits, before, led, after):
-                fine = self.upright.keeps(times, led.ee2base)
-                return led if fine else self.upright.refusal(first)
+                return led
             frames = int(np.ceil(_LONGER * frames))
         detail = 'the joints are too fast however slow the motion is'
         return Refusal(Reason.TOO_FAST, detail, first, MOST)
+
+    def _righted(self, led: Stay) -> Stay | None:
+        """Hold the hand upright on its way, by joints near those of the line; None if it cannot."""
+        poses = self.upright.righted(led.times, led.ee2base)
+        found = self.arm.follow(led.times, poses, near=led.joints)
+        if found.first_failed >= 0:
+            return None
+        return Stay(led.times, poses, found.positions)
 
     def _cubic(self, before: Stay, after: Stay, times: Floats, frames: int) -> Floats:
         """Joints (F, J) at times between two stays, so many frames of the source's period apart."""

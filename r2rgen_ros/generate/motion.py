@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
@@ -233,8 +233,18 @@ def _between(points: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray
     return np.asarray(points[low] + (times - low)[:, None] * (points[high] - points[low]))
 
 
+class TimedPath(Protocol):
+    """A path that can be gone along at any speed."""
+
+    def motions(self) -> list[tuple[float, float]]:
+        """Return the spans of source time that may be slowed."""
+
+    def at(self, times: NDArray[np.float64], /) -> NDArray[np.float64]:
+        """Return the poses (M, 4, 4) at fractional source frames (M,)."""
+
+
 def source_times(
-    paths: Sequence[MovedPath],
+    paths: Sequence[TimedPath],
     limits: Sequence[Limits],
     count: int,
     slower: NDArray[np.float64] | None = None,
@@ -276,7 +286,7 @@ def source_times(
 
 
 def _worst(
-    paths: Sequence[MovedPath], limits: Sequence[Limits], times: NDArray[np.float64]
+    paths: Sequence[TimedPath], limits: Sequence[Limits], times: NDArray[np.float64]
 ) -> float:
     """How many times its limit the longest step of any motion is that was slowed."""
     slowed = np.diff(times) < 1.0 - _SLACK
@@ -286,7 +296,7 @@ def _worst(
     return worst
 
 
-def _slowing(path: MovedPath, limit: Limits, first: int, last: int) -> NDArray[np.float64]:
+def _slowing(path: TimedPath, limit: Limits, first: int, last: int) -> NDArray[np.float64]:
     """How much longer (N, _CELLS) each part of the intervals of a motion must take, at least 1."""
     cells = _CELLS * (last - first)
     need = _CELLS * _excess(path.at(np.linspace(first, last, cells + 1)), limit)

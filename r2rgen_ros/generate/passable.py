@@ -9,30 +9,26 @@ stand where they do between two skills. Poses come from the product of exponenti
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
 
+from r2rgen_ros.generate.collisions import support_sides
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.geometry.distance_field import balls, nearest_of, value_at
-from r2rgen_ros.geometry.polygon import half_planes
+from r2rgen_ros.geometry.distance_field import is_far, nearest_of
+from r2rgen_ros.geometry.point_groups import PointGroups, moved, over_plane
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from r2rgen_ros.generate.collisions import Bodies, CollisionCheck
+    from r2rgen_ros.generate.collisions import CollisionCheck
     from r2rgen_ros.robots.kinematics import Robot
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
 _SAME_M = 1e-9
-_CELL_M = 0.06  # points are looked at in groups of this size, of which most are far from anything
-_BLUR = float(np.sqrt(3.0))
 _compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
@@ -91,12 +87,7 @@ class Passable:
     _check: CollisionCheck
     _fields: Fields
     _screws: Floats
-    _points: Floats
-    _starts: Ints
-    _centres: Floats
-    _radii: Floats
-    _groups: Ints
-    _wide: tuple[Floats, Floats]
+    _groups: PointGroups
     _poses: Floats
     _carried: Ints
     _base2fields: Floats
@@ -113,6 +104,7 @@ class Passable:
         row: Floats,
         object2base: Floats,
         environment2base: Floats,
+        hand: int = 0,
     ) -> Passable:
         """Fix all that does not depend on the arm.
 
@@ -124,13 +116,14 @@ class Passable:
             row: (N,) positions of the demonstration's joints.
             object2base: (K, 4, 4) while the arm is there.
             environment2base: (4, 4) where the environment is, seen from the base.
+            hand: Place of the arm.
 
         """
         scene, joints = check.scene, check.scene.demo.joints
         assert joints is not None
         columns = np.array([joints.names.index(name) for name in robot.chain], dtype=np.intp)
         above = [set(robot.tree.chain(name)) & set(robot.chain) for name in check._robot.names]
-        held = [place for place, item in enumerate(scene.objects) if item.held[frame] >= 0]
+        held = [place for place, item in enumerate(scene.objects) if item.held[frame] == hand]
         things = [check._things[place] for place in held]
         parts = check._body.poses(joints.names, row[None])[0, check._robot.places]
         arm = len(robot.chain)
@@ -141,20 +134,22 @@ class Passable:
         )
         bodies = [check._robot, *things]
         clear = np.full((len(carried), 1 + len(over)), check.clearance)
+        # What another arm carries is no concern of this one, unless this one moves there.
+        clear[np.ix_(carried == 0, np.concatenate([[True], over == 0]))] = -np.inf
         for place, thing in enumerate(held):
             # A thing is no obstacle to itself, nor to the hand that holds it.
             clear[len(above) + place, 1 + thing] = -np.inf
             clear[carried == arm, 1 + thing] = -np.inf
-        points, starts, groups = _grouped(bodies)
+        groups = PointGroups.of([part for each in bodies for part in each.points.parts()])
         return cls(
             row, columns, clear, check, fields,
             robot.screws(joints.names, row),
-            points, starts, *balls(points, starts), groups, balls(points, starts[groups]),
+            groups,
             np.concatenate([parts, object2base[held]]),
             carried,
             se3.inverse(np.concatenate([object2base, np.reshape(room, (-1, 4, 4))])),
             over,
-            _plane_of(check, environment2base),
+            support_sides(scene.support, environment2base),
         )  # fmt: skip
 
     @property
@@ -176,52 +171,31 @@ class Passable:
         """Whether all distances at joints (M, J) are as large as wanted (M, B, O)."""
         return self._measured(arm, np.ascontiguousarray(wanted - _SAME_M), quick=True)[1]
 
-    def overlaps(self, arm: Floats) -> NDArray[np.bool_]:
-        """Which pairs (Q, M) of links overlap at joints (M, J) of the arm."""
+    def overlaps(self, arm: Floats, row: Floats | None = None) -> NDArray[np.bool_]:
+        """Which pairs (Q, M) of links overlap at joints (M, J) of the arm, the others at (N,)."""
         joints = self._check.scene.demo.joints
         assert joints is not None
-        return self._check._own.overlaps(joints.names, self.rows(arm))
+        rows = self.rows(arm)
+        if row is not None:
+            rows = np.tile(row, (len(arm), 1))
+            rows[:, self.columns] = arm
+        return self._check._own.overlaps(joints.names, rows)
 
     def _measured(
         self, arm: Floats, wanted: Floats, *, quick: bool
     ) -> tuple[Floats, NDArray[np.bool_]]:
         gaps, keeps = np.full(wanted.shape, np.inf), np.ones(len(arm), dtype=np.bool_)
-        fields = self._fields
+        fields, groups = self._fields, self._groups
         moves = np.ascontiguousarray(arm - self.row[self.columns])
         up, offset, sides, limits = self._plane
         _measure(
-            moves, wanted, self._screws, self._points, self._starts, self._centres, self._radii,
-            self._groups, *self._wide, self._poses, self._carried, self._base2fields,
+            moves, wanted, self._screws, groups.points, groups.starts, groups.centres, groups.radii,
+            groups.bodies, groups.body_centres, groups.body_radii, self._poses, self._carried,
+            self._base2fields,
             self._field_carried, fields.origins, fields.scales, fields.shapes, fields.starts,
             fields.values, fields.margin, up, offset, sides, limits, gaps, keeps, quick,
         )  # fmt: skip
         return gaps, keeps
-
-
-def _grouped(bodies: Sequence[Bodies]) -> tuple[Floats, Ints, Ints]:
-    """Points (N, 3) in groups of neighbours, where each begins (G + 1,), and each body (B + 1,)."""
-    points, starts, groups = [], [0], [0]
-    parts = [
-        each.points[low:high] for each in bodies for low, high in pairwise(each.starts.tolist())
-    ]
-    for part in parts:
-        cells = np.unique(np.floor(part / _CELL_M), axis=0, return_inverse=True)[1].reshape(-1)
-        points.append(part[np.argsort(cells, kind='stable')])
-        counts = np.bincount(cells)
-        starts += (starts[-1] + np.cumsum(counts)).tolist()
-        groups.append(groups[-1] + len(counts))
-    return np.concatenate(points), np.array(starts), np.array(groups)
-
-
-def _plane_of(
-    check: CollisionCheck, environment2base: Floats
-) -> tuple[Floats, float, Floats, Floats]:
-    """The support in the base frame: normal, offset, and normals and limits of its outline."""
-    support = check.scene.support
-    turn, shift = environment2base[:3, :3], environment2base[:3, 3]
-    normals, limits = half_planes(support.to_plane(support.outline))
-    up, sides = turn @ support.normal, normals @ support.axes @ turn.T
-    return up, float(support.offset + up @ shift), sides, limits + 1e-9 + sides @ shift
 
 
 @_compiled
@@ -238,16 +212,6 @@ def _exponential(screw: Floats, angle: float) -> Floats:
     out[:3, :3] += s * cross + (1.0 - c) * square
     out[:3, 3] = angle * v + (1.0 - c) * (cross @ v) + (angle - s) * (square @ v)
     return out
-
-
-@_compiled
-def _moved(pose: Floats, point: Floats) -> tuple[float, float, float]:
-    x, y, z = point[0], point[1], point[2]
-    return (
-        pose[0, 3] + pose[0, 0] * x + pose[0, 1] * y + pose[0, 2] * z,
-        pose[1, 3] + pose[1, 0] * x + pose[1, 1] * y + pose[1, 2] * z,
-        pose[2, 3] + pose[2, 0] * x + pose[2, 1] * y + pose[2, 2] * z,
-    )
 
 
 @_compiled
@@ -269,64 +233,6 @@ def _inverse(pose: Floats) -> Floats:
             out[row, column] = pose[column, row]
             out[row, 3] -= pose[column, row] * pose[column, 3]
     return out
-
-
-@_compiled
-def _over_plane(
-    points: Floats,
-    low: int,
-    high: int,
-    pose: Floats,
-    up: Floats,
-    offset: float,
-    sides: Floats,
-    limits: Floats,
-    margin: float,
-    enough: float,
-) -> float:
-    """Lowest height of points from low to high over the support plane, where that is."""
-    least = margin
-    for n in range(low, high):
-        x, y, z = _moved(pose, points[n])
-        height = up[0] * x + up[1] * y + up[2] * z - offset
-        if height >= least:
-            continue
-        inside = True
-        for side in range(len(limits)):
-            out = sides[side, 0] * x + sides[side, 1] * y + sides[side, 2] * z
-            inside = inside and out <= limits[side]
-        if inside:
-            least = height
-            if least < enough:
-                break
-    return least
-
-
-@_compiled
-def _far(
-    centre: Floats,
-    radius: float,
-    pose: Floats,
-    origin: Floats,
-    scale: float,
-    nodes: NDArray[np.float32],
-    margin: float,
-    enough: float,
-) -> bool:
-    """Whether the field says that a ball is as far off as is enough."""
-    x, y, z = _moved(pose, centre)
-    x, y, z = scale * (x - origin[0]), scale * (y - origin[1]), scale * (z - origin[2])
-    reach, (nx, ny, nz) = scale * radius, nodes.shape
-    # Outside of the field all is farther than that.
-    if (
-        min(x, y, z) + reach < 0.0
-        or x - reach > nx - 1.0
-        or y - reach > ny - 1.0
-        or z - reach > nz - 1.0
-    ):
-        return margin >= enough
-    # Distances change by no more than one goes, but for what nodes make of them.
-    return bool(value_at(x, y, z, nodes, margin) - radius - _BLUR / scale >= enough)
 
 
 @_compiled
@@ -361,15 +267,15 @@ def _measure(
 ) -> None:
     """Distances; if it shall be quick, those that count until one is smaller than wanted."""
     count = len(screws)
-    moved = np.empty((count + 1, 4, 4))
-    moved[0] = np.eye(4)
+    links = np.empty((count + 1, 4, 4))
+    links[0] = np.eye(4)
     for m in range(len(moves)):
         for joint in range(count):
-            moved[joint + 1] = _times(moved[joint], _exponential(screws[joint], moves[m, joint]))
-        back = _inverse(moved[count])
+            links[joint + 1] = _times(links[joint], _exponential(screws[joint], moves[m, joint]))
+        back = _inverse(links[count])
         # What is far out meets things first.
         for body in range(len(carried) - 1, -1, -1):
-            pose = _times(moved[carried[body]], poses[body])
+            pose = _times(links[carried[body]], poses[body])
             for other in range(wanted.shape[2]):
                 least, field = wanted[m, body, other], other - 1
                 if quick and least == -np.inf:
@@ -384,30 +290,29 @@ def _measure(
                         local = _times(back, local)
                     local = _times(fields[field], local)
                 if field < 0:
-                    x, y, z = _moved(local, wide[body])
+                    x, y, z = moved(local, wide[body])
                     height = up[0] * x + up[1] * y + up[2] * z - offset - wide_radii[body]
                     if quick and height >= least:
                         continue
-                    gap = _over_plane(
+                    gap = over_plane(
                         points, starts[groups[body]], starts[groups[body + 1]], local, up, offset,
                         sides, limits, margin, least,
                     )  # fmt: skip
                     gaps[m, body, other] = gap
                     keeps[m] = gap >= least
-                elif not quick or not _far(
+                elif not quick or not is_far(
                     wide[body], wide_radii[body], local, origins[field], scales[field], nodes,
                     margin, least,
                 ):  # fmt: skip
                     for group in range(groups[body], groups[body + 1]):
-                        if quick and _far(
+                        if quick and is_far(
                             centres[group], radii[group], local, origins[field], scales[field],
                             nodes, margin, least,
                         ):  # fmt: skip
                             continue
                         gap = nearest_of(
-                            points[starts[group] : starts[group + 1]], centres[group],
-                            radii[group], local, origins[field], scales[field], nodes, margin,
-                            least,
+                            points[starts[group] : starts[group + 1]], local, origins[field],
+                            scales[field], nodes, margin, least,
                         )  # fmt: skip
                         gaps[m, body, other] = min(gap, gaps[m, body, other])
                         if gap < least:

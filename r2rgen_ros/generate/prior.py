@@ -14,6 +14,8 @@ from r2rgen_ros.generate.assemble import object_changes
 from r2rgen_ros.generate.course import ArmModel
 from r2rgen_ros.generate.feasibility import PlaneCheck
 from r2rgen_ros.generate.reachable import ReachMap, explore, moves_of
+from r2rgen_ros.generate.skills_reach import SkillsReach
+from r2rgen_ros.generate.synchrony import stages_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,19 +36,22 @@ _TURNS = 13
 
 @dataclass(frozen=True)
 class Prior:
-    """Tells of a variation, in well under a millisecond, that nothing can come of it.
+    """Tells of a variation that nothing can come of it: of one arm in well under a millisecond.
 
     Attributes:
         scene: The parsed demonstration.
         plane: The checks on the support plane.
         maps: Where each skill that is sampled, and those that inherit from it, can be moved to;
             empty without kinematics.
+        skills: Whether several arms reach all of their skills; None for one arm, or without
+            kinematics.
 
     """
 
     scene: Scene
     plane: PlaneCheck
     maps: Mapping[int, ReachMap]
+    skills: SkillsReach | None = None
 
     @classmethod
     def learn(
@@ -85,7 +90,9 @@ class Prior:
                 # Every arm must reach its part of what they do together.
                 known = maps.get(index, found)
                 maps[index] = replace(found, cells=found.cells & known.cells)
-        return cls(scene, PlaneCheck.create(scene, config.feasibility), maps)
+        several = len(arms) > 1 and scene.demo.drive is None
+        reach = SkillsReach(arms, stages_of(scene)) if several else None
+        return cls(scene, PlaneCheck.create(scene, config.feasibility), maps, reach)
 
     def allows(self, variation: Variation) -> bool:
         """Whether a variation may come to something."""
@@ -94,7 +101,9 @@ class Prior:
             if not reach.allows(moved[None])[0]:
                 return False
         changes = object_changes(self.scene, variation.transforms)
-        return self.plane.check(variation, changes) is None
+        if self.plane.check(variation, changes) is not None:
+            return False
+        return self.skills is None or self.skills.allows(variation)
 
 
 def bounds_of(

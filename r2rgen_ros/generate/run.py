@@ -38,6 +38,7 @@ from r2rgen_ros.generate.config import plain
 from r2rgen_ros.generate.dataset import Dataset, Entry, episode_name, fingerprint
 from r2rgen_ros.generate.further import with_composers
 from r2rgen_ros.generate.interrupts import Interrupts
+from r2rgen_ros.generate.noise import noise_data, wanted_noise
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.generate.session import streams_data
 from r2rgen_ros.generate.trajectory import Trajectories
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.model.annotation import Annotation
     from r2rgen_ros.model.scene import Scene
     from r2rgen_ros.robots.kinematics import Robot
+    from r2rgen_ros.sense.noise import DepthNoise
 
 _AHEAD = 3
 _MOST_FINGERS = 2
@@ -110,6 +112,7 @@ class Job:
         config: What is asked for.
         seed: Seed of the dataset.
         annotation: The annotation as plain data, for dataset.yaml.
+        noise: Noise of the cameras; None for none.
 
     """
 
@@ -118,6 +121,7 @@ class Job:
     config: GenerateConfig
     seed: int
     info: dict[str, Any]
+    noise: DepthNoise | None = None
 
     @classmethod
     def prepare(
@@ -174,7 +178,10 @@ class Job:
             info['robot'] = plain(asdict(load_profile(config.robot)))
         if config.camera.render_for:
             info['render_for'] = plain(asdict(load_camera(config.camera.render_for)))
-        return cls(source, scene, config, seed, info)
+        noise = wanted_noise(scene, config, robot_of(demo))
+        if noise is not None:
+            info['noise'] = noise_data(noise)
+        return cls(source, scene, config, seed, info, noise)
 
     def repeats(self, attempts: int) -> str:
         """A note for a person where some of the first attempts are alike; else empty.
@@ -240,11 +247,11 @@ class _Maker:
         self._job = job
         self._sampler = Sampler.create(job.scene, job.config, job.seed)
         self._assembler = Assembler.create(job.scene, job.config)
-        self._composer = make_composer(job.scene, job.config, robot)
+        self._composer = make_composer(job.scene, job.config, robot, job.noise)
         source = job.source if robot is not None else _without_joints(job.source)
         if job.config.camera.render_for:
             source = seen_by(source, load_camera(job.config.camera.render_for))
-        source, self._others = with_composers(source, job.scene, job.config, robot)
+        source, self._others = with_composers(source, job.scene, job.config, robot, job.noise)
         self.writer = EpisodeWriter(
             source,
             link_poses=_known_links(robot) if robot is not None else None,

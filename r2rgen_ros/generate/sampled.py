@@ -50,7 +50,9 @@ _PLACES = 200
 _SHARE = 0.9  # of the limits that the time law uses: frames come whole
 _LONGER = 1.1
 _REST = 1e-6
+_AFRESH_RAD = 1e-3  # joints that a skill begins with beside those that the recorded ones lead to
 _SAME_M = 1e-6
+_MOMENTS = 3  # of another arm's motion, that an arm keeps clear of
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class _Way:
         frame: Source frame whose objects, fingers and grasps hold.
         upright: Tells how much the hand tilts.
         band: Least and largest tilt of it, radians.
+        others: (R, N) joints of all arms at moments of the motion: the other arms are kept clear of
+            as they are at each of them.
 
     """
 
@@ -87,10 +91,18 @@ class _Way:
     frame: float
     upright: Upright
     band: tuple[float, float]
+    others: Floats
 
     def hand(self, arm: Floats) -> Floats:
         """Poses (M, 4, 4) of the hand at joints (M, J) of the arm."""
         return self.arm.hand(np.full(len(arm), self.frame), self.passable.rows(arm))
+
+    def _overlaps(self, arm: Floats) -> NDArray[np.bool_]:
+        """Which pairs (Q, M) of links overlap, whenever, at joints (M, J) of the arm."""
+        if not len(self.others):
+            return self.passable.overlaps(arm)
+        overlaps = [self.passable.overlaps(arm, row) for row in self.others]
+        return np.asarray(np.any(overlaps, axis=0))
 
     def rest(self, onwards: Floats, stay: Stay) -> _End:
         """Leave a stay until all is clear, and come to rest.
@@ -130,7 +142,7 @@ class _Way:
         inwards = _SPARE_RAD if spare else 0.0
         band = min(self.band[0] + inwards, tilts.min()), max(self.band[1] - inwards, tilts.max())
         gaps = self.passable.gaps(ends)
-        touching = self.passable.overlaps(ends).any(axis=1)
+        touching = self._overlaps(ends).any(axis=1)
 
         def is_clear(arm: Floats) -> NDArray[np.bool_]:
             wanted = np.broadcast_to(most, (len(arm), *most.shape))
@@ -142,7 +154,7 @@ class _Way:
                 tilts = self.upright.tilts(self.hand(arm[out]))
                 out[out] = (tilts >= band[0]) & (tilts <= band[1])
             if out.any():
-                out[out] = ~self.passable.overlaps(arm[out])[~touching].any(axis=0)
+                out[out] = ~self._overlaps(arm[out])[~touching].any(axis=0)
             return out
 
         low, high = self.arm.robot.limits(self.arm.robot.chain).T
@@ -157,7 +169,7 @@ class SampledPlanner:
     """Goes around obstacles.
 
     Attributes:
-        arm: The one arm.
+        arm: The arm; `plan` is for an only one.
         limits: Largest step of its hand.
         upright: How much it may tilt.
         collisions: What there is to go around.
@@ -176,26 +188,30 @@ class SampledPlanner:
     ) -> Course | Refusal:
         """Return what the arm does; see `MotionPlanner`."""
         (path,) = paths
-        lead = partial(self._led, path, surroundings)
+        lead = partial(self.lead, path, surroundings)
         return through(self.arm, path, lead, forced=forced)
 
-    def _led(
+    def lead(
         self, path: MovedPath, surroundings: Surroundings, number: int, before: Stay, after: Stay
     ) -> Stay | Refusal:
-        """Frames strictly between two stays: times, poses of the hand, and joints."""
+        """Frames strictly between two stays; see `led.Leader`."""
         first, last = float(before.times[-1]), float(after.times[0])
-        held = np.stack([item.held for item in self.collisions.scene.objects])
+        held = np.stack([item.held for item in self.collisions.scene.objects]) == self.arm.place
         span = held[:, int(first) : int(last) + 1]
         if (span != span[:, :1]).any():
             detail = 'something is grasped or let go between the skills'
             return Refusal(Reason.UNREACHABLE, detail, first, 1.0)
         band = self.upright.band(np.array([first, last]))
-        way = _Way(self.arm, self._passable(surroundings, before), first, self.upright, band)
+        others = self._others(surroundings, first, last)
+        way = _Way(
+            self.arm, self._passable(surroundings, before), first, self.upright, band, others
+        )
         leave = way.rest(self._onwards(path, number, before, after), before)
         arrive = way.rest(self._backwards(path, number + 1, before, after), after.reversed)
         entropy = [surroundings.variation.seed, surroundings.variation.index]
+        arm = (self.arm.place,) * (self.arm.place > 0)
         for attempt, (room, iterations) in enumerate(_ATTEMPTS):
-            seed = np.random.SeedSequence(entropy, spawn_key=(_PURPOSE, number, attempt))
+            seed = np.random.SeedSequence(entropy, spawn_key=(_PURPOSE, number, attempt, *arm))
             ends = leave.joints[-1], arrive.joints[-1]
             corners = plan_joints(*ends, way.space(*ends, room, spare=True), seed, iterations)
             allowed = way.space(*ends, room, spare=False)
@@ -208,29 +224,43 @@ class SampledPlanner:
     def _passable(self, surroundings: Surroundings, before: Stay) -> Passable:
         """What is about the arm once a skill has ended."""
         frame = before.times[-1]
-        objects = surroundings.objects(np.array([frame]), [before.ee2base[-1:]])[:, 0]
+        hands = [path[int(frame)][None] for path in surroundings.hands] or [before.ee2base[-1:]]
+        objects = surroundings.objects(np.array([frame]), hands)[:, 0]
         return Passable.between(
             self.collisions, self.fields, self.arm.robot, int(frame), before.joints[-1],
-            objects, surroundings.variation.base2base,
+            objects, surroundings.variation.base2base, self.arm.place,
         )  # fmt: skip
+
+    def _others(self, surroundings: Surroundings, first: float, last: float) -> Floats:
+        """Joints (R, N) of all arms at some moments of a motion; none of a single arm."""
+        rows = surroundings.rows
+        if rows is None:
+            return np.zeros((0, len(self.arm.joints.names)))
+        return rows[np.unique(np.linspace(first, last, _MOMENTS).round().astype(np.int64))]
 
     def _onwards(self, path: MovedPath, number: int, before: Stay, after: Stay) -> Floats:
         """Joints (E, J) of the arm that go on as recorded from the end of a stay, its end first."""
         knot, most = path.knots[number], _most(before, after)
         times = np.arange(knot.first, knot.last + most + 1.0)
-        return self._kept(path, number, times)[len(before.times) - 1 :]
+        kept = self._kept(path, number, times, before.joints[0])[len(before.times) - 1 :]
+        return kept if len(kept) else before.joints[-1:, self.arm.check.columns]
 
     def _backwards(self, path: MovedPath, number: int, before: Stay, after: Stay) -> Floats:
         """Joints (E, J) of the arm before the beginning of a stay, backwards in time."""
         first = path.knots[number].first
-        return self._kept(path, number, first - np.arange(_most(before, after) + 1.0))
+        times = first - np.arange(_most(before, after) + 1.0)
+        return self._kept(path, number, times, after.joints[0])
 
-    def _kept(self, path: MovedPath, number: int, times: Floats) -> Floats:
-        """Joints (E, J) that move with one knot as recorded, as far as the arm can."""
+    def _kept(self, path: MovedPath, number: int, times: Floats, start: Floats) -> Floats:
+        """Joints (E, J) that move with one knot as recorded, as far as the arm can, from (N,)."""
         poses = path.knots[number].transform @ path.source[times.astype(np.int64)]
+        columns = self.arm.check.columns
         found = self.arm.follow(times, poses)
+        if np.abs(found.positions[0] - start)[columns].max() > _AFRESH_RAD:
+            away = (start - self.arm.recorded(times[:1])[0])[columns]
+            found = self.arm.follow(times, poses, away=away)
         end = len(times) if found.first_failed < 0 else found.first_failed
-        return found.positions[:end, self.arm.check.columns]
+        return np.concatenate([start[None, columns], found.positions[1:end, columns]])
 
     def _timed(
         self, before: Stay, after: Stay, leave: _End, arrive: _End, curve: BSpline, way: _Way

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, label
 
 from r2rgen_ros.generate.skin_outlook import Outlooks
 from r2rgen_ros.generate.skin_paint import paint_of
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 _NEAR_PX = 12
 _PAINTED_FRAMES = 40
+_FLIES_M = 0.03
+_SPECK = 40  # pixels that hang together and are no more than this may be noise
 _CELL_PX, _MOST_CELL_M = 2.0, 0.004
 
 
@@ -57,6 +59,7 @@ class _Look:
         tints: (N, 3) uint8 colours of these.
         owner: (N,) the part that each hangs on; P and more for the link that `others` named.
         at_rim: (N,) whether it was seen at an outline of the drawing.
+        flies: (N,) whether it is a speck far from all surfaces.
 
     """
 
@@ -70,6 +73,7 @@ class _Look:
     tints: NDArray[np.uint8]
     owner: NDArray[np.int64]
     at_rim: NDArray[np.bool_]
+    flies: NDArray[np.bool_]
 
 
 class RobotSkin:
@@ -173,10 +177,11 @@ class RobotSkin:
         own[window] &= kinds != SEEN
         index = np.flatnonzero(own)
         points = self._rays.reshape(-1, 3)[index] * data.depth.reshape(-1)[index, None]
-        owner, at_rim = self._owners(frame, depth, face, index, points)
+        owner, at_rim, gap = self._owners(frame, depth, face, index, points)
+        flies = (np.abs(gap) > _FLIES_M) & (at_rim | _specks(own, index))
         look = _Look(
             rows.start, columns.start, drawn, kinds, offset, np.ascontiguousarray(colours[window]),
-            points, colours.reshape(-1, 3)[index], owner, at_rim,
+            points, colours.reshape(-1, 3)[index], owner, at_rim, flies,
         )  # fmt: skip
         return look, face[window]
 
@@ -187,13 +192,18 @@ class RobotSkin:
         face: NDArray[np.int32],
         index: NDArray[np.int64],
         points: NDArray[np.float32],
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Per loose point (N,), what it hangs on, and whether it was seen at an outline."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+        """Per loose point (N,), what it hangs on, and whether it was seen at an outline.
+
+        The last is how far it is behind the drawing closest to it, metres; infinite where none is
+        close.
+        """
         base = se3.apply(self._sensor.camera2base[frame], points)
         owner = len(self._parts.places) + self._others(base, frame)
         at_rim = np.zeros(len(index), dtype=bool)
+        gap = np.full(len(index), np.inf)
         if not len(index) or not (face >= 0).any():
-            return owner, at_rim
+            return owner, at_rim, gap
         # Of what is far from the drawing nobody asks how far.
         rows, columns = (_window(face >= 0, axis, _NEAR_PX) for axis in (1, 0))
         far = np.full(face.shape, np.inf)
@@ -208,7 +218,8 @@ class RobotSkin:
         tolerance = self._view.tolerance.at(points[beside, 2])
         behind = points[beside, 2] >= depth.reshape(-1)[near] - tolerance
         at_rim[beside] = behind & (far.reshape(-1)[index[beside]] <= RIM_PX)
-        return owner, at_rim
+        gap[beside] = points[beside, 2] - depth.reshape(-1)[near]
+        return owner, at_rim, gap
 
     def layers(self, episode: Episode, others: Floats) -> Iterator[Cloud]:
         """Yield the robot's points in the camera optical frame, frame by frame of an episode.
@@ -237,13 +248,20 @@ class RobotSkin:
         )  # fmt: skip
         moved, tints = np.empty_like(look.points), np.empty_like(look.tints)
         more = carry_loose(
-            look.points, look.tints, look.owner, look.at_rim, np.ascontiguousarray(table), depth,
-            self._camera, moved, tints,
+            look.points, look.tints, look.owner, look.at_rim, look.flies,
+            np.ascontiguousarray(table), depth, self._camera, moved, tints,
         )  # fmt: skip
         return Cloud(
             np.concatenate([points[:first], moved[:more]]),
             np.concatenate([colours[:first], tints[:more]]),
         )
+
+
+def _specks(mask: NDArray[np.bool_], index: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which pixels (N,) of a mask (H, W), by flat index, hang together with few others only."""
+    part, count = label(mask, np.ones((3, 3)))
+    sizes = np.bincount(part.reshape(-1), minlength=count + 1)
+    return np.asarray(sizes[part.reshape(-1)[index]] <= _SPECK)
 
 
 def _window(mask: NDArray[np.bool_], axis: int, margin: int = 0) -> slice:

@@ -9,9 +9,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from r2rgen_ros.generate.course import Course, Refusal
 from r2rgen_ros.generate.motion import episode_stamps, largest_step
+from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import Reason
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ MOST = 20.0
 """How many times longer than in the source a motion may take."""
 
 _SLACK = 1e-6
+_INSIDE, _TINY = 0.9, 1e-9
 _TILT_RAD = float(np.deg2rad(10.0))
 
 
@@ -122,7 +125,7 @@ class Upright:
     """How much the hand may tilt.
 
     Attributes:
-        arm: The one arm.
+        arm: The arm.
         loaded: (T,) whether the hand holds anything in a source frame: then it is not tilted more
             than the recorded motion tilts it.
         normal: (3,) support normal.
@@ -138,12 +141,28 @@ class Upright:
         frames = np.arange(int(times[0]), int(np.ceil(times[-1])) + 1)
         if not self.loaded[frames].any():
             return -np.inf, np.inf
-        recorded = self.tilts(self.arm.demo.arms[0].ee2base[frames])
+        recorded = self.tilts(self.arm.demo.arms[self.arm.place].ee2base[frames])
         return float(recorded.min()) - _TILT_RAD, float(recorded.max()) + _TILT_RAD
 
     def tilts(self, poses: Floats) -> Floats:
         """Angles (M,) between the support normal and the third axis of poses (M, 4, 4)."""
         return np.asarray(np.arccos(np.clip(self.normal @ poses[:, :3, 2].T, -1.0, 1.0)))
+
+    def righted(self, times: Floats, poses: Floats) -> Floats:
+        """Turn poses (M, 4, 4) upright about where they are, until they tilt as they may.
+
+        All are turned by one share of what they tilt more than the way from the first to the last
+        does, so that they stay as smooth as they are.
+        """
+        low, high = self.band(times)
+        tilts = self.tilts(poses)
+        even = np.linspace(tilts[0], tilts[-1], len(tilts))
+        room = np.where(tilts > even, high - even, even - low)
+        share = float(np.clip(_INSIDE * room / np.maximum(np.abs(tilts - even), _TINY), 0, 1).min())
+        axes = np.cross(self.normal, poses[:, :3, 2])
+        axes /= np.maximum(np.linalg.norm(axes, axis=1, keepdims=True), _TINY)
+        turns = Rotation.from_rotvec(axes * ((1.0 - share) * (even - tilts))[:, None]).as_matrix()
+        return se3.compose(turns @ poses[:, :3, :3], poses[:, :3, 3])
 
     def keeps(self, times: Floats, poses: Floats) -> bool:
         """Whether poses (M, 4, 4) at source frames (M,) tilt no more than they may."""

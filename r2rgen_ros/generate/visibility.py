@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from r2rgen_ros.generate.carried import camera_path, camera_path_of_source, require_link
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
 from r2rgen_ros.model.episode import Reason, Rejection, Variation
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.generate.config import FeasibilityConfig
     from r2rgen_ros.geometry.camera import PinholeCamera
+    from r2rgen_ros.model.deployment import MountedCamera
     from r2rgen_ros.model.episode import Episode
     from r2rgen_ros.model.scene import Scene
+    from r2rgen_ros.robots.kinematics import Robot
 
     Floats = NDArray[np.float64]
 
@@ -43,14 +46,14 @@ class _Moment:
     """All that moves, at one frame.
 
     Attributes:
-        source: Source frame.
+        camera2base: (4, 4).
         joints: (J,) positions of the demonstration's joints; None where unknown.
         object2base: (K, 4, 4).
         environment2base: (4, 4).
 
     """
 
-    source: int
+    camera2base: Floats
     joints: Floats | None
     object2base: Floats
     environment2base: Floats
@@ -62,6 +65,7 @@ class ViewCheck:
 
     Attributes:
         scene: The parsed demonstration.
+        camera: The camera that shall see.
         least_inside: Share of an object that must lie inside the image.
         least_shown: Share of what it would show alone that must not be hidden.
         moments: Source frames at which objects are looked for, each with their places.
@@ -69,42 +73,57 @@ class ViewCheck:
     """
 
     scene: Scene
+    camera: MountedCamera
     least_inside: float
     least_shown: float
     moments: dict[int, tuple[int, ...]]
+    _robot: Robot | None
+    _start: Floats
     _body: RobotBody | None
     _source: dict[tuple[int, int], tuple[float, float]]
     _rooms: dict[bytes, NDArray[np.float32]]
 
     @classmethod
-    def create(cls, scene: Scene, config: FeasibilityConfig) -> ViewCheck | None:
+    def create(
+        cls,
+        scene: Scene,
+        config: FeasibilityConfig,
+        camera: MountedCamera,
+        robot: Robot | None = None,
+    ) -> ViewCheck | None:
         """Look at the source once.
 
         Args:
             scene: The parsed demonstration.
             config: What must be seen, and when.
+            camera: The camera that shall see.
+            robot: Kinematics; needed for a camera on a link that is no end effector.
 
         Returns:
-            The check; None where the camera is not known, or nothing needs to be seen.
+            The check; None where nothing needs to be seen.
 
         Raises:
-            R2RGenError: A frame is asked for that the demonstration does not have.
+            R2RGenError: A frame is asked for that the demonstration does not have, or nobody knows
+                where the camera's link is.
 
         """
         demo = scene.demo
-        if demo.sensor is None or max(config.min_visible_share, config.min_shown_share) <= 0.0:
+        if max(config.min_visible_share, config.min_shown_share) <= 0.0:
             return None
+        require_link(camera, demo, robot)
         body = None
         if demo.joints is not None and demo.robot_description is not None:
             text, folders = demo.robot_description, scene.mesh_folders
             body = RobotBody.from_urdf(text, demo.base_frame, folders)
-        moments = moments_of(scene, config.visible_at)
+        path = camera_path_of_source(camera, demo, robot)
+        moves = bool(np.ptp(path, axis=0).max() > _SAME)
+        moments = moments_of(scene, config.visible_at, comes_to_look=moves)
         shares = config.min_visible_share, config.min_shown_share
-        check = cls(scene, *shares, moments, body, {}, {})
+        check = cls(scene, camera, *shares, moments, robot, path[0], body, {}, {})
         for frame, places in moments.items():
             poses = np.array([item.object2base[frame] for item in scene.objects])
             joints = None if demo.joints is None else demo.joints.positions[frame]
-            now = _Moment(frame, joints, poses, np.eye(4))
+            now = _Moment(path[frame], joints, poses, np.eye(4))
             for place, shares in check._shares(now, places):
                 check._source[frame, place] = shares
         return check
@@ -117,10 +136,11 @@ class ViewCheck:
             changes: (K, T, 4, 4) world transform of each object at each source frame.
 
         """
+        # The arm starts from its rest pose, with whatever is mounted on it.
         for place in self.moments.get(0, ()):
             item = self.scene.objects[place]
             pose = variation.base2base @ changes[place, 0] @ item.object2base[0]
-            share, least = self._inside(place, pose, 0), self._source[0, place][0]
+            share, least = self._inside(place, pose, self._start), self._source[0, place][0]
             if share < min(self.least_inside, least) - _SAME:
                 return self._outside(variation, place, 0, share)
         return None
@@ -128,10 +148,11 @@ class ViewCheck:
     def check(self, episode: Episode) -> Rejection | None:
         """Return which object the camera does not see at a moment; None where it sees all."""
         variation = episode.variation
+        path = camera_path(self.camera, episode, self.scene.demo, self._robot)
         for frame, places in self.moments.items():
             at = int(np.abs(episode.source - frame).argmin())
             now = _Moment(
-                frame,
+                path[at],
                 None if episode.joints is None else episode.joints[at],
                 episode.object2base[:, at],
                 variation.base2base,
@@ -160,7 +181,7 @@ class ViewCheck:
         """Of each object, the shares that are inside the image and, of those, not hidden."""
         layers: list[NDArray[np.float32]] | None = None
         for place in places:
-            inside = self._inside(place, now.object2base[place], now.source)
+            inside = self._inside(place, now.object2base[place], now.camera2base)
             shown = 1.0
             if self.least_shown > 0.0:
                 if layers is None:
@@ -168,24 +189,18 @@ class ViewCheck:
                 shown = _shown(layers, place)
             yield place, (inside, shown)
 
-    def _base2camera(self, source: int) -> Floats:
-        assert self.scene.demo.sensor is not None
-        return np.asarray(se3.inverse(self.scene.demo.sensor.camera2base[source]))
-
-    def _inside(self, place: int, object2base: Floats, source: int) -> float:
+    def _inside(self, place: int, object2base: Floats, camera2base: Floats) -> float:
         """Share of an object's points inside the image."""
-        assert self.scene.demo.sensor is not None
-        camera = self.scene.demo.sensor.camera
-        object2camera = self._base2camera(source) @ object2base
+        camera = self.camera.camera
+        object2camera = se3.inverse(camera2base) @ object2base
         points = self.scene.objects[place].cloud.points
         return _share_inside(camera.project(se3.apply(object2camera, points)), camera)
 
     def _layers(self, now: _Moment) -> list[NDArray[np.float32]]:
         """Depth images (H, W), small, of each object alone, and of all that is no object."""
-        assert self.scene.demo.sensor is not None
-        camera = self.scene.demo.sensor.camera
+        camera = self.camera.camera
         zbuffer = ZBuffer(camera.thinned(max(1, camera.width // _WIDE)), ZBufferRule(0, 0.0, 1))
-        base2camera = self._base2camera(now.source)
+        base2camera = se3.inverse(now.camera2base)
         out = []
         for item, pose in zip(self.scene.objects, now.object2base, strict=True):
             zbuffer.clear()
@@ -210,13 +225,17 @@ class ViewCheck:
         return self._rooms[key]
 
 
-def moments_of(scene: Scene, visible_at: str | tuple[int, ...]) -> dict[int, tuple[int, ...]]:
+def moments_of(
+    scene: Scene, visible_at: str | tuple[int, ...], *, comes_to_look: bool = False
+) -> dict[int, tuple[int, ...]]:
     """Source frames at which objects are looked for, in order, each with their places.
 
     Args:
         scene: The parsed demonstration.
         visible_at: `start` (all objects, first frame), `skills` (as well the targets of each skill
             as it begins), or source frames (all objects).
+        comes_to_look: Whether the camera moves, with the arm or a base: it need not see in the
+            first frame what it sees when a skill begins.
 
     Raises:
         R2RGenError: There is no such frame.
@@ -227,7 +246,7 @@ def moments_of(scene: Scene, visible_at: str | tuple[int, ...]) -> dict[int, tup
         for frame in visible_at:
             check_range('a frame of visible_at', frame, 0, len(scene.demo) - 1)
         return dict.fromkeys(sorted(visible_at), everything)
-    out = {0: everything}
+    out = {} if comes_to_look and visible_at == 'skills' else {0: everything}
     if visible_at == 'skills':
         names = [item.name for item in scene.objects]
         for skill in scene.annotation.skills:

@@ -11,12 +11,17 @@ import numpy as np
 from numba import njit
 from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
+from r2rgen_ros.geometry.point_groups import moved
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from r2rgen_ros.geometry.point_groups import PointGroups
 
     Floats = NDArray[np.float64]
 
 _MOST_NODES = 60_000_000
+_BLUR = float(np.sqrt(3.0))  # of two values between nodes, by their spacing
 _compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
@@ -70,40 +75,29 @@ class DistanceField:
             values -= distance_transform_edt(solid & ~occupied, sampling=spacing).astype(np.float32)
         return cls(low, spacing, values, margin)
 
-    def nearest(self, points: Floats, starts: NDArray[np.int64], poses: Floats) -> Floats:
+    def nearest(self, bodies: PointGroups, poses: Floats, enough: float = np.inf) -> Floats:
         """Smallest distance of moving bodies.
 
         Args:
-            points: (N, 3) points of P bodies after one another, each in its body's frame.
-            starts: (P + 1,) where the points of each body begin, and N.
-            poses: (P, M, 4, 4) body to the frame of this field.
+            bodies: Points of B bodies.
+            poses: (B, M, 4, 4) body to the frame of this field.
+            enough: A distance from which on it need not be known how large it is, metres.
 
         Returns:
-            (P, M), between nodes by trilinear interpolation; at most the margin, which is given
-            where the grid ends.
+            (B, M), exact below `enough`, between nodes by trilinear interpolation; at most the
+            margin, which is given where the grid ends.
 
         """
-        centres, radii = balls(points, starts)
         out = np.empty(poses.shape[:2])
         _nearest(
-            points, starts, centres, radii, np.ascontiguousarray(poses),
-            self.origin, 1.0 / self.spacing, self.values, self.margin, out,
+            bodies.points, bodies.starts, bodies.bodies, bodies.centres, bodies.radii,
+            bodies.body_centres, bodies.body_radii, np.ascontiguousarray(poses),
+            self.origin, 1.0 / self.spacing, self.values, self.margin, enough, out,
         )  # fmt: skip
         return out
 
 
-def balls(points: Floats, starts: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Centres (P, 3) and radii (P,) of balls around bodies."""
-    centres, radii = np.zeros((len(starts) - 1, 3)), np.zeros(len(starts) - 1)
-    for body in range(len(radii)):
-        part = points[starts[body] : starts[body + 1]]
-        if len(part):
-            centres[body] = 0.5 * (part.min(axis=0) + part.max(axis=0))
-            radii[body] = np.linalg.norm(part - centres[body], axis=1).max()
-    return centres, radii
-
-
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def value_at(
     x: float, y: float, z: float, values: NDArray[np.float32], margin: float
 ) -> float:  # fmt: skip
@@ -120,33 +114,85 @@ def value_at(
     return float((1.0 - u) * ((1.0 - v) * low + v * right) + u * ((1.0 - v) * above + v * far))
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
+def is_far(
+    centre: Floats,
+    radius: float,
+    pose: Floats,
+    origin: Floats,
+    scale: float,
+    values: NDArray[np.float32],
+    margin: float,
+    enough: float,
+) -> bool:
+    """Whether a field says that all in a ball is as far off as is enough, compiled.
+
+    Args:
+        centre: (3,) of the ball.
+        radius: Of the ball.
+        pose: (4, 4) frame of the ball to that of the field.
+        origin: Of the field.
+        scale: One by its spacing.
+        values: Of the field.
+        margin: Of the field.
+        enough: The distance.
+
+    """
+    x, y, z = moved(pose, centre)
+    x, y, z = scale * (x - origin[0]), scale * (y - origin[1]), scale * (z - origin[2])
+    reach, (nx, ny, nz) = scale * radius, values.shape
+    # Outside of the field all is farther than that.
+    if (
+        min(x, y, z) + reach < 0.0
+        or x - reach > nx - 1.0
+        or y - reach > ny - 1.0
+        or z - reach > nz - 1.0
+    ):
+        return margin >= enough
+    # Distances change by no more than one goes, but for what nodes make of them.
+    return bool(value_at(x, y, z, values, margin) - radius - _BLUR / scale >= enough)
+
+
+@_compiled
 def _nearest(
     points: Floats,
     starts: NDArray[np.int64],
+    bodies: NDArray[np.int64],
     centres: Floats,
     radii: Floats,
+    body_centres: Floats,
+    body_radii: Floats,
     poses: Floats,
     origin: Floats,
     scale: float,
     values: NDArray[np.float32],
     margin: float,
+    enough: float,
     out: Floats,
 ) -> None:
-    for body in range(len(radii)):
-        part = points[starts[body] : starts[body + 1]]
+    wanted = min(margin, enough)
+    for body in range(len(body_radii)):
         for frame in range(poses.shape[1]):
-            out[body, frame] = nearest_of(
-                part, centres[body], radii[body], poses[body, frame], origin, scale, values,
-                margin, -np.inf,
-            )  # fmt: skip
+            pose, least = poses[body, frame], margin
+            if not is_far(
+                body_centres[body], body_radii[body], pose, origin, scale, values, margin, wanted
+            ):
+                for group in range(bodies[body], bodies[body + 1]):
+                    if is_far(
+                        centres[group], radii[group], pose, origin, scale, values, margin,
+                        min(least, wanted),
+                    ):  # fmt: skip
+                        continue
+                    part = points[starts[group] : starts[group + 1]]
+                    least = min(
+                        least, nearest_of(part, pose, origin, scale, values, margin, -np.inf)
+                    )
+            out[body, frame] = least
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def nearest_of(
     points: Floats,
-    centre: Floats,
-    radius: float,
     pose: Floats,
     origin: Floats,
     scale: float,
@@ -158,8 +204,6 @@ def nearest_of(
 
     Args:
         points: (N, 3) in the body's frame.
-        centre: (3,) of a ball around them.
-        radius: Of that ball.
         pose: (4, 4) body to the frame of the field.
         origin: Of the field.
         scale: One by its spacing.
@@ -168,24 +212,11 @@ def nearest_of(
         enough: A distance below which it need not be known how small it is.
 
     """
-    size = values.shape
-    for axis in range(3):
-        middle = pose[axis, 3]
-        for other in range(3):
-            middle += pose[axis, other] * centre[other]
-        end = origin[axis] + (size[axis] - 1) / scale
-        # No point of it is within the grid.
-        if middle + radius < origin[axis] or middle - radius > end:
-            return margin
     least = margin
-    place = np.empty(3)
     for n in range(len(points)):
-        for axis in range(3):
-            moved = pose[axis, 3] - origin[axis]
-            for other in range(3):
-                moved += pose[axis, other] * points[n, other]
-            place[axis] = moved * scale
-        least = min(least, value_at(place[0], place[1], place[2], values, margin))
+        x, y, z = moved(pose, points[n])
+        x, y, z = scale * (x - origin[0]), scale * (y - origin[1]), scale * (z - origin[2])
+        least = min(least, value_at(x, y, z, values, margin))
         if least < enough:
             break
     return least

@@ -27,7 +27,7 @@ class MountedCamera:
     Attributes:
         name: What to call it.
         camera: Intrinsics of its colour and its depth, which is aligned to the colour.
-        mount: The link that it is fixed to; empty for the base frame.
+        mount: The link that it is fixed to; empty for the robot's base, which may drive.
         camera2mount: (4, 4) pose of its optical frame (REP-103) in that link.
         frame: Name of its optical frame.
         topics: Names of its topics by `TOPICS`; what is missing takes the source's.

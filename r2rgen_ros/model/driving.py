@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from r2rgen_ros.model.demo import Demo
+
     Floats = NDArray[np.float64]
 
 _PREFIX = 'r2rgen_base_'
@@ -59,6 +61,14 @@ def root_link(description: str) -> str | None:
         str(link.get('name')) for link in tree.findall('link') if link.get('name') not in below
     ]
     return roots[0] if len(roots) == 1 else None
+
+
+def body_frame(demo: Demo) -> str:
+    """A frame on the base: the base frame, or the robot's root where the base drives in it."""
+    if demo.drive is None or demo.robot_description is None:
+        return demo.base_frame
+    last = ET.fromstring(demo.robot_description).find(f"joint[@name='{BASE_JOINTS[-1]}']/child")
+    return demo.base_frame if last is None else str(last.get('link'))
 
 
 def driving_description(description: str, frame: str) -> str:

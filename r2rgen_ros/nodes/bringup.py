@@ -53,6 +53,11 @@ def value(context: LaunchContext, name: str) -> str:
     return str(LaunchConfiguration(name).perform(context))
 
 
+def texts_of(text: str) -> list[str]:
+    """Return the texts between the commas of "a, b" or "['a', 'b']"."""
+    return [each.strip(' \'"') for each in text.strip('[] ').split(',')]
+
+
 def is_true(context: LaunchContext, name: str) -> bool:
     """Return whether an argument is true."""
     return value(context, name).lower() == 'true'
@@ -104,6 +109,7 @@ def node_with_rviz(
     flags: Sequence[str] = ('autostart',),
     texts: Sequence[str] = (),
     numbers: Sequence[str] = (),
+    lists: Sequence[str] = (),
 ) -> LaunchDescription:
     """Return a node of this package, and RViz where it is wanted.
 
@@ -114,6 +120,7 @@ def node_with_rviz(
         flags: Arguments that are parameters of the node, true or false.
         texts: Those that are texts; empty ones leave the parameter as it is in the files.
         numbers: Those that are whole numbers; the same.
+        lists: Those that are texts with commas between them; the same.
 
     """
 
@@ -122,6 +129,7 @@ def node_with_rviz(
         given = partial(value, context)
         own.update({name: given(name) for name in texts if given(name)})
         own.update({name: int(given(name)) for name in numbers if given(name)})
+        own.update({name: texts_of(given(name)) for name in lists if given(name)})
         files = [str(share / 'config' / f'{executable}.yaml'), *parameters_file(context)]
         nodes = [node(context, executable, [*files, own])]
         if is_true(context, 'rviz'):

@@ -328,6 +328,9 @@ class RecorderNode(BaseNode):
             data[keys.BASE_FRAME] = self.settings['base_frame']
         if self.settings['end_effector_frames']:
             data[keys.END_EFFECTOR] = ', '.join(self.settings['end_effector_frames'])
+        depths = [each for each in self.settings['depth_topics'] if each]
+        if len(depths) > 1:  # which of them is the main camera nobody else can say
+            data[keys.DEPTH] = f'/{depths[0].lstrip("/")}'
         return data
 
     def _end(self, *, keep: bool) -> Outcome:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.nodes.virtual_stage import FAILED, SIZES, Scene
 from r2rgen_ros.simulate import record
+from r2rgen_ros.simulate.cameras import cameras_named
 from r2rgen_ros.simulate.world import TIME_STEP
 
 if TYPE_CHECKING:
@@ -69,7 +70,10 @@ def perform(scene: Scene, out: Path) -> None:
         with_truth=False,
     )
     every = max(1, round(1.0 / scene.rate_hz / TIME_STEP))
-    done = record.act(scene.task, scene.seed, camera_every=every)
+    main, *others = cameras_named(scene.camera)
+    done = record.act(
+        scene.task, scene.seed, camera_every=every, camera=main, others=others, base=scene.base
+    )
     record.write(done, out, options=options)
 
 

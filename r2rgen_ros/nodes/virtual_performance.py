@@ -44,6 +44,7 @@ class Part:
         period_ns: Median time from one message to the next; 0 where there is but one.
         delays_ns: Time from stamp to publication, of every message in turn.
         kept: All messages, where it is latched.
+        edges: First and last of its transforms by child frame, while they are heard.
 
     """
 
@@ -59,11 +60,36 @@ class Part:
     period_ns: int = 0
     delays_ns: list[int] = field(default_factory=list)
     kept: list[bytes] = field(default_factory=list)
+    edges: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
     def is_camera(self) -> bool:
         """Whether a camera's driver publishes it."""
         return self.type in (messages.IMAGE, messages.CAMERA_INFO, messages.POINT_CLOUD)
+
+    def hear(self, raw: bytes) -> None:
+        """Take up the next of its messages."""
+        self.first, self.last = self.first or raw, raw
+        if self.latched:
+            self.kept.append(raw)
+        elif self.type == messages.TF:
+            for each in deserialize_message(raw, self.message_class).transforms:
+                self.edges.setdefault(each.child_frame_id, [each, each])[1] = each
+
+    def settle(self) -> None:
+        """Once all is heard: of transforms by several publishers, hold all of them at rest."""
+        if self.edges:
+            ends = zip(*self.edges.values(), strict=True)
+            self.first, self.last = map(self._whole, (self.first, self.last), ends)
+            self.edges.clear()
+
+    def _whole(self, raw: bytes, transforms: tuple[Any, ...]) -> bytes:
+        """Return a message of transforms, with all of them where it has fewer."""
+        held = deserialize_message(raw, self.message_class)
+        if len(held.transforms) == len(transforms):
+            return raw
+        held.transforms = list(transforms)
+        return bytes(serialize_message(held))
 
     def moved(self, raw: bytes, stamp: int) -> bytes:
         """Return a message with another stamp, nanoseconds.
@@ -139,14 +165,15 @@ class Performance:
             stamp, delay = _times(part, logged, raw)
             stamps[topic].append(stamp)
             part.delays_ns.append(delay)
-            part.first, part.last = part.first or raw, raw
-            if part.latched:
-                part.kept.append(raw)
+            part.hear(raw)
         moving = {name: found for name, found in stamps.items() if not self.parts[name].latched}
         for name, found in moving.items():
             part = self.parts[name]
             part.first_ns, part.last_ns = found[0], found[-1]
-            part.period_ns = int(np.median(np.diff(found))) if len(found) > 1 else 0
+            # Several publishers of one topic may stamp alike.
+            gaps = np.diff(sorted(set(found)))
+            part.period_ns = int(np.median(gaps)) if gaps.size else 0
+            part.settle()
         require(
             any(self.parts[name].period_ns > 0 for name in moving),
             f'{self._reader.path} holds no topic with two messages',

@@ -27,7 +27,9 @@ from r2rgen_ros.nodes.virtual_faults import FAULTS, NONE, Fault
 from r2rgen_ros.nodes.virtual_performance import Performance
 from r2rgen_ros.nodes.virtual_player import Player
 from r2rgen_ros.nodes.virtual_stage import Scene, Stage
-from r2rgen_ros.simulate.tasks import NAMES
+from r2rgen_ros.simulate.tasks import ALL_NAMES
+from r2rgen_ros.simulate.wheels import BASES
+from r2rgen_ros.simulate.world import EXTERNAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,13 +66,25 @@ class VirtualRobot(BaseNode):
     """Publishes a robot at rest, and its expert at work when asked."""
 
     PARAMETERS = (
-        Parameter('task', 'place-bottle', 'What the expert does.', choices=NAMES),
+        Parameter('task', 'place-bottle', 'What the expert does.', choices=ALL_NAMES),
         Parameter('seed', 0, 'Draws where the objects stand; no unit.', 0, 2**31 - 1),
         Parameter(
             'recording',
             '',
-            'Bag to publish instead of simulating: a demonstration or an episode. Task, seed and '
-            'camera settings are then without effect.',
+            'Bag to publish instead of simulating: a demonstration or an episode. Task, seed, base '
+            'and camera settings are then without effect.',
+        ),
+        Parameter(
+            'base',
+            'fixed',
+            'What arms and camera stand on: mobile and driving have odometry.',
+            choices=BASES,
+        ),
+        Parameter(
+            'camera',
+            [EXTERNAL.name],
+            'What watches, the main camera first: external, panda_wrist, panda_side, panda_mast, '
+            'camera files.',
         ),
         Parameter('rate_hz', 15.0, 'Images per second, hertz.', 1.0, 30.0),
         Parameter('width', 640, 'Width of the images, pixels: 640, 320 or 160.', 160, 640),

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from r2rgen_ros.model.errors import R2RGenError, require
-from r2rgen_ros.simulate.world import CAMERA
+from r2rgen_ros.simulate.wheels import BASES
+from r2rgen_ros.simulate.world import CAMERA, EXTERNAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +46,11 @@ class Scene:
         latency_ms: From an image's stamp to its publication, milliseconds.
         jitter_ms: Largest deviation from that, milliseconds.
         depth_noise_m: Standard deviation of the depth at one metre, metres.
+        base: What arms and camera stand on, one of `wheels.BASES`.
+        camera: Names or files of what watches, the main camera first.
 
     Raises:
-        R2RGenError: Images of that size are not made.
+        R2RGenError: Images of that size are not made, or no camera is named.
 
     """
 
@@ -59,9 +62,13 @@ class Scene:
     latency_ms: float
     jitter_ms: float
     depth_noise_m: float
+    base: str = BASES[0]
+    camera: tuple[str, ...] = (EXTERNAL.name,)
 
     def __post_init__(self) -> None:
-        """Check the size."""
+        """Check the size and the cameras."""
+        object.__setattr__(self, 'camera', tuple(name for name in self.camera if name))
+        require(bool(self.camera), 'no camera is named', 'a camera', 'correct the parameter camera')
         require(
             (self.width, self.height) in SIZES,
             f'the images are to have {self.width} x {self.height} pixels',

@@ -54,7 +54,7 @@ def farthest(
     return depth, colour
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _fill(
     depths: NDArray[np.float32],
     colours: NDArray[np.uint8],
@@ -75,7 +75,7 @@ def _fill(
                 colour[v, u, channel] = _median(colours[:, v, u, channel], near, histogram)
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _ranked(readings: NDArray[np.float32], top: NDArray[np.float32]) -> float:
     """Return the last of the farthest few readings, the farthest if there are fewer, or NaN."""
     valid = 0
@@ -95,7 +95,7 @@ def _ranked(readings: NDArray[np.float32], top: NDArray[np.float32]) -> float:
     return float(top[-1] if valid >= len(top) else top[0])
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _mean_near(
     readings: NDArray[np.float32], far: float, noise: float, near: NDArray[np.bool_]
 ) -> float:
@@ -115,7 +115,7 @@ def _mean_near(
     return far + total / hits
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _median(
     values: NDArray[np.uint8], chosen: NDArray[np.bool_], histogram: NDArray[np.int32]
 ) -> int:

@@ -19,7 +19,7 @@ from r2rgen_ros.parse.prompts import Candidates, find_candidates
 from r2rgen_ros.parse.robot import RobotView, robot_of, robot_points
 from r2rgen_ros.parse.room import Room, find_room
 from r2rgen_ros.parse.snapshot import Snapshot
-from r2rgen_ros.parse.support import assumed_support, fit_support
+from r2rgen_ros.parse.support import assumed_support, fit_support, fit_support_near
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,7 +186,7 @@ def survey(
     else:
         points = Snapshot.take(demo, 0).points
     if support is None:
-        support = fit_support(points)
+        support = _fitted(demo, points, moves=moves)
     if support is None and background is not None:
         raise R2RGenError(
             f'no support plane is to be seen in "{demo.name}"',
@@ -197,3 +197,11 @@ def survey(
         reach = np.concatenate([points, *(arm.ee2base[:, :3, 3] for arm in demo.arms)])
         support = assumed_support(points, reach, _MARGIN_M)
     return Ground(demo, robot, support, background, view, calibration, tuple(remarks))
+
+
+def _fitted(demo: Demo, points: NDArray[np.float64], *, moves: bool) -> SupportPlane | None:
+    """Fit the support plane; a camera on a base that drives sees more floor than table."""
+    if demo.drive is None or not moves:
+        return fit_support(points)
+    hands = np.concatenate([arm.ee2base[:, :3, 3] for arm in demo.arms])
+    return fit_support_near(points, hands)

@@ -11,7 +11,7 @@ it raises or returns amiss becomes an error that names it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
     Colour = NDArray[np.uint8]
     Depth = NDArray[np.float32]
+    Known = NDArray[np.uint8]
 
 MASK_SOURCES = 'r2rgen_ros.mask_sources'
 TRACKERS = 'r2rgen_ros.trackers'
@@ -106,12 +107,12 @@ def mask_source(name: str) -> MaskSource:
         R2RGenError: There is none, it cannot be loaded, or it is no mask source.
 
     """
-    return cast('MaskSource', _load(name, MASK_SOURCES, 'mask source', 'masks'))
+    return cast('MaskSource', load_plugin(name, MASK_SOURCES, 'mask source', 'masks'))
 
 
 def tracker(name: str) -> Tracker:
     """Return the tracker of a name; arguments and errors as for `mask_source`."""
-    return cast('Tracker', _load(name, TRACKERS, 'tracker', 'track'))
+    return cast('Tracker', load_plugin(name, TRACKERS, 'tracker', 'track'))
 
 
 def ask_masks(
@@ -124,11 +125,44 @@ def ask_masks(
 
     """
     who = f'mask source "{_name(source)}"'
-    try:
-        found = source.masks(colour.copy(), depth.copy(), tuple(prompts))
-    except Exception as error:
-        raise _failed(who, error) from error
+    found = _asked(who, source.masks, colour.copy(), depth.copy(), tuple(prompts))
     return _checked_masks(who, found, len(prompts), depth.shape)
+
+
+def ask_depth_noise(
+    name: str, apply: Callable[[Depth, Known], Depth], depth: Depth, known: Known
+) -> Depth:
+    """Return the depth (H, W) that a model of depth noise makes of an image, checked.
+
+    Args:
+        name: What the model is called.
+        apply: What makes it.
+        depth: (H, W) float32 metres, NaN where there is none.
+        known: (H, W) uint8, how much noise each pixel has.
+
+    Raises:
+        R2RGenError: The model failed, or returned something else.
+
+    """
+    who = _noise(name)
+    found = _asked(who, apply, depth.copy(), known)
+    if not isinstance(found, np.ndarray) or found.shape != depth.shape or found.dtype.kind != 'f':
+        raise R2RGenError(f'{who} returned {_what(found)}', f'a depth image {depth.shape}, float32')
+    return found.astype(np.float32, copy=False)
+
+
+def begin_depth_noise(name: str, start: Callable[..., Any], *given: Any) -> Any:
+    """Return what makes the noise of one episode.
+
+    Raises:
+        R2RGenError: The model failed, or returned something else.
+
+    """
+    who = _noise(name)
+    found = _asked(who, start, *given)
+    if not callable(getattr(found, 'apply', None)):
+        raise R2RGenError(f'{who} returned {_what(found)}', 'an object with "apply"')
+    return found
 
 
 def ask_tracker(
@@ -141,10 +175,7 @@ def ask_tracker(
 
     """
     who = f'tracker "{_name(source)}"'
-    try:
-        answer = source.track(demo, cloud, np.array(start, dtype=np.float64), frame)
-    except Exception as error:
-        raise _failed(who, error) from error
+    answer = _asked(who, source.track, demo, cloud, np.array(start, dtype=np.float64), frame)
     if not (isinstance(answer, tuple | list) and len(answer) == 2):
         raise R2RGenError(f'{who} returned {_what(answer)}', 'a pair of poses and residuals')
     poses = _numbers(who, 'poses', answer[0], (len(demo), 4, 4))
@@ -160,7 +191,7 @@ def ask_tracker(
     return poses, residual
 
 
-def _load(name: str, group: str, kind: str, method: str) -> Any:
+def load_plugin(name: str, group: str, kind: str, method: str) -> Any:
     """Load a plug-in and check that it has a name and a method."""
     known = installed(group)
     value = name if ':' in name else known.get(name)
@@ -196,6 +227,18 @@ def _name(source: Any) -> str:
 
 def _failed(who: str, error: Exception) -> R2RGenError:
     return R2RGenError(f'{who} failed: {type(error).__name__}: {error}')
+
+
+def _noise(name: str) -> str:
+    return f'noise model "{name}"'
+
+
+def _asked(who: str, call: Callable[..., Any], *given: Any) -> Any:
+    """What a plug-in answers; whatever it raises becomes an error that names it."""
+    try:
+        return call(*given)
+    except Exception as error:
+        raise _failed(who, error) from error
 
 
 def _what(value: Any) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, cKDTree
 
 from r2rgen_ros.model.annotation import SupportPlane
 from r2rgen_ros.parse.clusters import clusters
@@ -29,6 +29,8 @@ _TOLERANCE_M = 0.008
 _LEAST_SHARE = 0.15
 _MOST_BELOW = 0.2
 _CONNECTED_M = 0.06
+_WORK_M = 0.5  # tables are higher above the floor
+_BAND_M = 0.02
 _LEAST_AREA_M2 = 0.12  # a plate is flat too, but nothing stands beside it on a plate
 
 
@@ -69,6 +71,25 @@ def fit_support(points: Floats) -> SupportPlane | None:
         return None
     corners = hull.points[hull.vertices] @ flat.axes + flat.offset * flat.normal
     return SupportPlane(normal, offset, corners, residual)
+
+
+def fit_support_near(points: Floats, hands: Floats) -> SupportPlane | None:
+    """Fit the plane that hands work above, where a camera that moves sees much else, and the floor.
+
+    Args:
+        points: (N, 3) what the camera saw, base frame, metres, without NaN.
+        hands: (M, 3) where the hands were.
+
+    Returns:
+        As of `fit_support`, whose shares are those of the points near the hands; the outline is
+        that of all points on the plane.
+
+    """
+    near = np.isfinite(cKDTree(hands).query(points, distance_upper_bound=_WORK_M)[0])
+    plane = fit_support(points[near])
+    if plane is None:
+        return None
+    return fit_support(points[np.abs(plane.height(points)) < _BAND_M]) or plane
 
 
 def assumed_support(points: Floats, reach: Floats, margin: float) -> SupportPlane:

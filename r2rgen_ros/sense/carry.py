@@ -26,6 +26,8 @@ RIM_PX = 4
 
 _STEP_M = 0.03  # depth that makes an outline
 _SAME_M = 0.004
+_SPECK_PX = 4
+_STAYS_M = 0.001
 
 _compiled = njit(cache=True, nogil=True, error_model='numpy')
 
@@ -72,6 +74,32 @@ def find_kinds(drawn: Any, measured: Any, own: Any, tolerance: Any, kinds: Any) 
                 kinds[v, u] = HIDDEN
             else:
                 kinds[v, u] = BESIDE if is_rim(drawn, v, u, RIM_PX) else THROUGH
+    _settle_specks(drawn, measured, own, tolerance, kinds)
+
+
+@_compiled
+def _settle_specks(drawn: Any, measured: Any, own: Any, tolerance: Any, kinds: Any) -> None:
+    """Take what noise alone parts from a seen surface for a part of it.
+
+    That is what is off by no more than three tolerances, with nothing else before it, where at
+    least half of what is drawn around it is seen; no rule is used on what it has made itself.
+    """
+    height, width = drawn.shape
+    before = kinds.copy()
+    for v in range(height):
+        for u in range(width):
+            kind = before[v, u]
+            if kind not in (THROUGH, BESIDE, HIDDEN) or (kind == HIDDEN and not own[v, u]):
+                continue
+            if abs(measured[v, u] - drawn[v, u]) > 3.0 * tolerance[v, u]:
+                continue
+            seen = there = 0
+            for vv in range(max(0, v - _SPECK_PX), min(height, v + _SPECK_PX + 1)):
+                for uu in range(max(0, u - _SPECK_PX), min(width, u + _SPECK_PX + 1)):
+                    there += int(before[vv, uu] != NOTHING)
+                    seen += int(before[vv, uu] == SEEN)
+            if 2 * seen >= there:
+                kinds[v, u] = SEEN
 
 
 @_compiled
@@ -157,19 +185,21 @@ def carry(
 
 @_compiled
 def carry_loose(
-    points: Any, colours: Any, owner: Any, at_rim: Any, table: Any,
+    points: Any, colours: Any, owner: Any, at_rim: Any, flies: Any, table: Any,
     depth: Any, camera: Any, moved: Any, out: Any,
 ) -> int:  # fmt: skip
     """Move measured points that lie on no drawn surface with the part that each hangs on.
 
     What was seen at an outline, half a pixel beside the drawing or flying behind it, is left out
-    where the drawing has no outline any more: there it would float before the surface.
+    where the drawing has no outline any more: there it would float before the surface. What flies
+    by itself is noise, and stays only with what stays.
 
     Args:
         points: (N, 3) float32 camera optical frame.
         colours: (N, 3) uint8.
         owner: (N,) the place of each in the table.
         at_rim: (N,) bool whether it was seen at an outline of the drawing.
+        flies: (N,) bool whether it is a speck far from all surfaces.
         table: (Q, 4, 4) motions in the camera optical frame.
         depth: (H, W) float32 of the new drawing, NaN where nothing is drawn.
         camera: fx, fy, cx, cy.
@@ -189,6 +219,9 @@ def carry_loose(
         for k in range(3):
             moved[count, k] = np.float32(m[k, 0] * x + m[k, 1] * y + m[k, 2] * z + m[k, 3])
         zz = moved[count, 2]
+        away = max(abs(moved[count, 0] - x), abs(moved[count, 1] - y), abs(zz - z))
+        if flies[i] and away > _STAYS_M:
+            continue
         if at_rim[i] and zz > 0.0:
             u = int(np.floor(fx * moved[count, 0] / zz + cx + 0.5))
             v = int(np.floor(fy * moved[count, 1] / zz + cy + 0.5))

@@ -63,7 +63,7 @@ class Image:
     unseen: float | None = None
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _pick(
     source: Any, colours: Any, labels: Any, more_colours: Any, more_labels: Any,
     colour: Any, label: Any,

@@ -13,7 +13,7 @@ _SHARE = np.float32(0.02)
 """Neighbouring points of a far, slanted surface lie farther apart."""
 
 
-@njit(cache=True, nogil=True, error_model='numpy')  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, error_model='numpy')
 def close_gaps(owner: Any, zbuf: Any, moved: Any, delta: float, depth: Any, source: Any) -> None:
     """Fill open pixels that near points surround, from those points.
 

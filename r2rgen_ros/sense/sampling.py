@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@njit(cache=True, nogil=True, error_model='numpy')  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, error_model='numpy')
 def _farthest(points: Any, count: int, out: Any) -> None:
     size = points.shape[0]
     gaps = np.full(size, np.float32(np.inf))

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
@@ -22,19 +21,17 @@ from r2rgen_ros.simulate import panda
 from r2rgen_ros.simulate.expert import (
     CLOSING,
     PEAK,
-    PLAN_STEP,
     SHORTEST,
     SPEED,
     TURN_SPEED,
-    WATCH_EVERY,
     Hold,
     Rollout,
     Span,
     blend,
     least_jerk,
 )
-from r2rgen_ros.simulate.steps import REST_SPEED, heading
-from r2rgen_ros.simulate.world import TIME_STEP
+from r2rgen_ros.simulate.performance import PLAN_STEP, Performance
+from r2rgen_ros.simulate.steps import heading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,7 +40,7 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.simulate.rig import RigArm
     from r2rgen_ros.simulate.steps import Step, Task
-    from r2rgen_ros.simulate.world import State, World
+    from r2rgen_ros.simulate.world import World
 
     Floats = NDArray[np.float64]
 
@@ -82,10 +79,8 @@ class Duet:
     """
 
     def __init__(self, world: World, task: Task, keep: Callable[[int], bool]) -> None:
-        self._world, self._task, self._keep = world, task, keep
-        self._count = 0
-        self._states: list[State] = []
-        self._seen: list[Floats] = []
+        self._world, self._task = world, task
+        self._act = Performance(world, task, keep)
         self._spans: list[Span] = []
         self._holds: list[Hold] = []
         self._closed: dict[str, tuple[str, float]] = {}
@@ -112,19 +107,19 @@ class Duet:
     @contextmanager
     def skill(self, *names: str) -> Iterator[None]:
         """Note that all that is done within is of the steps of these names."""
-        start = self._count * TIME_STEP
+        start = self._act.seconds
         yield
-        end = self._count * TIME_STEP
+        end = self._act.seconds
         for step in self._task.steps:
             if step.name in names:
                 self._spans.append(Span(step, start, end))
 
     def begin(self, name: str) -> Callable[[], None]:
         """Begin a step that overlaps others; returns what ends it."""
-        start, step = self._count * TIME_STEP, self._step(name)
+        start, step = self._act.seconds, self._step(name)
 
         def end() -> None:
-            self._spans.append(Span(step, start, self._count * TIME_STEP))
+            self._spans.append(Span(step, start, self._act.seconds))
 
         return end
 
@@ -164,13 +159,13 @@ class Duet:
         """Close hands on an object, and give them time."""
         self._drive(dict.fromkeys(arms, 0.0))
         for name in arms:
-            self._closed[name] = (thing, self._count * TIME_STEP)
+            self._closed[name] = (thing, self._act.seconds)
 
     def release(self, *arms: str) -> None:
         """Open hands, and give them time."""
         for name in arms:
             thing, start = self._closed.pop(name)
-            self._holds.append(Hold(thing, start, self._count * TIME_STEP, name))
+            self._holds.append(Hold(thing, start, self._act.seconds, name))
         self._drive(dict.fromkeys(arms, panda.OPEN_WIDTH))
 
     def rest(self, seconds: float) -> None:
@@ -185,19 +180,13 @@ class Duet:
     def require_lifted(self, thing: str, height: float) -> None:
         """Raise unless an object's foot is that high, metres."""
         if float(self.poses[thing][2, 3]) < height:
-            raise self._failed(f'the {thing} slipped out of the fingers')
+            raise self._act.failed(f'the {thing} slipped out of the fingers')
 
     def finished(self) -> Rollout:
         """Judge the end, and return what happened."""
-        seen = np.stack([*self._seen, self._world.data.qpos])
-        wrong = self._task.failure(self._world.poses(seen))
-        if wrong:
-            raise self._failed(wrong)
-        for name in self._world.things:
-            if self._world.speed(name) > REST_SPEED:
-                raise self._failed(f'the {name} still moves at the end')
+        self._act.judge()
         spans = sorted(self._spans, key=lambda span: (span.start, span.end))
-        return Rollout(tuple(self._states), tuple(spans), tuple(self._holds))
+        return Rollout(tuple(self._act.states), tuple(spans), tuple(self._holds))
 
     @property
     def _joints(self) -> Floats:
@@ -262,28 +251,11 @@ class Duet:
 
     def _follow(self, joints: Floats, widths: Floats) -> None:
         """Let the servos follow joints (N, 7 A) and widths (N, A) of the plan's steps."""
-        times = PLAN_STEP * np.arange(len(joints))
-        curve = CubicSpline(times, joints, bc_type='clamped')
-        speed = curve.derivative()
-        ticks = TIME_STEP * np.arange(1, round(times[-1] / TIME_STEP) + 1)
-        fingers = np.stack([np.interp(ticks, times, column) for column in widths.T], axis=1)
-        for goal, velocity, width in zip(curve(ticks), speed(ticks), fingers, strict=True):
-            if self._keep(self._count):
-                self._states.append(self._world.state())
-            if self._count % WATCH_EVERY == 0:
-                self._seen.append(self._world.data.qpos.copy())
-            self._world.command(goal, velocity, width)
-            self._world.step()
-            self._count += 1
+        self._act.follow(joints, widths)
         for side in self._sides.values():
             side.joints = joints[-1].reshape(len(self._sides), -1)[side.place].copy()
             side.tool = side.robot.forward(side.arm.arm_joints, side.joints[None])[0]
             side.width = float(widths[-1, side.place])
-
-    def _failed(self, what: str) -> R2RGenError:
-        return R2RGenError(
-            f'the expert failed at "{self._task.name}": {what}', '', 'choose another seed'
-        )
 
 
 def taken_from_above(

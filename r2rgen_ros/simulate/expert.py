@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.robots.kinematics import Robot
 from r2rgen_ros.simulate import panda
-from r2rgen_ros.simulate.steps import REST_SPEED, heading, standing
+from r2rgen_ros.simulate.performance import PLAN_STEP, Performance
+from r2rgen_ros.simulate.steps import heading, standing
 from r2rgen_ros.simulate.world import TIME_STEP
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-PLAN_STEP = 0.01
 SPEED = 0.35
 TURN_SPEED = 1.6
 """Largest speeds of the tool, m/s and rad/s."""
@@ -45,7 +44,6 @@ PEAK = 1.875
 _DROP_M = 0.0007
 CLOSING = 0.12
 SLACK_M = 0.02
-WATCH_EVERY = 20  # time steps
 
 
 @dataclass(frozen=True)
@@ -110,17 +108,14 @@ class _Expert:
     def __init__(
         self, world: World, task: Task, keep: Callable[[int], bool], trip: Trip | None = None
     ) -> None:
-        self._world, self._task, self._keep = world, task, keep
-        self._trip = trip
+        self._world, self._task, self._trip = world, task, trip
+        self._act = Performance(world, task, keep)
         self._robot = Robot.from_urdf(panda.description(), panda.BASE, panda.TOOL)
         self._joints = panda.HOME.copy()
         self._width = panda.OPEN_WIDTH
-        self._count = 0
-        self._states: list[State] = []
         self._spans: list[Span] = []
         self._holds: list[Hold] = []
         self._closed = 0.0
-        self._seen: list[Floats] = []
 
     def run(self) -> Rollout:
         self._rest(0.5)
@@ -132,8 +127,8 @@ class _Expert:
                 self._put(step)
         self._go_home()
         self._rest(0.5)
-        self._judge()
-        return Rollout(tuple(self._states), tuple(self._spans), tuple(self._holds))
+        self._act.judge()
+        return Rollout(tuple(self._act.states), tuple(self._spans), tuple(self._holds))
 
     def _take(self, step: Step) -> None:
         if step.grasp is not None:
@@ -153,7 +148,7 @@ class _Expert:
         self._closed = before + closed
         foot = float(self._world.pose(step.thing)[2, 3])
         if foot < self._task.carry_m - SLACK_M:
-            raise self._failed(f'the {step.thing} slipped out of the fingers at "{step.name}"')
+            raise self._act.failed(f'the {step.thing} slipped out of the fingers at "{step.name}"')
 
     def _put(self, step: Step) -> None:
         assert step.goal is not None
@@ -188,7 +183,7 @@ class _Expert:
         before = self._execute(plan, step, start, end)
         self._holds.append(Hold(step.thing, self._closed, before + opened))
         if float(self._world.pose(step.thing)[2, 3]) > goal[2, 3] + SLACK_M:
-            raise self._failed(f'the {step.thing} did not leave the fingers at "{step.name}"')
+            raise self._act.failed(f'the {step.thing} did not leave the fingers at "{step.name}"')
 
     def _go_home(self) -> None:
         away = float(np.abs(self._joints - panda.HOME).max())
@@ -208,7 +203,7 @@ class _Expert:
         self._world.carry(name for name in self._world.things if name != held)
         for place, speed in zip(*self._trip.way(TIME_STEP), strict=True):
             self._world.drive(place, speed)
-            self._tick(self._joints, np.zeros_like(self._joints), self._width)
+            self._act.tick(self._joints, np.zeros_like(self._joints), self._width)
         self._world.drive(place, np.zeros(3))
         self._world.carry(())
         self._rest(0.5)
@@ -226,48 +221,17 @@ class _Expert:
                 'a pose within reach',
                 'move the object, or choose another seed',
             )
-        before = self._count * TIME_STEP
+        before = self._act.seconds
         self._follow(path.positions, widths)
         self._spans.append(Span(step, before + start, before + end))
         return before
 
     def _follow(self, joints: Floats, widths: Floats | None) -> None:
         """Let the servos follow joint positions (N, 7) and widths (N,) of the plan's steps."""
-        times = PLAN_STEP * np.arange(len(joints))
-        curve = CubicSpline(times, joints, bc_type='clamped')
-        speed = curve.derivative()
-        count = round(times[-1] / TIME_STEP)
-        ticks = TIME_STEP * np.arange(1, count + 1)
-        goals, speeds = curve(ticks), speed(ticks)
-        fingers = np.full(count, self._width)
-        if widths is not None:
-            fingers = np.interp(ticks, times, widths)
-        for goal, velocity, width in zip(goals, speeds, fingers, strict=True):
-            self._tick(goal, velocity, float(width))
-        self._joints, self._width = goals[-1].copy(), float(fingers[-1])
-
-    def _tick(self, goal: Floats, velocity: Floats, width: float) -> None:
-        if self._keep(self._count):
-            self._states.append(self._world.state())
-        if self._count % WATCH_EVERY == 0:
-            self._seen.append(self._world.data.qpos.copy())
-        self._world.command(goal, velocity, width)
-        self._world.step()
-        self._count += 1
-
-    def _judge(self) -> None:
-        seen = np.stack([*self._seen, self._world.data.qpos])
-        wrong = self._task.failure(self._world.poses(seen))
-        if wrong:
-            raise self._failed(wrong)
-        for name in self._world.things:
-            if self._world.speed(name) > REST_SPEED:
-                raise self._failed(f'the {name} still moves at the end')
-
-    def _failed(self, what: str) -> R2RGenError:
-        return R2RGenError(
-            f'the expert failed at "{self._task.name}": {what}', '', 'choose another seed'
-        )
+        if widths is None:
+            widths = np.full(len(joints), self._width)
+        self._joints, fingers = self._act.follow(joints, widths[:, None])
+        self._width = float(fingers[0])
 
     def _poses(self) -> Mapping[str, Floats]:
         return self._world.poses(self._world.data.qpos)

@@ -178,8 +178,7 @@ def act(
         require(se3.is_transform(pose), f'the pose of "{name}" is not a rigid transform')
         poses[name] = np.asarray(pose, dtype=np.float64)
     if base == 'driving':
-        require(not others, 'the base drives, and several cameras are asked for', 'one')
-        return _act_driving(made, seed, poses, camera_every, camera)
+        return _act_driving(made, seed, poses, camera_every, (camera, *others))
     world = World(made.things, camera=camera, rig=made.rig, others=others)
     world.reset(poses)
     pairs = [sorted(pair) for pair in world.touching() if pair <= set(names)]
@@ -191,17 +190,16 @@ def act(
 
 
 def _act_driving(
-    task: Task, seed: int, poses: dict[str, Floats], camera_every: int, camera: MountedCamera
+    task: Task,
+    seed: int,
+    poses: dict[str, Floats],
+    camera_every: int,
+    cameras: Sequence[MountedCamera],
 ) -> Act:
     """Let the expert carry out a task on a base that drives."""
-    require(
-        camera is EXTERNAL,
-        f'the base drives, and camera "{camera.name}" rides on it',
-        f'the camera that stands in the room, {EXTERNAL.name}',
-    )
     trip = Trip.sample(seed)
     room = seen(trip.start)
-    world = World(task.things, TABLE_AHEAD, camera, task.rig, drives=True)
+    world = World(task.things, TABLE_AHEAD, cameras[0], task.rig, cameras[1:], drives=True)
     spread = trip.spread(task, poses)
     world.reset({name: planar(room) @ pose for name, pose in spread.items()})
     world.drive(room, np.zeros(3))
@@ -396,7 +394,9 @@ def _camera2base(done: Act) -> Floats:
     base2fixed, wheels = done.base2fixed, done.wheels
     if not mounted.mount:
         still = np.array(mounted.camera2mount)
-        return still if base2fixed is None or wheels is None else wheels.base2odom @ still
+        if base2fixed is None or wheels is None:
+            return still
+        return wheels.base2odom @ still if mounted is EXTERNAL else base2fixed @ still
     rig = done.task.rig
     robot = Robot.from_urdf(rig.description, rig.base, rig.arms[0].tool)
     joints = np.stack([state.joints for state in done.frames])

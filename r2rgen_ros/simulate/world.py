@@ -118,6 +118,7 @@ class World:
         camera: As given.
         cameras: That one, and the others.
         rig: As given.
+        drives: As given.
         things: The objects by name, in order.
         model: The MuJoCo model.
         data: Its state.
@@ -151,12 +152,15 @@ class World:
             room = _add_moving_body(self._mujoco, spec)
             _add_room(self._mujoco, spec, table2base, room)
         for place, item in enumerate(self.cameras):
-            _add_camera(self._mujoco, spec, item, camera_name(place), room)
+            # The virtual robot's own camera stands in the room; others ride on the robot.
+            body = room if item is EXTERNAL else spec.worldbody
+            _add_camera(self._mujoco, spec, item, camera_name(place), body)
         for number, thing in enumerate(things):
             _add_thing(self._mujoco, spec, thing, (-0.5 + 0.3 * number, 3.0, FLOOR))
         self.model: Any = spec.compile()
         self.data: Any = self._mujoco.MjData(self.model)
         self._room = self.model.joint(f'{_ROOM}_x').qposadr[0] if drives else None
+        self.drives = drives
         self._drive = (np.zeros(3), np.zeros(3))
         self._carried: dict[str, Floats] = {}
         self._joints = {name: self.model.joint(f'{name}_free').qposadr[0] for name in self.things}
@@ -250,6 +254,17 @@ class World:
         dof = int(self.model.joint(f'{_ROOM}_x').dofadr[0])
         return state.qpos[self._room : self._room + 3], state.qvel[dof : dof + 3]
 
+    def rooms(self, qpos: Floats) -> Floats:
+        """Return x, y and yaw (..., 3) of the room at positions (..., nq)."""
+        if self._room is None:
+            return np.zeros((*qpos.shape[:-1], 3))
+        return qpos[..., self._room : self._room + 3]
+
+    @property
+    def rooms_bodies(self) -> frozenset[str]:
+        """Names of the bodies that are the room."""
+        return frozenset({'world', _ROOM})
+
     def step(self) -> None:
         """Advance by one time step."""
         self._move_room()
@@ -271,16 +286,21 @@ class World:
         self.data.qvel[:] = state.qvel
         self._mujoco.mj_forward(self.model, self.data)
 
-    def place(self, joints: Floats, poses: Mapping[str, Floats]) -> None:
+    def place(
+        self, joints: Floats, poses: Mapping[str, Floats], room: Floats | None = None
+    ) -> None:
         """Put robot and objects somewhere, for rendering.
 
         Args:
             joints: (9,) positions of the arm and the fingers, rad and m.
             poses: As of `reset`.
+            room: (3,) x, y and yaw of the room in the base frame, where it can move.
 
         """
         self.reset(poses, joints[: len(panda.HOME)])
         self.data.qpos[: len(panda.JOINTS)] = joints
+        if room is not None:
+            self.drive(room, np.zeros(3))
         self._mujoco.mj_forward(self.model, self.data)
 
     def poses(self, qpos: Floats) -> dict[str, Floats]:
@@ -308,11 +328,9 @@ class World:
 
     def touching(self) -> set[frozenset[str]]:
         """Return pairs of names of bodies that touch now."""
-        pairs = set()
-        for contact in self.data.contact:
-            bodies = [self.model.geom(g).bodyid[0] for g in (contact.geom1, contact.geom2)]
-            pairs.add(frozenset(self.model.body(body).name for body in bodies))
-        return pairs
+        bodies = self.model.geom_bodyid[self.data.contact.geom]
+        pairs = set(map(tuple, bodies.tolist()))
+        return {frozenset(self.model.body(body).name for body in pair) for pair in pairs}
 
 
 def camera_name(place: int) -> str:

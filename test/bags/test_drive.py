@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from r2rgen_ros.bags.drive import find_drive, require_standing_camera
+from r2rgen_ros.bags.drive import find_drive, require_standing_camera, unseen_drive
 from r2rgen_ros.bags.transforms import EdgeSamples, TransformBuffer
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.errors import R2RGenError
@@ -72,7 +72,28 @@ def test_without_a_description_nothing_tells_the_robot_from_its_base():
     assert _find(way, description='<robot name="r"/>') is None
 
 
-def test_a_camera_that_rides_on_a_base_that_drives_is_refused():
+@pytest.mark.parametrize('base', ['base_link', 'odom'])
+def test_without_a_description_a_base_that_drives_is_noticed_all_the_same(base):
+    way = _buffer(np.linspace(0.0, 0.8, len(STAMPS)))
+    creeping = _buffer(np.linspace(0.0, 0.01, len(STAMPS)))
+
+    found = unseen_drive(way, base, ['tool'], (), STAMPS)
+
+    assert found.frame == 'odom'
+    assert found.largest_move[0] == pytest.approx(0.8)
+    assert unseen_drive(creeping, base, ['tool'], (), STAMPS) is None
+
+
+def test_an_arm_that_turns_is_no_base_that_drives():
+    turns = se3.compose(
+        se3.rotation_about([0.0, 0.0, 1.0], np.linspace(0.0, 1.0, len(STAMPS))), np.zeros(3)
+    )
+    buffer = TransformBuffer([EdgeSamples('base_link', 'tool', False, STAMPS, turns)])
+
+    assert unseen_drive(buffer, 'base_link', ['tool'], (), STAMPS) is None
+
+
+def test_clouds_of_a_camera_that_rides_on_a_base_that_drives_are_refused():
     buffer = _buffer(np.linspace(0.0, 0.8, len(STAMPS)))
     drive = find_drive(buffer, 'base_link', ['tool'], URDF, STAMPS)
 

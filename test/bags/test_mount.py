@@ -221,3 +221,13 @@ def test_a_base_that_drives_is_said_by_inspect(workshop, tmp_path):
     assert inspect_bag(path).obstacle == ''
     driven = workshop.changed(path, tmp_path / 'driven', driving)
     assert 'the base moves in "driven"' in inspect_bag(driven).obstacle
+    beside = add_odometry(
+        tmp_path / 'arm',
+        tmp_path / 'beside',
+        workshop.BASE,
+        odometry=False,
+        camera={workshop.OPTICAL: 'odom'},
+    )
+    assert inspect_bag(beside).obstacle == ''
+    watched = workshop.changed(beside, tmp_path / 'watched', driving)
+    assert 'the base moves in "watched"' in inspect_bag(watched).obstacle

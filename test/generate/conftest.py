@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from r2rgen_ros.bags.load import demo_of, load_demo
 from r2rgen_ros.bags.source import read_source
+from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.model.annotation import ObjectNote, Prompt
 from r2rgen_ros.model.annotation_file import dump_annotation
 from r2rgen_ros.parse.propose import propose
@@ -76,3 +80,18 @@ def real_scenes(data_dir, tmp_path_factory):
             (folder / 'annotation.yaml').write_text(dump_annotation(annotation), encoding='utf-8')
             scenes[f'{task} {episode}'] = build_scene(ground, annotation, folder)
     return scenes
+
+
+@pytest.fixture(scope='session')
+def with_environment():
+    """How a scene gets more points (N, 3), grey, base frame, in its environment."""
+
+    def with_more(scene, points):
+        cloud = scene.environment
+        grey = np.full((len(points), 3), 128, dtype=np.uint8)
+        more = Cloud.from_arrays(
+            np.concatenate([cloud.points, points]), np.concatenate([cloud.colours, grey])
+        )
+        return replace(scene, environment=more)
+
+    return with_more

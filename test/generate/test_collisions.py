@@ -11,11 +11,11 @@ import pytest
 from scipy.spatial import cKDTree
 
 from r2rgen_ros.generate.assemble import Assembler
-from r2rgen_ros.generate.collisions import CollisionCheck
+from r2rgen_ros.generate.collisions import CollisionCheck, _Motion, _room
 from r2rgen_ros.generate.config import FeasibilityConfig, GenerateConfig
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.geometry.cloud import Cloud
+from r2rgen_ros.geometry.point_groups import PointGroups
 from r2rgen_ros.model.annotation import Skill
 from r2rgen_ros.model.episode import Episode, PlanarMove, Reason, Rejection, Variation
 from r2rgen_ros.model.scene import ENVIRONMENT, UNSEEN
@@ -48,15 +48,6 @@ def _post(x, y, top=0.3):
     ring = np.column_stack([x + 0.012 * np.cos(turns), y + 0.012 * np.sin(turns)])
     heights = np.arange(0.02, top, 0.006)
     return np.column_stack([np.tile(ring, (len(heights), 1)), np.repeat(heights, len(ring))])
-
-
-def _with_environment(scene, points):
-    cloud = scene.environment
-    grey = np.full((len(points), 3), 128, dtype=np.uint8)
-    more = Cloud.from_arrays(
-        np.concatenate([cloud.points, points]), np.concatenate([cloud.colours, grey])
-    )
-    return replace(scene, environment=more)
 
 
 def _pixels(scene, points):
@@ -95,9 +86,9 @@ def free(virtual_scene, assembler):
 
 
 @pytest.fixture(scope='module')
-def blocked(virtual_scene):
+def blocked(virtual_scene, with_environment):
     """The scene with a post where that episode leads, and its assembler."""
-    scene = _with_environment(virtual_scene, _post(*IN_THE_WAY))
+    scene = with_environment(virtual_scene, _post(*IN_THE_WAY))
     return scene, Assembler.create(scene, CONFIG)
 
 
@@ -134,6 +125,17 @@ def test_a_post_in_the_way_is_told_with_frame_link_and_amount(virtual_scene, fre
     assert 0.0 < found.amount <= CLEARANCE_M - true[at : at + 5].min() + BLUR_M
 
 
+def test_what_is_told_of_distances_is_exact_where_it_counts(blocked, free):
+    scene, checker = blocked
+    near = checker.assemble(_variation(scene, AWAY), forced=True)
+    for episode in (free, near):
+        motion = _Motion(episode.source_frames, episode.joints, episode.object2base, np.eye(4))
+        quick = dict(checker.collisions._gaps(motion, CLEARANCE_M))
+        for pair, gap in checker.collisions._gaps(motion):
+            known = np.minimum(gap, CLEARANCE_M)
+            np.testing.assert_allclose(np.minimum(quick[pair], CLEARANCE_M), known, atol=1e-9)
+
+
 def test_without_the_check_the_same_is_accepted(blocked, free):
     scene, _ = blocked
 
@@ -155,9 +157,9 @@ def test_the_same_post_does_not_matter_to_who_stays_away(blocked):
     assert isinstance(checker.assemble(_variation(scene, {})), Episode)
 
 
-def test_a_post_beside_the_way_is_no_obstacle(virtual_scene, free):
+def test_a_post_beside_the_way_is_no_obstacle(virtual_scene, free, with_environment):
     post = _post(*BESIDE)
-    scene = _with_environment(virtual_scene, post)
+    scene = with_environment(virtual_scene, post)
     true, _ = _distances(virtual_scene, free.joints, post)
     assert CLEARANCE_M + BLUR_M < true.min() < 0.1
 
@@ -193,12 +195,36 @@ def test_what_the_camera_never_saw_is_no_obstacle(blocked):
     assert isinstance(episode, Episode), episode
 
 
-def test_leftovers_of_the_robot_are_no_obstacle(virtual_scene):
+def test_specks_of_noise_on_the_table_are_no_obstacle(virtual_scene, free, with_environment):
+    demo = virtual_scene.demo
+    hand = free.ee2base[demo.arms[0].name][:, :3, 3]
+    low = np.round(hand[hand[:, 2].argmin()], 2) * [1.0, 1.0, 0.0]
+    speck = low + np.array([[x, y, 0.013] for x in (0.0, 0.006) for y in (0.0, 0.006, 0.012)])
+    alone = low + np.array([[x, y, 0.013] for x in (-0.2, 0.1) for y in (-0.3, 0.02, 0.2)])
+    plate = low + np.array(
+        [[x, y, 0.013] for x in np.arange(0.0, 0.05, 0.005) for y in np.arange(0.0, 0.05, 0.005)]
+    )
+    none, few, many = (
+        _room(scene, RobotBody.from_urdf(demo.robot_description, demo.base_frame))
+        for scene in (
+            virtual_scene,
+            with_environment(virtual_scene, np.concatenate([speck, alone])),
+            with_environment(virtual_scene, plate),
+        )
+    )
+    place = PointGroups.of([plate[55:56]])
+    still = np.eye(4)[None, None]
+    distances = [field.nearest(place, still)[0, 0] for field in (none, few, many)]
+    assert distances[0] == distances[1] > 0.02
+    assert distances[2] < 0.01
+
+
+def test_leftovers_of_the_robot_are_no_obstacle(virtual_scene, with_environment):
     demo = virtual_scene.demo
     body = RobotBody.from_urdf(demo.robot_description, demo.base_frame)
     points, owner = body.points(demo.joints.names, demo.joints.positions[0], 0.01)
     hand = points[owner == body.links.index('panda_hand')] + np.array([0.0, 0.0, 0.01])
-    scene = _with_environment(virtual_scene, hand)
+    scene = with_environment(virtual_scene, hand)
     # The arm starts from the same pose wherever its base is, so it meets what it left behind.
     variation = _variation(scene, {}, PlanarMove(0.03, 0.0))
     true, _ = _distances(scene, demo.joints.positions[:1], hand - np.array([0.03, 0.0, 0.0]))

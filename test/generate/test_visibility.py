@@ -9,12 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from r2rgen_ros.generate.assemble import Assembler
-from r2rgen_ros.generate.config import FeasibilityConfig, GenerateConfig
+from r2rgen_ros.generate.assemble import Assembler, object_changes
+from r2rgen_ros.generate.config import CameraConfig, FeasibilityConfig, GenerateConfig
 from r2rgen_ros.generate.sampling import Sampler
-from r2rgen_ros.generate.visibility import ViewCheck, moments_of
+from r2rgen_ros.generate.visibility import moments_of
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.model.episode import Episode, PlanarMove, Reason
 from r2rgen_ros.model.errors import R2RGenError
 
@@ -34,7 +33,13 @@ def _episode(scene, moves, base=None):
 
 
 def _check(scene, episode, **asked):
-    return ViewCheck.create(scene, FeasibilityConfig(**asked)).check(episode)
+    return _view(scene, **asked).check(episode)
+
+
+def _view(scene, camera='', **asked):
+    asked = FeasibilityConfig(collisions=False, **asked)
+    config = GenerateConfig(feasibility=asked, camera=CameraConfig(render_for=camera))
+    return Assembler.create(scene, config).view
 
 
 def _between_camera_and(scene, place, pose, share=0.7):
@@ -46,15 +51,6 @@ def _between_camera_and(scene, place, pose, share=0.7):
     wide, high = np.arange(-0.04, 0.04, 0.002), np.arange(-0.12, 0.12, 0.002)
     u, v = (grid.reshape(-1, 1) for grid in np.meshgrid(wide, high))
     return eye + share * (middle - eye) + u * across + v * down
-
-
-def _with_environment(scene, points):
-    cloud = scene.environment
-    grey = np.full((len(points), 3), 128, dtype=np.uint8)
-    more = Cloud.from_arrays(
-        np.concatenate([cloud.points, points]), np.concatenate([cloud.colours, grey])
-    )
-    return replace(scene, environment=more)
 
 
 def test_the_source_itself_is_seen_enough_whatever_it_shows(virtual_scene):
@@ -71,7 +67,9 @@ def test_the_source_itself_is_seen_enough_whatever_it_shows(virtual_scene):
     )
 
 
-def test_what_stands_before_an_object_where_it_is_moved_to_hides_it(virtual_scene):
+def test_what_stands_before_an_object_where_it_is_moved_to_hides_it(
+    virtual_scene, with_environment
+):
     (name,) = virtual_scene.annotation.skills[0].targets
     place = [item.name for item in virtual_scene.objects].index(name)
     episode = _episode(virtual_scene, {0: PlanarMove(0.03, -0.1)})
@@ -79,7 +77,7 @@ def test_what_stands_before_an_object_where_it_is_moved_to_hides_it(virtual_scen
     wall = _between_camera_and(virtual_scene, place, pose)
 
     free = _check(virtual_scene, episode, visible_at='start')
-    hidden = _check(_with_environment(virtual_scene, wall), episode, visible_at='start')
+    hidden = _check(with_environment(virtual_scene, wall), episode, visible_at='start')
 
     assert free is None
     assert (hidden.reason, hidden.frame) == (Reason.OUT_OF_VIEW, 0)
@@ -88,13 +86,12 @@ def test_what_stands_before_an_object_where_it_is_moved_to_hides_it(virtual_scen
 
 
 def test_a_share_of_nothing_asks_for_nothing(virtual_scene):
-    asked = FeasibilityConfig(min_visible_share=0.0, min_shown_share=0.0)
-    assert ViewCheck.create(virtual_scene, asked) is None
+    assert _view(virtual_scene, min_visible_share=0.0, min_shown_share=0.0) is None
 
 
-def test_what_was_hidden_in_the_source_may_stay_hidden(virtual_scene):
+def test_what_was_hidden_in_the_source_may_stay_hidden(virtual_scene, with_environment):
     wall = _between_camera_and(virtual_scene, 0, virtual_scene.objects[0].object2base[0])
-    behind = _with_environment(virtual_scene, wall)
+    behind = with_environment(virtual_scene, wall)
     assert _check(behind, _episode(virtual_scene, {}), visible_at='start') is None
 
 
@@ -138,3 +135,49 @@ def test_what_is_moved_out_of_the_image_is_told_before_anything_is_worked_out(vi
 
     assert (away.reason, away.frame, away.index) == (Reason.OUT_OF_VIEW, 0, 5)
     assert 'inside the image' in away.detail
+
+
+@pytest.fixture(scope='module')
+def led_elsewhere(virtual_scene):
+    """An episode in which the first object, and so the hand that takes it, is elsewhere."""
+    return _episode(virtual_scene, {0: PlanarMove(-0.1, 0.08, np.deg2rad(20.0))})
+
+
+def test_a_camera_on_the_wrist_sees_what_its_hand_goes_to_as_in_the_source(
+    virtual_scene, led_elsewhere
+):
+    view = _view(virtual_scene, 'panda_wrist', min_visible_share=1.0, min_shown_share=1.0)
+    skill = virtual_scene.annotation.skills[0]
+
+    assert 0 not in view.moments  # it comes to look
+    assert view.check(led_elsewhere) is None
+    assert skill.first in view.moments
+
+
+def test_what_the_hand_does_not_go_to_is_out_of_the_wrist_cameras_sight(
+    virtual_scene, led_elsewhere
+):
+    skill = virtual_scene.annotation.skills[0]
+    place = [item.name for item in virtual_scene.objects].index(skill.targets[0])
+    poses = led_elsewhere.object2base.copy()
+    poses[place, :, :2, 3] += 0.4
+    gone = replace(led_elsewhere, object2base=poses)
+
+    found = _view(virtual_scene, 'panda_wrist').check(gone)
+
+    assert (found.reason, found.frame) == (Reason.OUT_OF_VIEW, skill.first)
+    assert _view(virtual_scene, 'panda_wrist', visible_at=(skill.last,)).check(gone) is not None
+
+
+def test_a_camera_on_the_wrist_may_be_asked_for_the_first_frame(virtual_scene):
+    view = _view(virtual_scene, 'panda_wrist', visible_at='start', min_visible_share=1.0)
+    assembler = Assembler.create(virtual_scene, LOOSE)
+    sampler = Sampler.create(virtual_scene, LOOSE, 0)
+    far = sampler.from_moves(0, {1: PlanarMove(-0.3, 0.5)})  # the plate, which it sees at first
+
+    found = view.before(far, object_changes(virtual_scene, far.transforms))
+
+    assert (found.reason, found.frame) == (Reason.OUT_OF_VIEW, 0)
+    near = sampler.from_moves(0, {})
+    assert view.before(near, object_changes(virtual_scene, near.transforms)) is None
+    assert view.check(assembler.assemble(near)) is None

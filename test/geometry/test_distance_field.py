@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.distance_field import DistanceField
+from r2rgen_ros.geometry.point_groups import PointGroups
 
 SPACING, MARGIN = 0.005, 0.06
 
@@ -26,7 +27,7 @@ def at(field, points):
     """Distances of points, each a body of its own."""
     points = np.asarray(points, dtype=float)
     still = np.tile(np.eye(4), (len(points), 1, 1, 1))
-    return field.nearest(points, np.arange(len(points) + 1), still)[:, 0]
+    return field.nearest(PointGroups.of(list(points[:, None])), still)[:, 0]
 
 
 def test_distances_are_those_of_the_nearest_point():
@@ -53,23 +54,24 @@ def test_outside_the_grid_the_distance_is_the_margin():
 def test_moving_bodies_are_as_far_as_the_nearest_of_their_points(seed):
     rng = np.random.default_rng(seed)
     field = DistanceField.around(sphere(), SPACING, MARGIN, closed=True)
-    points = rng.uniform(-0.03, 0.03, (70, 3))
-    starts = np.array([0, 30, 70])
+    parts = [rng.uniform(-0.03, 0.03, (count, 3)) for count in (30, 40)]
     turns = se3.rotation_about([0.0, 0.0, 1.0], rng.uniform(-3, 3, (2, 9)))
     poses = se3.compose(turns, rng.uniform(-0.15, 0.15, (2, 9, 3)))
-    found = field.nearest(points, starts, poses)
-    for body in range(2):
-        part = points[starts[body] : starts[body + 1]]
+    found = field.nearest(PointGroups.of(parts), poses)
+    roughly = field.nearest(PointGroups.of(parts), poses, 0.01)
+    for body, part in enumerate(parts):
         for frame in range(9):
             truth = at(field, se3.apply(poses[body, frame], part)).min()
             assert found[body, frame] == pytest.approx(truth, abs=1e-9)
+            assert min(roughly[body, frame], 0.01) == pytest.approx(min(truth, 0.01), abs=1e-9)
     assert (found == MARGIN).any()
     assert (found < 0.01).any()
 
 
 def test_a_body_without_points_touches_nothing():
     field = DistanceField.around(sphere(), SPACING, MARGIN)
-    found = field.nearest(np.zeros((0, 3)), np.array([0, 0]), np.tile(np.eye(4), (1, 3, 1, 1)))
+    nothing = PointGroups.of([np.zeros((0, 3))])
+    found = field.nearest(nothing, np.tile(np.eye(4), (1, 3, 1, 1)))
     assert (found == MARGIN).all()
 
 

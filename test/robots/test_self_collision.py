@@ -141,3 +141,14 @@ def test_pairs_that_may_touch_are_left_out_in_either_order_and_only_they(body, c
     np.testing.assert_array_equal(
         fewer.distances(panda.JOINTS, [HOME]), check.distances(panda.JOINTS, [HOME])[kept]
     )
+
+
+def test_depths_are_the_distances_of_what_overlaps(check):
+    positions = np.array([HOME, FOLDED, *_configurations(20)])
+    distances, depths = (ask(panda.JOINTS, positions) for ask in (check.distances, check.depths))
+
+    clearly = np.abs(distances) > 1e-4
+    assert (np.isfinite(depths) == (distances < 0.0))[clearly].all()
+    inside = np.isfinite(depths)
+    assert inside.any()
+    np.testing.assert_allclose(depths[inside], distances[inside], atol=1e-4)

@@ -1,0 +1,182 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sensor noise of episodes: what is asked for, fitted where that is asked, and on which pixels.
+
+Rendered pixels differ in how much of the camera's noise they have already. Objects, meshes and
+what was made up have none. The environment is a mean over time: what the camera gets wrong in every
+image alike is in it. Recorded pixels of the robot have all of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from r2rgen_ros.generate.config import plain
+from r2rgen_ros.model.errors import require
+from r2rgen_ros.model.noise import NoiseModel
+from r2rgen_ros.model.scene import ENVIRONMENT, ROBOT, UNSEEN
+from r2rgen_ros.parse.plugins import ask_depth_noise, begin_depth_noise
+from r2rgen_ros.sense.noise import FRESH, MEAN, RAW, ParametricNoise
+from r2rgen_ros.sense.noise_file import load_noise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.generate.config import GenerateConfig
+    from r2rgen_ros.geometry.camera import PinholeCamera
+    from r2rgen_ros.model.episode import Episode
+    from r2rgen_ros.model.scene import Scene
+    from r2rgen_ros.robots.kinematics import Robot
+    from r2rgen_ros.sense.depth_camera import Image
+    from r2rgen_ros.sense.noise import DepthNoise, Spoiler
+
+_PURPOSE = 3  # of the generators of an attempt; see sampling and sampled
+_MOST_SEEN = 3
+
+
+def wanted_noise(scene: Scene, config: GenerateConfig, robot: Robot | None) -> DepthNoise | None:
+    """Return the noise that a configuration asks for; None for none.
+
+    Args:
+        scene: The parsed demonstration, to which it is fitted if that is asked.
+        config: What is asked for.
+        robot: Kinematics, for the same.
+
+    Raises:
+        R2RGenError: There is no such noise, or nothing that it could be given to or fitted to.
+
+    """
+    name, scale = config.camera.noise, config.camera.noise_scale
+    if name == 'off' or scale == 0.0:
+        return None
+    demo = scene.demo
+    fix = 'set noise: off'
+    require(
+        demo.has_images and demo.sensor is not None,
+        f'camera.noise is "{name}", but "{demo.name}" holds clouds, which keep their noise',
+        'depth images with camera_info',
+        fix,
+    )
+    require(
+        config.camera.mode != 'off',
+        f'camera.noise is "{name}", but the camera step is off: recorded pixels have their noise',
+        '',
+        f'{fix}, or camera mode: auto',
+    )
+    if name != 'fitted':
+        return load_noise(name, scale)
+    from r2rgen_ros.generate.noise_pairs import fit_scene
+
+    return ParametricNoise(fit_scene(scene, robot).model.scaled(scale))
+
+
+class EpisodeNoise:
+    """Gives the images of episodes their noise.
+
+    Args:
+        noise: The model.
+        camera: Intrinsics.
+        measured: (H, W) pixels in which the environment is a mean of what was measured; None for
+            nowhere.
+        recorded_robot: Whether the robot's pixels are recorded ones.
+        number: Tells cameras of one recording apart.
+
+    """
+
+    def __init__(
+        self,
+        noise: DepthNoise,
+        camera: PinholeCamera,
+        measured: NDArray[np.bool_] | None,
+        *,
+        recorded_robot: bool,
+        number: int = 0,
+    ) -> None:
+        self._noise, self._camera, self._number = noise, camera, number
+        self._measured, self._recorded_robot = measured, recorded_robot
+
+    def start(self, episode: Episode) -> Spoiler:
+        """Return the noisy camera of one episode: the same for the same seed and attempt."""
+        variation = episode.variation
+        sequence = np.random.SeedSequence(
+            [variation.seed, variation.index], spawn_key=(_PURPOSE, self._number)
+        )
+        rng = np.random.default_rng(sequence)
+        spoiler: Spoiler = begin_depth_noise(self._noise.name, self._noise.start, self._camera, rng)
+        return spoiler
+
+    def known(self, label: NDArray[np.uint8], *, still: bool) -> NDArray[np.uint8]:
+        """How much noise each pixel (H, W) of a rendered image has already.
+
+        Args:
+            label: (H, W) what each pixel shows.
+            still: Whether the environment is where it was recorded; where else what was made up of
+                it lies is not followed.
+
+        """
+        measured = self._measured
+        if measured is not None and not still:
+            measured = np.ones_like(measured)
+        return known_pixels(label, measured, recorded_robot=self._recorded_robot)
+
+    def spoiled(
+        self,
+        spoiler: Spoiler,
+        depth: NDArray[np.float32],
+        label: NDArray[np.uint8],
+        *,
+        still: bool,
+    ) -> NDArray[np.float32]:
+        """Return rendered depth (H, W) as the noisy camera of its episode reports it.
+
+        Raises:
+            R2RGenError: A plug-in failed, or returned something else.
+
+        """
+        known = self.known(label, still=still)
+        return ask_depth_noise(self._noise.name, spoiler.apply, depth, known)
+
+    def apply(self, spoiler: Spoiler, image: Image, *, still: bool) -> Image:
+        """Return a rendered image as the noisy camera of its episode reports it."""
+        depth = self.spoiled(spoiler, image.depth, image.label, still=still)
+        label = np.where(np.isfinite(depth), image.label, np.uint8(UNSEEN))
+        return replace(image, depth=depth, label=label)
+
+
+def known_pixels(
+    label: NDArray[np.uint8], measured: NDArray[np.bool_] | None, *, recorded_robot: bool = True
+) -> NDArray[np.uint8]:
+    """How much noise each pixel (H, W) of a rendered image has already: FRESH, MEAN or RAW."""
+    known = np.full(label.shape, FRESH, dtype=np.uint8)
+    if measured is not None:
+        known[(label == ENVIRONMENT) & measured] = MEAN
+    if recorded_robot:
+        known[label == ROBOT] = RAW
+    return known
+
+
+def noise_data(noise: DepthNoise) -> Any:
+    """Return a noise model as plain data, for dataset.yaml; of a plug-in its name."""
+    model = getattr(noise, 'model', None)
+    return plain(asdict(model)) if isinstance(model, NoiseModel) else noise.name
+
+
+def measured_pixels(scene: Scene) -> NDArray[np.bool_]:
+    """Pixels (H, W) in which a camera that stands still has measured the environment."""
+    return measured_often(scene, times_measured(scene))
+
+
+def times_measured(scene: Scene) -> NDArray[np.int64]:
+    """In how many frames each pixel (H, W) shows the environment."""
+    count = np.zeros(scene.labels[0].shape, dtype=np.int64)
+    for label in scene.labels:
+        count += label == ENVIRONMENT
+    return count
+
+
+def measured_often(scene: Scene, times: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Where that is often enough for a mean."""
+    return times >= min(_MOST_SEEN, len(scene.labels))

@@ -1,0 +1,225 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sensor noise: exact depth images in, what the camera would have reported out.
+
+`DepthNoise` is the seam for other models, such as one that is learnt from pairs of clean and noisy
+images: whoever follows it may be named in `camera.noise` as an entry point of the group
+`r2rgen_ros.depth_noise`, or as `module:attribute`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from r2rgen_ros.sense import noise_pixels as pixels
+from r2rgen_ros.sense.noise_pixels import COSINES, FRESH, MEAN, RAW, SIDE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.geometry.camera import PinholeCamera
+    from r2rgen_ros.model.noise import NoiseModel
+
+    Depth = NDArray[np.float32]
+    Known = NDArray[np.uint8]
+
+__all__ = ['FRESH', 'MEAN', 'RAW', 'DepthNoise', 'NoisyCamera', 'ParametricNoise', 'Spoiler']
+
+DEPTH_NOISE = 'r2rgen_ros.depth_noise'
+"""Group of entry points."""
+
+_TURN_LIMIT = np.radians(87.0)
+_MOST_REACH = 6
+_REACHES = 2.5  # what is farther from an edge than so many times reach_px is far from it
+_OFFSETS = 8
+COARSER = 4.0
+_STEADY = [3, 4]  # these places stay through an episode
+_TABLES = 20261122  # the tables are the same for all; where in them one begins is chance
+
+
+class Spoiler(Protocol):
+    """A noisy camera during one episode: images come in order, and may depend on those before."""
+
+    def apply(self, depth: Depth, known: Known, /) -> Depth:
+        """Return what the camera reports of a clean image.
+
+        Args:
+            depth: (H, W) metres along the optical axis, NaN where nothing is seen; not changed.
+            known: (H, W) how much noise each pixel has already, FRESH, MEAN or RAW.
+
+        Returns:
+            (H, W) float32 metres, NaN for no depth; a RAW pixel stays as it is, or gets lost.
+
+        """
+
+
+@runtime_checkable
+class DepthNoise(Protocol):
+    """A model of the noise of a depth camera."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages and in dataset.yaml."""
+
+    def start(self, camera: PinholeCamera, rng: np.random.Generator, /) -> Spoiler:
+        """Return the noisy camera of one episode; all chance must come from `rng`."""
+
+
+class ParametricNoise:
+    """The noise that a `NoiseModel` describes.
+
+    Args:
+        model: Its numbers.
+
+    """
+
+    def __init__(self, model: NoiseModel) -> None:
+        self.model = model
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.model.name
+
+    def start(self, camera: PinholeCamera, rng: np.random.Generator) -> NoisyCamera:
+        """Return the noisy camera of one episode."""
+        return NoisyCamera(self.model, camera, rng)
+
+
+class NoisyCamera:
+    """Spoils the images of one camera, one after the other.
+
+    Args:
+        model: How much.
+        camera: Intrinsics.
+        rng: Where all chance comes from.
+
+    """
+
+    def __init__(self, model: NoiseModel, camera: PinholeCamera, rng: np.random.Generator) -> None:
+        self._model, self._rng = model, rng
+        self._camera = np.array([camera.fx, camera.fy, camera.cx, camera.cy], dtype=np.float32)
+        self._gain = camera.fx * model.shadow.baseline_m
+        shape = (camera.height, camera.width)
+        self._inverse = np.zeros(shape, dtype=np.float32)
+        self._seen = np.zeros(shape, dtype=np.float32)
+        self._cosine = np.ones(shape, dtype=np.float32)
+        self._edge = np.zeros(shape, dtype=np.uint8)
+        self._hidden = np.zeros(shape, dtype=np.bool_)
+        self._places = np.empty(camera.height * camera.width, dtype=np.int32)
+        self._torn = torn_table(model)
+        self._turned, self._grazing = angle_tables(model)
+        self._tables = (
+            smooth_noise(model.axial.width_px, model.axial.coarse),
+            smooth_noise(model.holes.patch_px), white_noise(),
+        )  # fmt: skip
+        axial, holes = model.axial, model.holes
+        self._numbers = np.array([
+            axial.constant_m, axial.slope, axial.growth_1_m,
+            np.sqrt(axial.steady), np.sqrt(1.0 - axial.steady),
+            axial.memory, np.sqrt(1.0 - axial.memory**2),
+            holes.rate, *holes.range_m, model.shadow.share, model.step_1_m, np.sqrt(holes.steady),
+        ])  # fmt: skip
+        self._steady_at = self._rng.integers(0, SIDE, (len(_STEADY), 2))
+        self._past = self._begin(shape)
+
+    def _begin(self, shape: tuple[int, int]) -> NDArray[np.float32]:
+        """The changing part of the noise (H, W) before the first image."""
+        if self._model.axial.memory == 0.0:
+            return np.zeros(shape, dtype=np.float32)
+        v, u = self._rng.integers(0, SIDE, 2)
+        rows, columns = (np.arange(shape[0]) + v) % SIDE, (np.arange(shape[1]) + u) % SIDE
+        return np.ascontiguousarray(self._tables[0][np.ix_(rows, columns)])
+
+    def apply(self, depth: Depth, known: Known) -> Depth:
+        """Return what the camera reports of a clean image; see `Spoiler`."""
+        at = self._rng.integers(0, SIDE, (_OFFSETS, 2))
+        at[_STEADY] = self._steady_at
+        model, (smooth, patchy, white) = self._model, self._tables
+        pixels.invert(depth, self._inverse)
+        seen, reach = self._inverse, len(self._torn) - 1
+        if reach:
+            jump = model.edges.jump
+            pixels.find_edges(self._inverse, jump, reach, self._places, self._edge)
+            seen = self._seen
+            pixels.wander(
+                self._inverse, known, self._edge, model.edges.wander_px, model.edges.flying,
+                smooth, white, at[5:], seen,
+            )  # fmt: skip
+        if self._gain != 0.0:
+            pixels.find_shadows(seen, self._gain, self._hidden)
+        if self._turned[0] > 0.0 or self._grazing[0] > 0.0:
+            pixels.find_cosines(self._inverse, self._camera, self._cosine)
+        out = np.empty_like(self._inverse)
+        pixels.spoil(
+            depth, self._inverse, seen, known, self._edge, self._hidden, self._cosine,
+            self._numbers, self._torn, self._turned, self._grazing, smooth, patchy, at, self._past,
+            out,
+        )  # fmt: skip
+        return out
+
+
+def torn_table(model: NoiseModel) -> NDArray[np.float64]:
+    """Share of holes by the distance from an edge, from 1 at the edge; entry 0 stands for none.
+
+    As long as anything happens beside edges.
+    """
+    edges = model.edges
+    if edges.wander_px == edges.flying == edges.torn == 0.0:
+        return np.zeros(1)
+    reach = pixels.WANDER_PX if edges.wander_px > 0.0 else 1
+    if edges.reach_px > 0.0:
+        reach = max(reach, min(_MOST_REACH, 1 + int(np.ceil(_REACHES * edges.reach_px))))
+    away = np.arange(reach, dtype=np.float64)
+    share = np.exp(-away / edges.reach_px) if edges.reach_px > 0.0 else (away == 0.0) * 1.0
+    return np.concatenate([[0.0], edges.torn * share])
+
+
+def angle_tables(model: NoiseModel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Nguyen's term and the share of holes by the square of the cosine of the angle.
+
+    Entry 0 says whether there is such a thing at all; nothing is seen at 90 degrees.
+    """
+    angle = np.arccos(np.sqrt(np.arange(COSINES) / (COSINES - 1)))
+    limited = np.minimum(angle, _TURN_LIMIT)
+    turned = model.axial.turned_m * (limited / (0.5 * np.pi - limited)) ** 2
+    begin, end = np.radians(model.holes.grazing_deg)
+    if begin >= np.radians(89.9):
+        return turned.astype(np.float32), np.zeros(COSINES, dtype=np.float32)
+    grazing = np.clip((angle - begin) / max(end - begin, 1e-6), 0.0, 1.0)
+    return turned.astype(np.float32), grazing.astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def smooth_noise(width: float, coarse: float = 0.0) -> NDArray[np.float32]:
+    """Normal noise (SIDE, SIDE) of unit variance without a seam, smooth over so many pixels.
+
+    Args:
+        width: Standard deviation of the smoothing, pixels.
+        coarse: Share of the variance that is `COARSER` times as wide.
+
+    """
+    rng = np.random.default_rng(_TABLES)
+    out = np.zeros((SIDE, SIDE))
+    for share, size in ((1.0 - coarse, width), (coarse, COARSER * width)):
+        part = rng.standard_normal((SIDE, SIDE), dtype=np.float32)
+        if share == 0.0:
+            continue
+        if size > 0.0:
+            part = gaussian_filter(part, size, mode='wrap')
+        out += np.sqrt(share) * (part - part.mean()) / part.std()
+    table = out.astype(np.float32)
+    table.flags.writeable = False
+    return table
+
+
+@lru_cache(maxsize=1)
+def white_noise() -> NDArray[np.float32]:
+    """Uniform noise (SIDE, SIDE) from 0 to 1, without correlation."""
+    out: NDArray[Any] = np.random.default_rng(_TABLES).random((SIDE, SIDE), dtype=np.float32)
+    out.flags.writeable = False
+    return out

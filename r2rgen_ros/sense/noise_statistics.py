@@ -1,0 +1,346 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How noisy depth images differ from clean ones, counted.
+
+Recorded images are measured, and so are those that a fitted model makes of the same clean ones:
+what the two have in common is what the model explains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.ndimage import maximum_filter
+
+from r2rgen_ros.model.errors import require
+from r2rgen_ros.sense import noise_pixels as pixels
+from r2rgen_ros.sense.noise_pixels import FRESH, MEAN, RAW
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.geometry.camera import PinholeCamera
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+DEPTH_EDGES_M = 0.2 * 1.12 ** np.arange(40)
+ANGLE_EDGES_DEG = np.array([*range(0, 60, 10), *range(60, 91, 2)], dtype=float)
+LAGS_PX = (0, 1, 2, 3, 4, 5, 6, 8, 11, 16)
+EDGE_PX = 6
+_MARGIN_PX = 5  # what is nearer to an edge than this is no plain surface
+_SIDES = 0.25  # share of a jump within which a depth belongs to a side of it
+_LONG = 3  # images that are so far apart share only what all share
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A clean image and what the camera reported.
+
+    Attributes:
+        clean: (H, W) float32 metres, NaN where nothing is known.
+        raw: (H, W) float32 metres, NaN where there is no depth.
+        known: (H, W) uint8: FRESH where the clean depth has no noise, MEAN where it is the mean of
+            many images, RAW where it is that of this very image and cannot be compared.
+        usable: (H, W) pixels that can be compared; None for all that are not RAW.
+        number: Number of the image in time.
+        shrink: By how much the variance about the clean image is smaller than that of one image:
+            1 - 1 / n where a mean of n has the image itself in it, 1 + 1 / n where it has not.
+
+    """
+
+    clean: NDArray[np.float32]
+    raw: NDArray[np.float32]
+    known: NDArray[np.uint8]
+    usable: NDArray[np.bool_] | None = None
+    number: int = 0
+    shrink: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check that the images fit."""
+        shapes = {self.clean.shape, self.raw.shape, self.known.shape}
+        require(len(shapes) == 1, f'clean, raw and known images are {sorted(shapes)}', 'one shape')
+
+
+class Look:
+    """What a clean image says of its pixels; kept, as many noisy images are held against it.
+
+    Args:
+        pair: The pair.
+        camera: Intrinsics.
+        jump: See `EdgeNoise`.
+        baseline: See `ShadowNoise`, metres.
+
+    """
+
+    def __init__(self, pair: Pair, camera: PinholeCamera, jump: float, baseline: float) -> None:
+        self.pair = pair
+        shape = pair.clean.shape
+        self.inverse = np.empty(shape, dtype=np.float32)
+        pixels.invert(pair.clean, self.inverse)
+        self.edge = np.empty(shape, dtype=np.uint8)
+        places = np.empty(pair.clean.size, dtype=np.int32)
+        pixels.find_edges(self.inverse, jump, EDGE_PX, places, self.edge)
+        self.hidden = shadows(self.inverse, camera, baseline)
+        numbers = np.array([camera.fx, camera.fy, camera.cx, camera.cy], dtype=np.float32)
+        cosine = np.empty(shape, dtype=np.float32)
+        pixels.find_cosines(self.inverse, numbers, cosine)
+        self.angle = np.degrees(np.arccos(np.sqrt(cosine)))
+        self.usable: Mask = (self.inverse > 0.0) & comparable(pair)
+        beside = maximum_filter(self.hidden, (3, 5)) if baseline else self.hidden
+        self._beside = beside
+        # Means are known to fractions of the noise, which completed objects are not.
+        mean = pair.known == MEAN
+        self._compared: Mask = mean if mean.any() else np.ones_like(mean)
+        self.plain: Mask = self.usable & ~beside & ~((self.edge > 0) & (self.edge <= _MARGIN_PX))
+
+    @property
+    def compared(self) -> Mask:
+        """Pixels (H, W) of surfaces whose depth can be compared."""
+        return self.plain & self._compared
+
+    @cached_property
+    def at_edge(self) -> Mask:
+        """Pixels (H, W) beside edges, in no shadow."""
+        return np.asarray(self.usable & (self.edge > 0) & ~self._beside)
+
+    @cached_property
+    def sides(self) -> tuple[Mask, Floats, Floats]:
+        """Whether pixels beside edges (N,) are on the near side, and the inverse depths of both."""
+        near = maximum_filter(self.inverse, 5)
+        open_ = np.where(self.inverse > 0.0, self.inverse, np.float32(1e6))
+        far = -maximum_filter(-open_, 5)
+        own = self.inverse[self.at_edge]
+        near, far = near[self.at_edge], far[self.at_edge]
+        return near - own < own - far, near.astype(float), far.astype(float)
+
+
+def comparable(pair: Pair) -> Mask:
+    """Pixels (H, W) of a pair that say something."""
+    known = pair.known != RAW
+    return np.asarray(known if pair.usable is None else known & pair.usable)
+
+
+def shadows(inverse: NDArray[np.float32], camera: PinholeCamera, baseline: float) -> Mask:
+    """Pixels (H, W) of a clean image that another imager does not see."""
+    out = np.zeros(inverse.shape, dtype=np.bool_)
+    if baseline:
+        pixels.find_shadows(inverse, camera.fx * baseline, out)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Counts over pairs.
+
+    Attributes:
+        spread: (Z, A) standard deviation of the depth by `DEPTH_EDGES_M` and `ANGLE_EDGES_DEG`,
+            metres, NaN where nothing was seen.
+        count: (Z, A) pixels of that.
+        along: (L,) correlation of the noise of pixels `LAGS_PX` apart.
+        next_image: Correlation with the next image; NaN where there is none.
+        later_image: Correlation with images long after; NaN where there is none, or the clean image
+            is a mean.
+        plain: (Z, A) pixels on surfaces, with or without depth.
+        plain_holes: (Z, A) of those without.
+        edge: (EDGE_PX + 1,) pixels by their distance from an edge, from 1.
+        edge_holes: (EDGE_PX + 1,) of those without depth.
+        edge_flying: (EDGE_PX + 1,) between both depths.
+        edge_turned: (2, EDGE_PX + 1) which show the other depth, on the near side and on the far.
+        edge_sides: (2, EDGE_PX + 1) which show either.
+        hidden: Pixels in the shadow.
+        hidden_holes: Of those without depth.
+
+    """
+
+    spread: Floats
+    count: Floats
+    along: Floats
+    next_image: float
+    later_image: float
+    plain: Floats
+    plain_holes: Floats
+    edge: Floats
+    edge_holes: Floats
+    edge_flying: Floats
+    edge_turned: Floats
+    edge_sides: Floats
+    hidden: float
+    hidden_holes: float
+
+    @property
+    def edge_hole_rate(self) -> Floats:
+        """Share (EDGE_PX + 1,) of pixels without depth by the distance from an edge."""
+        return _share(self.edge_holes, self.edge)
+
+    @property
+    def edge_flying_rate(self) -> Floats:
+        """Share (EDGE_PX + 1,) of pixels between both depths."""
+        return _share(self.edge_flying, self.edge)
+
+    @property
+    def edge_turned_rate(self) -> Floats:
+        """Share (EDGE_PX + 1,) of pixels that show the other depth.
+
+        Of the side on which it is smaller: wandering is even, an outline that is off is not.
+        """
+        return np.asarray(_share(self.edge_turned, self.edge_sides).min(axis=0))
+
+    def by_depth(self, limit_deg: float = 60.0) -> tuple[Floats, Floats, Floats]:
+        """Middles (Z,) of bins, standard deviation (Z,) up to an angle, and pixels (Z,)."""
+        kept = ANGLE_EDGES_DEG[1:] <= limit_deg
+        count = self.count[:, kept].sum(axis=1)
+        square = np.nansum(self.count[:, kept] * self.spread[:, kept] ** 2, axis=1)
+        middle = np.sqrt(DEPTH_EDGES_M[1:] * DEPTH_EDGES_M[:-1])
+        return middle, np.sqrt(_share(square, count)), count
+
+    def holes_by_angle(self) -> tuple[Floats, Floats, Floats]:
+        """Middles (A,) of bins, degrees; share of holes (A,); and pixels (A,)."""
+        count = self.plain.sum(axis=0)
+        middle = 0.5 * (ANGLE_EDGES_DEG[1:] + ANGLE_EDGES_DEG[:-1])
+        return middle, _share(self.plain_holes.sum(axis=0), count), count
+
+    def holes_by_depth(self, limit_deg: float = 60.0) -> tuple[Floats, Floats, Floats]:
+        """Middles (Z,) of bins, metres; share of holes (Z,) up to an angle; and pixels (Z,)."""
+        kept = ANGLE_EDGES_DEG[1:] <= limit_deg
+        count = self.plain[:, kept].sum(axis=1)
+        middle = np.sqrt(DEPTH_EDGES_M[1:] * DEPTH_EDGES_M[:-1])
+        return middle, _share(self.plain_holes[:, kept].sum(axis=1), count), count
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    none = np.full(np.shape(whole), np.nan)
+    return np.asarray(np.divide(part, whole, out=none, where=whole > 0.0))
+
+
+class Counter:
+    """Adds up what pairs say.
+
+    Args:
+        gate: Errors beyond this times the squared depth, and 1 mm, are no axial noise, 1/m.
+
+    """
+
+    def __init__(self, gate: float) -> None:
+        self._gate = gate
+        size = len(DEPTH_EDGES_M) - 1, len(ANGLE_EDGES_DEG) - 1
+        self._moments = np.zeros((3, *size))
+        self._plain, self._holes = np.zeros(size), np.zeros(size)
+        self._lags = np.zeros((2, len(LAGS_PX)))
+        self._edge = np.zeros((3, EDGE_PX + 1))
+        self._turned, self._sides = np.zeros((2, EDGE_PX + 1)), np.zeros((2, EDGE_PX + 1))
+        self._hidden = np.zeros(2)
+        self._earlier: list[tuple[int, NDArray[np.float32], NDArray[np.float32], bool]] = []
+        self._next, self._later = np.zeros(2), np.zeros(2)
+
+    def add(self, look: Look, raw: NDArray[np.float32]) -> None:
+        """Count one image."""
+        hole = ~np.isfinite(raw)
+        self._count_plain(look, raw, hole)
+        self._count_edges(look, raw, hole)
+        self._hidden += (look.usable & look.hidden).sum(), (look.usable & look.hidden & hole).sum()
+
+    def _count_plain(self, look: Look, raw: NDArray[np.float32], hole: Mask) -> None:
+        clean = look.pair.clean
+        z_bin = np.clip(np.searchsorted(DEPTH_EDGES_M, clean) - 1, 0, len(DEPTH_EDGES_M) - 2)
+        a_bin = np.searchsorted(ANGLE_EDGES_DEG[1:-1], look.angle, side='right')
+        place = z_bin * (len(ANGLE_EDGES_DEG) - 1) + a_bin
+        self._plain += _counted(place[look.plain], self._plain.shape)
+        self._holes += _counted(place[look.plain & hole], self._holes.shape)
+        with np.errstate(invalid='ignore'):
+            error = raw - clean
+            good = look.compared & (np.abs(error) < self._gate * clean**2 + 0.001)
+        values, at = error[good].astype(np.float64), place[good]
+        for k in range(3):
+            weights = values**k / look.pair.shrink ** (0.5 * k)
+            self._moments[k] += _counted(at, self._plain.shape, weights)
+        whole = np.where(good, error / clean**2, np.float32(np.nan))
+        self._correlate(look, whole)
+
+    def _correlate(self, look: Look, error: NDArray[np.float32]) -> None:
+        """Add to the correlations in space and time of errors (H, W), NaN where not known."""
+        for place, lag in enumerate(LAGS_PX):
+            product = error[:, lag:] * error[:, : error.shape[1] - lag]
+            known = np.isfinite(product)
+            self._lags[:, place] += product[known].sum(dtype=np.float64), known.sum()
+        number, fresh = look.pair.number, not bool((look.pair.known == MEAN).any())
+        for earlier, clean, other, was_fresh in self._earlier:
+            still = np.abs(clean - look.pair.clean) < 1e-6
+            product = np.where(still, error * other, np.float32(np.nan))
+            known = np.isfinite(product)
+            value = product[known].sum(dtype=np.float64), known.sum()
+            if number - earlier == 1:
+                self._next += value
+            elif number - earlier >= _LONG and fresh and was_fresh:
+                self._later += value
+        self._earlier = [*self._earlier, (number, look.pair.clean, error, fresh)][-_LONG:]
+
+    def _count_edges(self, look: Look, raw: NDArray[np.float32], hole: Mask) -> None:
+        at = look.at_edge
+        away = look.edge[at].astype(np.int64)
+        is_near, near, far = look.sides
+        with np.errstate(invalid='ignore'):
+            share = (1.0 / raw[at].astype(float) - far) / np.maximum(near - far, 1e-9)
+        jumps = near - far > 0.0
+        shows_near, shows_far = share > 1.0 - _SIDES, share < _SIDES
+        flying = jumps & (share >= _SIDES) & (share <= 1.0 - _SIDES)
+        for row, mask in enumerate((np.ones_like(flying), hole[at], flying)):
+            self._edge[row] += np.bincount(away[mask], minlength=EDGE_PX + 1)
+        either = jumps & (shows_near | shows_far)
+        for side, (mine, other) in enumerate(((is_near, shows_far), (~is_near, shows_near))):
+            self._sides[side] += np.bincount(away[mine & either], minlength=EDGE_PX + 1)
+            self._turned[side] += np.bincount(away[mine & either & other], minlength=EDGE_PX + 1)
+
+    def result(self) -> Statistics:
+        """Return all that was counted."""
+        count, first, second = self._moments
+        mean = _share(first, count)
+        spread = np.sqrt(np.maximum(_share(second, count) - mean**2, 0.0))
+        lags = _share(self._lags[0], self._lags[1])
+        level = max(float(np.nan_to_num(lags[0])), 1e-18)
+        beyond = [_ratio(pair, level) for pair in (self._next, self._later)]
+        return Statistics(
+            spread, count, lags / level, beyond[0], beyond[1], self._plain, self._holes,
+            self._edge[0], self._edge[1], self._edge[2], self._turned, self._sides,
+            float(self._hidden[0]), float(self._hidden[1]),
+        )  # fmt: skip
+
+
+def _counted(
+    place: NDArray[np.int64], shape: tuple[int, ...], weights: Floats | None = None
+) -> Floats:
+    found = np.bincount(place, weights, minlength=shape[0] * shape[1])
+    return found.reshape(shape).astype(np.float64)
+
+
+def _ratio(pair: Floats, level: float) -> float:
+    return float(pair[0] / pair[1] / level) if pair[1] > 1000 else float('nan')
+
+
+def measure(
+    looks: Sequence[Look], images: Sequence[NDArray[np.float32]], gate: float
+) -> Statistics:
+    """Count what images (H, W) make of clean ones."""
+    counter = Counter(gate)
+    for look, image in zip(looks, images, strict=True):
+        counter.add(look, image)
+    return counter.result()
+
+
+def first_gate(pairs: Sequence[Pair]) -> float:
+    """Size of errors that still count as axial noise: eight robust standard deviations, 1/m."""
+    values = []
+    for pair in pairs:
+        with np.errstate(invalid='ignore'):
+            error = np.abs(pair.raw - pair.clean) / pair.clean**2
+        values.append(error[comparable(pair) & np.isfinite(error)][::7])
+    pooled = np.concatenate(values) if values else np.zeros(0)
+    return 8.0 * 1.4826 * float(np.median(pooled)) if pooled.size else 0.01
+
+
+__all__ = ['FRESH', 'MEAN', 'RAW', 'Look', 'Pair', 'Statistics', 'first_gate', 'measure']
