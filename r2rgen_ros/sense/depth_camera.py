@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
-from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
+from r2rgen_ros.geometry.zbuffer import Window, ZBuffer, ZBufferRule
 from r2rgen_ros.model.scene import UNSEEN
 from r2rgen_ros.sense.border import extend, unseen_border, window_without
 from r2rgen_ros.sense.gaps import close_gaps
@@ -65,18 +65,20 @@ class Image:
 
 @njit(cache=True, nogil=True)
 def _pick(
-    source: Any, colours: Any, labels: Any, more_colours: Any, more_labels: Any,
-    colour: Any, label: Any,
+    source: Any, window: Any, colours: Any, labels: Any, more_colours: Any, more_labels: Any,
+    backdrop: Any, colour: Any, label: Any,
 ) -> None:  # fmt: skip
     """Colour and label of the point in each pixel, of those that stay or those that come after."""
-    height, width = source.shape
+    left, top, right, bottom = window
     still = labels.shape[0]
-    for v in range(height):
-        for u in range(width):
+    for v in range(top, bottom):
+        for u in range(left, right):
             at = source[v, u]
-            if at < 0:
-                continue
-            if at < still:
+            if at < 0:  # a camera has colour where it has no depth, such as beyond its range
+                label[v, u] = UNSEEN
+                for k in range(3):
+                    colour[v, u, k] = backdrop[v, u, k]
+            elif at < still:
                 label[v, u] = labels[at]
                 for k in range(3):
                     colour[v, u, k] = colours[at, k]
@@ -84,6 +86,37 @@ def _pick(
                 label[v, u] = more_labels[at - still]
                 for k in range(3):
                     colour[v, u, k] = more_colours[at - still, k]
+
+
+_GAP_PX = 1  # gaps are closed from their neighbours
+
+
+def _grown(window: Window, margin: int) -> Window:
+    left, top, right, bottom = window
+    if left >= right:
+        return window
+    return left - margin, top - margin, right + margin, bottom + margin
+
+
+def _common(one: Window, other: Window) -> Window:
+    """What is in both; of no pixels if there is nothing."""
+    (a, b, c, d), (e, f, g, h) = one, other
+    out = max(a, e), max(b, f), min(c, g), min(d, h)
+    return out if out[0] < out[2] and out[1] < out[3] else (0, 0, 0, 0)
+
+
+def _part(window: Window) -> tuple[slice, slice]:
+    left, top, right, bottom = window
+    return slice(top, bottom), slice(left, right)
+
+
+def _blank(shape: tuple[int, int]) -> tuple[Any, Any, Any]:
+    """Images of depth, colour and labels that nothing is written in yet."""
+    return (
+        np.empty(shape, dtype=np.float32),
+        np.empty((*shape, 3), dtype=np.uint8),
+        np.empty(shape, dtype=np.uint8),
+    )
 
 
 class DepthCamera:
@@ -101,11 +134,13 @@ class DepthCamera:
         self._rule = rule
         self._colours = np.zeros((0, 3), dtype=np.uint8)
         self._labels = np.zeros(0, dtype=np.uint8)
-        self._still = self._zbuffer.snapshot()
         self._may_fill = False
-        self._backdrop: NDArray[np.uint8] | None = None
-        self._window = (0, 0, camera.width, camera.height)
+        shape = (camera.height, camera.width)
+        self._backdrop: NDArray[np.uint8] = np.zeros((*shape, 3), dtype=np.uint8)
+        self._window: Window = self._zbuffer.whole
         self._never_seen: NDArray[np.bool_] | None = None
+        self._source = np.empty(shape, dtype=np.int32)
+        self._keep_still()
 
     def set_environment(
         self,
@@ -137,7 +172,8 @@ class DepthCamera:
             far_off: (H, W, 3) the backdrop as it is seen before a moved environment; black if None.
 
         """
-        self._backdrop = far_off if moved else backdrop
+        shown = far_off if moved else backdrop
+        self._backdrop = np.zeros_like(self._backdrop) if shown is None else shown
         self._never_seen = unseen
         border = None
         if moved and fill != 'none':
@@ -150,15 +186,26 @@ class DepthCamera:
             np.full(len(layer.cloud), layer.label, dtype=np.uint8),
         )
         self._may_fill = moved
-        self._window = (0, 0, self._camera.width, self._camera.height)
+        self._window = self._zbuffer.whole
         if border is not None:
             if fill == 'expand' and unseen is not None:
                 border = unseen
             self._fill_border(fill, border, plane, layer.label, allowed)
+        self._keep_still()
+
+    def _keep_still(self) -> None:
+        """Keep what of the images does not change: the environment alone."""
         self._still = self._zbuffer.snapshot()
+        self._changed: Window = (0, 0, 0, 0)
+        depth, colour, label = _blank(self._source.shape)
+        self._draw(self._zbuffer.whole, (), depth, colour, label)
+        outside = np.ones(depth.shape, dtype=bool)
+        outside[_part(self._window)] = False
+        depth[outside], colour[outside], label[outside] = np.nan, 0, UNSEEN
+        self._alone = depth, colour, label
 
     @property
-    def window(self) -> tuple[int, int, int, int]:
+    def window(self) -> Window:
         """The part of the image (u0, v0, u1, v1) that is kept."""
         return self._window
 
@@ -172,45 +219,45 @@ class DepthCamera:
             The image; a pixel shows the nearest point that nothing hides.
 
         """
-        self._zbuffer.restore(self._still)
+        # Only there do images of this environment differ.
+        self._zbuffer.restore(self._still, self._changed)
         for layer in layers:
             self._zbuffer.add(layer.cloud.points, layer.frame2camera)
-        owner, zbuf = self._zbuffer.image()
-        still = len(self._labels)
+        self._changed = self._zbuffer.window_of(self._still[2])
+        window = _common(_grown(self._changed, self._rule.radius + _GAP_PX), self._window)
+        depth, colour, label = (part.copy() for part in self._alone)
+        self._draw(window, layers, depth, colour, label)
+        unseen = None
+        if self._never_seen is not None:
+            unseen = unseen_share(label, self._never_seen)
+        return Image(depth, colour, label, unseen)
+
+    def _draw(
+        self,
+        window: Window,
+        layers: Sequence[Layer],
+        depth: NDArray[np.float32],
+        colour: NDArray[np.uint8],
+        label: NDArray[np.uint8],
+    ) -> None:
+        """Write a window of the images, as it is with the layers that were added."""
+        whole = self._zbuffer.whole
+        around = _common(_grown(window, _GAP_PX), whole)
+        # The buffers of a window are used anew; those of the whole image are not worth keeping.
+        owner, zbuf = self._zbuffer.image(None if around == whole else around)
         none = np.zeros((0, 3), dtype=np.uint8)
         colours = np.concatenate([none, *(layer.cloud.colours for layer in layers)])
         labels = np.concatenate(
             [none[:, 0], *(np.full(len(x.cloud), x.label, dtype=np.uint8) for x in layers)]
         )
-        usable = np.full(still + len(labels), True)
-        usable[:still] = self._may_fill
-        depth = np.empty(owner.shape, dtype=np.float32)
-        source = np.empty(owner.shape, dtype=np.int32)
-        close_gaps(owner, zbuf, usable, self._rule.delta, depth, source)
-        return self._cropped(depth, source, colours, labels)
-
-    def _cropped(
-        self,
-        depth: NDArray[np.float32],
-        source: NDArray[np.int32],
-        colours: NDArray[np.uint8],
-        labels: NDArray[np.uint8],
-    ) -> Image:
-        # A camera has colour where it has no depth, such as beyond its range.
-        colour = np.zeros((*source.shape, 3), dtype=np.uint8)
-        if self._backdrop is not None:
-            colour[:] = self._backdrop
-        label = np.full(source.shape, UNSEEN, dtype=np.uint8)
-        _pick(source, self._colours, self._labels, colours, labels, colour, label)
-        unseen = None
-        if self._never_seen is not None:
-            unseen = unseen_share(label, self._never_seen)
-        u0, v0, u1, v1 = self._window
-        if (u0, v0, u1, v1) != (0, 0, self._camera.width, self._camera.height):
-            outside = np.ones(depth.shape, dtype=bool)
-            outside[v0:v1, u0:u1] = False
-            depth[outside], colour[outside], label[outside] = np.nan, 0, UNSEEN
-        return Image(depth, colour, label, unseen)
+        close_gaps(
+            owner, zbuf, len(self._labels), self._may_fill, self._rule.delta, window, depth,
+            self._source,
+        )  # fmt: skip
+        _pick(
+            self._source, window, self._colours, self._labels, colours, labels, self._backdrop,
+            colour, label,
+        )  # fmt: skip
 
     def _unseen(
         self, points: NDArray[np.float32], frame2camera: NDArray[np.float64]

@@ -14,7 +14,10 @@ _SHARE = np.float32(0.02)
 
 
 @njit(cache=True, nogil=True, error_model='numpy')
-def close_gaps(owner: Any, zbuf: Any, moved: Any, delta: float, depth: Any, source: Any) -> None:
+def close_gaps(
+    owner: Any, zbuf: Any, still: int, may_fill: bool, delta: float, window: Any, depth: Any,
+    source: Any,
+) -> None:  # fmt: skip
     """Fill open pixels that near points surround, from those points.
 
     A pixel is filled if five of its eight neighbours, or four and no others, show points whose
@@ -24,15 +27,18 @@ def close_gaps(owner: Any, zbuf: Any, moved: Any, delta: float, depth: Any, sour
     Args:
         owner: (H, W) int32 index of the point in each pixel, negative for none.
         zbuf: (H, W) float32 depth of that point, metres.
-        moved: (N,) bool per point: whether it may be used to fill.
+        still: How many of the first points stand still.
+        may_fill: Whether these, too, may be used to fill.
         delta: Depth difference, metres.
+        window: Where (u0, v0, u1, v1) of the image.
         depth: (H, W) float32, written: depth of each pixel, NaN where there is none.
         source: (H, W) int32, written: the point that gives the pixel its colour, -1 for none.
 
     """
     height, width = owner.shape
-    for v in range(height):
-        for u in range(width):
+    left, top, right, bottom = window
+    for v in range(top, bottom):
+        for u in range(left, right):
             if owner[v, u] >= 0:
                 depth[v, u] = zbuf[v, u]
                 source[v, u] = owner[v, u]
@@ -60,7 +66,7 @@ def close_gaps(owner: Any, zbuf: Any, moved: Any, delta: float, depth: Any, sour
                         continue
                     count += 1
                     total += zbuf[v + dv, u + du]
-                    useful = useful or moved[at]
+                    useful = useful or may_fill or at >= still
                     if best < 0 or zbuf[v + dv, u + du] == nearest:
                         best = at
             if useful and (count >= 5 or (count == 4 and others == 0)):

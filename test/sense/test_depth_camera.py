@@ -92,6 +92,35 @@ def test_frames_do_not_depend_on_those_before():
         assert np.array_equal(one.label, two.label)
 
 
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(
+        st.tuples(st.floats(-0.6, 0.6), st.floats(-0.5, 0.5), st.floats(0.4, 1.2)), max_size=3
+    ),
+    st.booleans(),
+)
+def test_only_what_changes_is_drawn_anew_and_nothing_is_missed(places, moved):
+    cloud = wall(margin=3).select(np.arange(66 * 86) % 7 > 0)
+    camera = before(cloud, moved=moved, fill='shrink', frame2camera=shift(0.05 * moved))
+    # Unseen behind the wall, so nothing changes but that the whole image is drawn.
+    corners = np.array([[-0.8, -0.6, 1.5], [0.82, 0.62, 1.5]])
+    whole = Layer(Cloud.from_arrays(corners), np.eye(4), FIRST_OBJECT + 9)
+    for n in range(len(places) + 1):
+        layers = [
+            Layer(patch(0.15, 0.0, (k, 2, 3)), shift(*place), FIRST_OBJECT + k)
+            for k, place in enumerate(places[:n])
+        ]
+        quick, plain = (
+            camera.render(layers),
+            before(cloud, moved=moved, fill='shrink', frame2camera=shift(0.05 * moved)).render(
+                [whole, *layers]
+            ),
+        )
+        assert np.array_equal(quick.depth, plain.depth, equal_nan=True)
+        assert np.array_equal(quick.colour, plain.colour)
+        assert np.array_equal(quick.label, plain.label)
+
+
 def test_the_order_of_layers_makes_no_difference_to_what_is_in_front():
     one = Layer(patch(0.2, 0.0, (1, 2, 3)), shift(0.03, 0, 0.5), FIRST_OBJECT)
     two = Layer(patch(0.2, 0.0, (4, 5, 6)), shift(-0.03, 0, 0.7), FIRST_OBJECT + 1)
