@@ -20,7 +20,7 @@ from r2rgen_ros.generate.skin_paint import paint_of
 from r2rgen_ros.generate.skin_parts import painted_parts, part_motions
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
-from r2rgen_ros.geometry.raster import rasterise
+from r2rgen_ros.geometry.raster import Raster
 from r2rgen_ros.model.scene import ROBOT
 from r2rgen_ros.parse.robot import RobotView
 from r2rgen_ros.sense.carry import RIM_PX, SEEN, carry, carry_loose, find_kinds
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from r2rgen_ros.geometry.raster import Window
     from r2rgen_ros.model.demo import Sensor
     from r2rgen_ros.model.episode import Episode
     from r2rgen_ros.model.scene import Scene
@@ -97,7 +98,11 @@ class RobotSkin:
         self._rays = np.ascontiguousarray(camera.rays(), dtype=np.float32)
         self._parts = painted_parts(view, self._cell())
         self._part = self._parts.part
-        self._outlooks = [Outlooks(*self._parts.of(k)) for k in range(len(self._parts.places))]
+        self._outlooks: list[Outlooks] = []
+        for k in range(len(self._parts.places)):
+            first = sum(outlook.count for outlook in self._outlooks)
+            self._outlooks.append(Outlooks(*self._parts.of(k), first))
+        self._raster = Raster(camera)
         self._looks: list[_Look] = []
         samples = []
         wanted = set(np.linspace(0, len(scene.demo) - 1, _PAINTED_FRAMES).astype(int).tolist())
@@ -136,21 +141,16 @@ class RobotSkin:
         footprint = float(np.median(seen)) / self._sensor.camera.fx
         return min(_CELL_PX * footprint, _MOST_CELL_M)
 
-    def _draw(self, part2camera: Floats) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """Depth and face (H, W) of the robot with its parts at poses (P, 4, 4)."""
-        vertices, faces, numbers = [], [], []
-        corners = triangles = 0
+    def _draw(self, part2camera: Floats) -> tuple[NDArray[np.float32], NDArray[np.int32], Window]:
+        """Depth and face (H, W) of the robot with its parts at poses (P, 4, 4).
+
+        They are valid until the next call; nothing is drawn outside the window.
+        """
+        self._raster.clear()
         for outlook, pose in zip(self._outlooks, part2camera, strict=True):
             facet = outlook.facet(pose)
-            vertices.append(facet.vertices @ pose[:3, :3].T + pose[:3, 3])
-            faces.append(facet.faces + np.int32(corners))
-            numbers.append(facet.number + triangles)
-            corners += len(facet.vertices)
-            triangles += outlook.count
-        drawn = rasterise(np.concatenate(vertices), np.concatenate(faces), self._sensor.camera)
-        # The last place stands for nothing.
-        number = np.append(np.concatenate(numbers), -1).astype(np.int32)
-        return drawn[0], number[drawn[1]]
+            self._raster.add(facet.vertices, facet.faces, pose, facet.number)
+        return self._raster.image()
 
     def _part2camera(self, frame: int) -> Floats:
         """Poses (P, 4, 4) of the parts in a source frame, to the camera optical frame."""
@@ -161,7 +161,7 @@ class RobotSkin:
         """What a source frame saw of the robot, and the face in each pixel of its window."""
         data = self._scene.demo.frames[frame]
         assert data.depth is not None
-        depth, face = self._draw(self._part2camera(frame))
+        depth, face, _ = self._draw(self._part2camera(frame))
         own = self._scene.labels[frame] == ROBOT
         colours = data.colour
         if colours is None:
@@ -183,7 +183,7 @@ class RobotSkin:
             rows.start, columns.start, drawn, kinds, offset, np.ascontiguousarray(colours[window]),
             points, colours.reshape(-1, 3)[index], owner, at_rim, flies,
         )  # fmt: skip
-        return look, face[window]
+        return look, face[window].copy()
 
     def _owners(
         self,
@@ -239,11 +239,11 @@ class RobotSkin:
     def _layer(self, look: _Look, part2camera: Floats, table: Floats) -> Cloud:
         """The robot's points with what was seen moved by a table (P + Q, 4, 4)."""
         motions = np.ascontiguousarray(table[: len(part2camera)])
-        depth, face = self._draw(motions @ part2camera)
+        depth, face, window = self._draw(motions @ part2camera)
         back = np.ascontiguousarray(se3.inverse(motions))
         points, colours = self._points, self._colours
         first = carry(
-            depth, face, self._part, back, self._camera, look.top, look.left, look.drawn,
+            depth, face, window, self._part, back, self._camera, look.top, look.left, look.drawn,
             look.kinds, look.offset, look.colours, self._paint, self._rays, points, colours,
         )  # fmt: skip
         moved, tints = np.empty_like(look.points), np.empty_like(look.tints)

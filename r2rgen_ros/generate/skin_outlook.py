@@ -35,13 +35,14 @@ class Facet:
     Attributes:
         vertices: (V, 3) link frame, metres.
         faces: (F, 3) int32 indices of these.
-        number: (F,) int64 the place of each triangle among all of the link.
+        number: (F,) int32 what each triangle is called: its place among all of the link, and
+            what the first one is called.
 
     """
 
     vertices: Floats
     faces: NDArray[np.int32]
-    number: NDArray[np.int64]
+    number: NDArray[np.int32]
 
 
 class Outlooks:
@@ -50,19 +51,20 @@ class Outlooks:
     Args:
         vertices: (V, 3) link frame, metres.
         faces: (F, 3) int32.
+        first: What to call the first triangle.
 
     Attributes:
         count: Number of triangles.
 
     """
 
-    def __init__(self, vertices: Floats, faces: NDArray[np.int32]) -> None:
+    def __init__(self, vertices: Floats, faces: NDArray[np.int32], first: int = 0) -> None:
         self.count = len(faces)
         self._middle = 0.5 * (vertices.min(axis=0) + vertices.max(axis=0))
         self._directions = _around(_DIRECTIONS)
         seen = np.stack([_seen_from(way, vertices, faces) for way in self._directions])
         near = self._directions @ self._directions.T >= _NEARBY
-        self._facets = [_facet(vertices, faces, seen[row].any(axis=0)) for row in near]
+        self._facets = [_facet(vertices, faces, seen[row].any(axis=0), first) for row in near]
 
     def facet(self, link2camera: Floats) -> Facet:
         """Return what a camera may see of the link at a pose (4, 4)."""
@@ -97,6 +99,9 @@ def _seen_from(way: Floats, vertices: Floats, faces: NDArray[np.int32]) -> NDArr
     return np.asarray(touched[faces].any(axis=1))
 
 
-def _facet(vertices: Floats, faces: NDArray[np.int32], mask: NDArray[np.bool_]) -> Facet:
+def _facet(
+    vertices: Floats, faces: NDArray[np.int32], mask: NDArray[np.bool_], first: int
+) -> Facet:
     used, place = np.unique(faces[mask], return_inverse=True)
-    return Facet(vertices[used], place.reshape(-1, 3).astype(np.int32), np.flatnonzero(mask))
+    number = np.flatnonzero(mask).astype(np.int32) + np.int32(first)
+    return Facet(vertices[used], place.reshape(-1, 3).astype(np.int32), number)

@@ -11,7 +11,7 @@ import numpy as np
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.robots.paint import Paint
-from r2rgen_ros.robots.surface import coarsened, refined
+from r2rgen_ros.robots.surface import refined, simplified
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _LONGEST_M = 0.02
+_FLAT = 0.25  # of a cell: how far off the surface may be where it is drawn more coarsely
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def painted_parts(view: RobotView, cell: float = 0.0) -> Parts:
     for number, place in enumerate(places):
         surface = view.body.surfaces[parts[place].link]
         if cell > 0.0:
-            surface = coarsened(surface, cell)
+            surface = simplified(surface, cell, _FLAT * cell)
         surface = refined(surface, _LONGEST_M)
         count = len(surface.faces)
         paint = surface.paint if surface.paint is not None else Paint.bare(count)

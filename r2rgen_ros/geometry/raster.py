@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.geometry.camera import PinholeCamera
 
+    Window = tuple[int, int, int, int]
+
 NEAR_M = 0.01
 """What is nearer to the camera than this is cut off."""
 
@@ -48,23 +50,95 @@ def rasterise(
         (H, W) int32 index of the face seen in each pixel, -1 where there is none.
 
     """
-    if not near > 0.0:
-        raise ValueError(f'the near plane is at {near}, expected more than 0 metres')
-    corners = np.ascontiguousarray(vertices, dtype=np.float64).reshape(-1, 3)
+    points = np.ascontiguousarray(vertices, dtype=np.float64).reshape(-1, 3)
     index = np.ascontiguousarray(faces, dtype=np.int32).reshape(-1, 3)
-    if index.size and not (index.min() >= 0 and index.max() < len(corners)):
-        raise ValueError(f'faces name vertices {index.min()} to {index.max()} of {len(corners)}')
-    shape = (camera.height, camera.width)
-    inverse = np.zeros(shape, dtype=np.float64)
-    owner = np.full(shape, -1, dtype=np.int32)
-    screen = np.empty_like(corners)
-    _to_screen(corners, camera.fx, camera.fy, camera.cx, camera.cy, screen)
-    _draw_all(
-        corners, screen, index, camera.fx, camera.fy, camera.cx, camera.cy, near, inverse, owner
-    )
-    depth = np.empty(shape, dtype=np.float32)
-    _to_depth(inverse, depth)
+    if index.size and not (index.min() >= 0 and index.max() < len(points)):
+        raise ValueError(f'faces name vertices {index.min()} to {index.max()} of {len(points)}')
+    raster = Raster(camera, near=near)
+    raster.add(points, index)
+    depth, owner, _ = raster.image()
     return depth, owner
+
+
+class Raster:
+    """Buffers to draw the triangles of many frames of one camera into.
+
+    Args:
+        camera: Intrinsics.
+        near: Distance of the near plane, above zero, metres; triangles are clipped at it.
+
+    """
+
+    def __init__(self, camera: PinholeCamera, *, near: float = NEAR_M) -> None:
+        if not near > 0.0:
+            raise ValueError(f'the near plane is at {near}, expected more than 0 metres')
+        self._near, self._shape = near, (camera.height, camera.width)
+        self._lens = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
+        self._inverse = np.zeros(self._shape, dtype=np.float64)
+        self._owner = np.full(self._shape, -1, dtype=np.int32)
+        self._depth = np.full(self._shape, np.nan, dtype=np.float32)
+        self._window: Window = (camera.width, camera.height, 0, 0)
+        self._corners = np.empty((0, 3))
+        self._screen = np.empty((0, 3))
+        self._pixels = np.empty((0, 4), dtype=np.int32)
+
+    def clear(self) -> None:
+        """Forget all triangles."""
+        left, top, right, bottom = self._window
+        if left < right and top < bottom:
+            part = slice(top, bottom), slice(left, right)
+            self._inverse[part], self._owner[part], self._depth[part] = 0.0, -1, np.nan
+        self._window = (self._shape[1], self._shape[0], 0, 0)
+
+    def add(
+        self,
+        vertices: ArrayLike,
+        faces: ArrayLike,
+        frame2camera: ArrayLike | None = None,
+        numbers: NDArray[np.int32] | None = None,
+    ) -> None:
+        """Draw triangles.
+
+        Args:
+            vertices: (V, 3) metres.
+            faces: (F, 3) indices of the vertices; they are not checked.
+            frame2camera: (4, 4) the frame of the vertices to the camera optical frame; None where
+                that is their frame.
+            numbers: (F,) int32 what to call each triangle; its place if None.
+
+        """
+        points = np.ascontiguousarray(vertices, dtype=np.float64).reshape(-1, 3)
+        index = np.ascontiguousarray(faces, dtype=np.int32).reshape(-1, 3)
+        pose = np.eye(4) if frame2camera is None else np.ascontiguousarray(frame2camera, np.float64)
+        names = np.arange(len(index), dtype=np.int32) if numbers is None else numbers
+        if len(points) > len(self._corners):
+            self._corners = np.empty((len(points), 3))
+            self._screen = np.empty((len(points), 3))
+            self._pixels = np.empty((len(points), 4), dtype=np.int32)
+        window = _to_screen(
+            points, pose, self._lens, self._near, *self._shape,
+            self._corners, self._screen, self._pixels,
+        )  # fmt: skip
+        (a, b, c, d), (e, f, g, h) = self._window, window
+        self._window = (min(a, e), min(b, f), max(c, g), max(d, h))
+        _draw_all(
+            self._corners, self._screen, self._pixels, index, names, self._lens, self._near,
+            self._inverse, self._owner,
+        )  # fmt: skip
+
+    def image(self) -> tuple[NDArray[np.float32], NDArray[np.int32], Window]:
+        """Return what is drawn; the next call of `clear` or `add` may write over it.
+
+        Returns:
+            (H, W) float32 depth along the optical axis in metres, NaN where there is nothing;
+            (H, W) int32 number of the triangle seen in each pixel, -1 where there is none; and a
+            window (u0, v0, u1, v1) outside of which nothing is drawn.
+
+        """
+        left, top, right, bottom = self._window
+        window = self._window if left < right and top < bottom else (0, 0, 0, 0)
+        _to_depth(self._inverse, window, self._depth)
+        return self._depth, self._owner, window
 
 
 def shows(
@@ -103,13 +177,34 @@ def shows(
 
 
 @_compiled
-def _to_screen(points: Any, fx: float, fy: float, cx: float, cy: float, out: Any) -> None:
-    """Pixel u, v and inverse depth of points; meaningless at or behind the camera."""
+def _to_screen(
+    points: Any, pose: Any, lens: Any, near: float, height: int, width: int,
+    corners: Any, out: Any, pixels: Any,
+) -> Any:  # fmt: skip
+    """Move points (N, 3) before the camera and find their pixels u, v and inverse depths.
+
+    Besides, the first and the last column and row of pixel centres that are right of and below,
+    and left of and above, each point; and the window of the image that holds all of them. Points
+    at or behind the near plane are meaningless, and stand for all of the image.
+    """
+    fx, fy, cx, cy = lens
+    left, top, right, bottom = width, height, 0, 0
     for i in range(points.shape[0]):
-        scale = 1.0 / points[i, 2]
-        out[i, 0] = fx * points[i, 0] * scale + cx
-        out[i, 1] = fy * points[i, 1] * scale + cy
-        out[i, 2] = scale
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        for k in range(3):
+            corners[i, k] = pose[k, 0] * x + pose[k, 1] * y + pose[k, 2] * z + pose[k, 3]
+        if corners[i, 2] < near:
+            left, top, right, bottom = 0, 0, width, height
+            continue
+        scale = 1.0 / corners[i, 2]
+        u, v = fx * corners[i, 0] * scale + cx, fy * corners[i, 1] * scale + cy
+        out[i, 0], out[i, 1], out[i, 2] = u, v, scale
+        u, v = min(max(u, -1.0), float(width)), min(max(v, -1.0), float(height))
+        pixels[i, 0], pixels[i, 1] = int(np.ceil(u)), int(np.floor(u))
+        pixels[i, 2], pixels[i, 3] = int(np.ceil(v)), int(np.floor(v))
+        left, right = min(left, pixels[i, 0]), max(right, pixels[i, 1] + 1)
+        top, bottom = min(top, pixels[i, 2]), max(bottom, pixels[i, 3] + 1)
+    return max(left, 0), max(top, 0), min(right, width), min(bottom, height)
 
 
 @_compiled
@@ -117,19 +212,10 @@ def _draw(
     u0: float, v0: float, w0: float,
     u1: float, v1: float, w1: float,
     u2: float, v2: float, w2: float,
+    first_u: int, last_u: int, first_v: int, last_v: int,
     face: int, inverse: Any, owner: Any,
 ) -> None:  # fmt: skip
-    """Draw one triangle of the screen into the buffers; ties go to the lower face."""
-    height, width = inverse.shape
-    low_u, high_u = min(u0, u1, u2), max(u0, u1, u2)
-    low_v, high_v = min(v0, v1, v2), max(v0, v1, v2)
-    # Out of the image, or between the centres of pixels, as most small triangles are.
-    if high_u < 0.0 or high_v < 0.0 or low_u > width - 1.0 or low_v > height - 1.0:
-        return
-    first_u, last_u = int(np.ceil(max(low_u, 0.0))), int(np.floor(min(high_u, width - 1.0)))
-    first_v, last_v = int(np.ceil(max(low_v, 0.0))), int(np.floor(min(high_v, height - 1.0)))
-    if first_u > last_u or first_v > last_v:
-        return
+    """Draw one triangle of the screen into the buffers; ties go to what was drawn first."""
     area = (u1 - u0) * (v2 - v0) - (u2 - u0) * (v1 - v0)
     if area == 0.0:
         return
@@ -152,12 +238,27 @@ def _draw(
 
 
 @_compiled
+def _draw_anywhere(a: Any, b: Any, c: Any, face: int, inverse: Any, owner: Any) -> None:
+    """Draw a triangle with corners u, v and inverse depth that may lie far outside the image."""
+    height, width = inverse.shape
+    low_u, high_u = min(a[0], b[0], c[0]), max(a[0], b[0], c[0])
+    low_v, high_v = min(a[1], b[1], c[1]), max(a[1], b[1], c[1])
+    if high_u < 0.0 or high_v < 0.0 or low_u > width - 1.0 or low_v > height - 1.0:
+        return
+    _draw(
+        a[0], a[1], a[2], b[0], b[1], b[2], c[0], c[1], c[2],
+        int(np.ceil(max(low_u, 0.0))), int(np.floor(min(high_u, width - 1.0))),
+        int(np.ceil(max(low_v, 0.0))), int(np.floor(min(high_v, height - 1.0))),
+        face, inverse, owner,
+    )  # fmt: skip
+
+
+@_compiled
 def _draw_clipped(
-    corners: Any, faces: Any, face: int,
-    fx: float, fy: float, cx: float, cy: float, near: float,
-    inverse: Any, owner: Any,
-) -> None:  # fmt: skip
+    corners: Any, faces: Any, face: int, name: int, lens: Any, near: float, inverse: Any, owner: Any
+) -> None:
     """Draw what lies beyond the near plane of a triangle that crosses it (Sutherland, Hodgman)."""
+    fx, fy, cx, cy = lens
     screen = np.empty((4, 3))
     count = 0
     for k in range(3):
@@ -177,41 +278,45 @@ def _draw_clipped(
             screen[count, 2] = 1.0 / near
             count += 1
     for k in range(2, count):
-        _draw(
-            screen[0, 0], screen[0, 1], screen[0, 2],
-            screen[k - 1, 0], screen[k - 1, 1], screen[k - 1, 2],
-            screen[k, 0], screen[k, 1], screen[k, 2],
-            face, inverse, owner,
-        )  # fmt: skip
+        _draw_anywhere(screen[0], screen[k - 1], screen[k], name, inverse, owner)
 
 
 @_compiled
 def _draw_all(
-    corners: Any, screen: Any, faces: Any,
-    fx: float, fy: float, cx: float, cy: float, near: float,
+    corners: Any, screen: Any, pixels: Any, faces: Any, names: Any, lens: Any, near: float,
     inverse: Any, owner: Any,
 ) -> None:  # fmt: skip
+    height, width = inverse.shape
     for face in range(faces.shape[0]):
         a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
         beyond = (
             int(corners[a, 2] >= near) + int(corners[b, 2] >= near) + int(corners[c, 2] >= near)
         )
         if beyond == 3:
+            # Most small triangles lie between the centres of pixels.
+            first_u = max(0, min(pixels[a, 0], pixels[b, 0], pixels[c, 0]))
+            last_u = min(width - 1, max(pixels[a, 1], pixels[b, 1], pixels[c, 1]))
+            if first_u > last_u:
+                continue
+            first_v = max(0, min(pixels[a, 2], pixels[b, 2], pixels[c, 2]))
+            last_v = min(height - 1, max(pixels[a, 3], pixels[b, 3], pixels[c, 3]))
+            if first_v > last_v:
+                continue
             _draw(
                 screen[a, 0], screen[a, 1], screen[a, 2],
                 screen[b, 0], screen[b, 1], screen[b, 2],
                 screen[c, 0], screen[c, 1], screen[c, 2],
-                face, inverse, owner,
+                first_u, last_u, first_v, last_v, names[face], inverse, owner,
             )  # fmt: skip
         elif beyond > 0:
-            _draw_clipped(corners, faces, face, fx, fy, cx, cy, near, inverse, owner)
+            _draw_clipped(corners, faces, face, names[face], lens, near, inverse, owner)
 
 
 @_compiled
-def _to_depth(inverse: Any, out: Any) -> None:
-    height, width = inverse.shape
-    for v in range(height):
-        for u in range(width):
+def _to_depth(inverse: Any, window: Any, out: Any) -> None:
+    left, top, right, bottom = window
+    for v in range(top, bottom):
+        for u in range(left, right):
             w = inverse[v, u]
             out[v, u] = 1.0 / w if w > 0.0 else np.nan
 

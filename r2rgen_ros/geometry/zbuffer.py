@@ -17,15 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
+from r2rgen_ros.geometry import tiles
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.geometry.camera import PinholeCamera
 
 FAR = np.float32(np.inf)
-Window = tuple[int, int, int, int]
-"""Part of an image: first column, first row, and the column and row after the last."""
-
 _BLOCK = 1024
 
 
@@ -104,42 +103,29 @@ def _keep_nearest(pixel: Any, depth: Any, first: int, zbuf: Any, owner: Any) -> 
 
 
 @_compiled
-def _nearest_in_patch(zbuf: Any, radius: int, window: Any, rows: Any, out: Any) -> None:
-    """Minimum over a square patch of an image, along rows and then along columns, in a window."""
+def _nearest_in_patch(zbuf: Any, radius: int, windows: Any, rows: Any, out: Any) -> None:
+    """Minimum over a square patch of an image, along rows and then along columns, in windows."""
     height, width = zbuf.shape
-    left, top, right, bottom = window
-    for v in range(max(0, top - radius), min(height, bottom + radius)):
-        for u in range(left, right):
-            rows[v, u] = zbuf[v, u]
-        for shift in range(1, radius + 1):
-            for u in range(left, min(right, width - shift)):
-                a, b = rows[v, u], zbuf[v, u + shift]
-                rows[v, u] = a if a < b else b
-            for u in range(max(left, shift), right):
-                a, b = rows[v, u], zbuf[v, u - shift]
-                rows[v, u] = a if a < b else b
-    for v in range(top, bottom):
-        for u in range(left, right):
-            out[v, u] = rows[v, u]
-        for other in range(max(0, v - radius), min(height, v + radius + 1)):
-            if other != v:
-                for u in range(left, right):
-                    a, b = out[v, u], rows[other, u]
-                    out[v, u] = a if a < b else b
-
-
-@_compiled
-def _window_of(pixel: Any, height: int, width: int) -> Any:
-    """The least window (u0, v0, u1, v1) that holds all pixels; the ends are not part of it."""
-    left, top, right, bottom = width, height, 0, 0
-    for i in range(pixel.shape[0]):
-        at = pixel[i]
-        if at >= 0:
-            v = at // width
-            u = at - v * width
-            left, right = min(left, u), max(right, u + 1)
-            top, bottom = min(top, v), max(bottom, v + 1)
-    return left, top, right, bottom
+    for n in range(windows.shape[0]):
+        left, top, right, bottom = windows[n]
+        for v in range(max(0, top - radius), min(height, bottom + radius)):
+            for u in range(left, right):
+                rows[v, u] = zbuf[v, u]
+            for shift in range(1, radius + 1):
+                for u in range(left, min(right, width - shift)):
+                    a, b = rows[v, u], zbuf[v, u + shift]
+                    rows[v, u] = a if a < b else b
+                for u in range(max(left, shift), right):
+                    a, b = rows[v, u], zbuf[v, u - shift]
+                    rows[v, u] = a if a < b else b
+        for v in range(top, bottom):
+            for u in range(left, right):
+                out[v, u] = rows[v, u]
+            for other in range(max(0, v - radius), min(height, v + radius + 1)):
+                if other != v:
+                    for u in range(left, right):
+                        a, b = out[v, u], rows[other, u]
+                        out[v, u] = a if a < b else b
 
 
 @_compiled
@@ -183,28 +169,31 @@ def _visible(
 @_compiled
 def _hide_pixels(
     zbuf: Any, owner: Any, nearest: Any, height: int, width: int,
-    radius: int, delta: Any, support: int, window: Any, out: Any,
+    radius: int, delta: Any, support: int, windows: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Per pixel of a window, the owner if nothing hides it, -1 for nothing, -2 for hidden."""
-    left, top, right, bottom = window
-    for v in range(top, bottom):
-        for at in range(v * width + left, v * width + right):
-            if owner[at] < 0:
-                out[at] = -1
-                continue
-            limit = zbuf[at] - delta
-            hidden = nearest[at] < limit
-            if hidden and support > 1:
-                hidden = _nearer_pixels(zbuf, height, width, radius, at, limit) >= support
-            out[at] = -2 if hidden else owner[at]
+    """Per pixel of windows, the owner if nothing hides it, -1 for nothing, -2 for hidden."""
+    for n in range(windows.shape[0]):
+        left, top, right, bottom = windows[n]
+        for v in range(top, bottom):
+            for at in range(v * width + left, v * width + right):
+                if owner[at] < 0:
+                    out[at] = -1
+                    continue
+                limit = zbuf[at] - delta
+                hidden = nearest[at] < limit
+                if hidden and support > 1:
+                    near = _nearer_pixels(zbuf, height, width, radius, at, limit)
+                    hidden = near >= support
+                out[at] = -2 if hidden else owner[at]
 
 
 @_compiled
-def _copy_window(image: Any, window: Any, out: Any) -> None:
-    left, top, right, bottom = window
-    for v in range(top, bottom):
-        for u in range(left, right):
-            out[v, u] = image[v, u]
+def _copy_windows(image: Any, windows: Any, out: Any) -> None:
+    for n in range(windows.shape[0]):
+        left, top, right, bottom = windows[n]
+        for v in range(top, bottom):
+            for u in range(left, right):
+                out[v, u] = image[v, u]
 
 
 class ZBuffer:
@@ -228,6 +217,7 @@ class ZBuffer:
         self._image_from_camera = np.array(
             [[camera.fx, 0.0, camera.cx + 0.5], [0.0, camera.fy, camera.cy + 0.5], [0.0, 0.0, 1.0]]
         )
+        self._whole = tiles.whole(camera.height, camera.width)
         self._zbuf = np.full(size, FAR, dtype=np.float32)
         self._owner = np.full(size, -1, dtype=np.int32)
         self._rows = np.empty(size, dtype=np.float32)
@@ -270,33 +260,22 @@ class ZBuffer:
     def restore(
         self,
         saved: tuple[NDArray[np.float32], NDArray[np.int32], int],
-        window: Window | None = None,
+        windows: NDArray[np.int32] | None = None,
     ) -> None:
-        """Go back to a snapshot; with a window only there, for what is the same elsewhere."""
+        """Go back to a snapshot; with windows only there, for what is the same elsewhere."""
         shape = (self.camera.height, self.camera.width)
+        where = self._whole if windows is None else windows
         for kept, now in ((saved[0], self._zbuf), (saved[1], self._owner)):
-            _copy_window(kept.reshape(shape), window or self.whole, now.reshape(shape))
+            _copy_windows(kept.reshape(shape), where, now.reshape(shape))
         self._count = saved[2]
 
-    @property
-    def whole(self) -> Window:
-        """The window that is all of the image."""
-        return 0, 0, self.camera.width, self.camera.height
-
-    @property
-    def count(self) -> int:
-        """How many points were added."""
-        return self._count
-
-    def window_of(self, first: int) -> Window:
-        """Return the least window (u0, v0, u1, v1) of the points added from the first on."""
-        pixels = self._pixel[first : self._count]
-        window: Window = _window_of(pixels, self.camera.height, self.camera.width)
-        return window if window[0] < window[2] else (0, 0, 0, 0)
+    def pixels(self, first: int) -> NDArray[np.int32]:
+        """Return the pixels (N,) of the points added from the first on, -1 for outside."""
+        return self._pixel[first : self._count]
 
     def visible(self) -> NDArray[np.bool_]:
         """Return which of the added points (N,) the camera sees."""
-        self._update_nearest(self.whole)
+        self._update_nearest(self._whole)
         out = np.empty(self._count, dtype=np.bool_)
         _visible(
             self._zbuf,
@@ -312,12 +291,14 @@ class ZBuffer:
         )
         return out
 
-    def image(self, window: Window | None = None) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def image(
+        self, windows: NDArray[np.int32] | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the image of the nearest points.
 
         Args:
-            window: Where (u0, v0, u1, v1); what is returned is not valid elsewhere, and the next
-                call writes over it. All of the image if None.
+            windows: (K, 4) where, see `tiles`; what is returned is not valid elsewhere, and the
+                next call writes over it. All of the image if None.
 
         Returns:
             (H, W) int32 index of the point seen in each pixel, -1 where there is none, -2 where
@@ -325,22 +306,22 @@ class ZBuffer:
             point in metres, inf where there is none.
 
         """
-        where = window or self.whole
+        where = self._whole if windows is None else windows
         self._update_nearest(where)
         shape = (self.camera.height, self.camera.width)
-        out = np.empty_like(self._seen) if window is None else self._seen
+        out = np.empty_like(self._seen) if windows is None else self._seen
         _hide_pixels(
             self._zbuf, self._owner, self._nearest, *shape, self.rule.radius,
             np.float32(self.rule.delta), self.rule.support, where, out,
         )  # fmt: skip
         return out.reshape(shape), self._zbuf.reshape(shape)
 
-    def _update_nearest(self, window: Window) -> None:
+    def _update_nearest(self, windows: NDArray[np.int32]) -> None:
         shape = (self.camera.height, self.camera.width)
         _nearest_in_patch(
             self._zbuf.reshape(shape),
             self.rule.radius,
-            window,
+            windows,
             self._rows.reshape(shape),
             self._nearest.reshape(shape),
         )

@@ -122,7 +122,7 @@ def _is_there(drawn: Any, v: int, u: int, z: float) -> bool:
 
 @_compiled
 def carry(
-    depth: Any, face: Any, part: Any, to_old: Any, camera: Any,
+    depth: Any, face: Any, window: Any, part: Any, to_old: Any, camera: Any,
     top: int, left: int, drawn: Any, kinds: Any, offset: Any, colours: Any, paint: Any,
     rays: Any, points: Any, out: Any,
 ) -> int:  # fmt: skip
@@ -130,7 +130,8 @@ def carry(
 
     Args:
         depth: (H, W) float32 of the new drawing, NaN where nothing is drawn.
-        face: (H, W) int32 triangle in each pixel.
+        face: (H, W) int32 triangle in each pixel, -1 for none.
+        window: Outside of it (u0, v0, u1, v1) nothing is drawn.
         part: (F,) the rigid part that each triangle belongs to.
         to_old: (P, 4, 4) where the points of each part were, camera optical frame.
         camera: fx, fy, cx, cy.
@@ -149,12 +150,12 @@ def carry(
         How many were written.
 
     """
-    height, width = depth.shape
     fx, fy, cx, cy = camera
     high, wide = drawn.shape
+    start_u, start_v, end_u, end_v = window
     count = 0
-    for v in range(height):
-        for u in range(width):
+    for v in range(start_v, end_v):
+        for u in range(start_u, end_u):
             own = face[v, u]
             if own < 0:
                 continue

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
-from r2rgen_ros.geometry.zbuffer import Window, ZBuffer, ZBufferRule
+from r2rgen_ros.geometry.tiles import Tiles, whole
+from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
 from r2rgen_ros.model.scene import UNSEEN
 from r2rgen_ros.sense.border import extend, unseen_border, window_without
 from r2rgen_ros.sense.gaps import close_gaps
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.geometry.camera import PinholeCamera
     from r2rgen_ros.geometry.cloud import Cloud
+
+    Window = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -65,44 +68,39 @@ class Image:
 
 @njit(cache=True, nogil=True)
 def _pick(
-    source: Any, window: Any, colours: Any, labels: Any, more_colours: Any, more_labels: Any,
+    source: Any, windows: Any, colours: Any, labels: Any, more_colours: Any, more_labels: Any,
     backdrop: Any, colour: Any, label: Any,
 ) -> None:  # fmt: skip
     """Colour and label of the point in each pixel, of those that stay or those that come after."""
-    left, top, right, bottom = window
     still = labels.shape[0]
-    for v in range(top, bottom):
-        for u in range(left, right):
-            at = source[v, u]
-            if at < 0:  # a camera has colour where it has no depth, such as beyond its range
-                label[v, u] = UNSEEN
-                for k in range(3):
-                    colour[v, u, k] = backdrop[v, u, k]
-            elif at < still:
-                label[v, u] = labels[at]
-                for k in range(3):
-                    colour[v, u, k] = colours[at, k]
-            else:
-                label[v, u] = more_labels[at - still]
-                for k in range(3):
-                    colour[v, u, k] = more_colours[at - still, k]
+    for n in range(windows.shape[0]):
+        left, top, right, bottom = windows[n]
+        for v in range(top, bottom):
+            for u in range(left, right):
+                at = source[v, u]
+                if at < 0:  # a camera has colour where it has no depth, such as beyond its range
+                    label[v, u] = UNSEEN
+                    for k in range(3):
+                        colour[v, u, k] = backdrop[v, u, k]
+                elif at < still:
+                    label[v, u] = labels[at]
+                    for k in range(3):
+                        colour[v, u, k] = colours[at, k]
+                else:
+                    label[v, u] = more_labels[at - still]
+                    for k in range(3):
+                        colour[v, u, k] = more_colours[at - still, k]
 
 
 _GAP_PX = 1  # gaps are closed from their neighbours
 
 
-def _grown(window: Window, margin: int) -> Window:
-    left, top, right, bottom = window
-    if left >= right:
-        return window
-    return left - margin, top - margin, right + margin, bottom + margin
-
-
-def _common(one: Window, other: Window) -> Window:
-    """What is in both; of no pixels if there is nothing."""
-    (a, b, c, d), (e, f, g, h) = one, other
-    out = max(a, e), max(b, f), min(c, g), min(d, h)
-    return out if out[0] < out[2] and out[1] < out[3] else (0, 0, 0, 0)
+def _within(windows: NDArray[np.int32], window: Window) -> NDArray[np.int32]:
+    """What of windows (K, 4) is in another one."""
+    out = windows.copy()
+    out[:, :2] = np.maximum(windows[:, :2], window[:2])
+    out[:, 2:] = np.minimum(windows[:, 2:], window[2:])
+    return np.ascontiguousarray(out[(out[:, 0] < out[:, 2]) & (out[:, 1] < out[:, 3])])
 
 
 def _part(window: Window) -> tuple[slice, slice]:
@@ -137,9 +135,11 @@ class DepthCamera:
         self._may_fill = False
         shape = (camera.height, camera.width)
         self._backdrop: NDArray[np.uint8] = np.zeros((*shape, 3), dtype=np.uint8)
-        self._window: Window = self._zbuffer.whole
+        self._all: Window = (0, 0, camera.width, camera.height)
+        self._window = self._all
         self._never_seen: NDArray[np.bool_] | None = None
         self._source = np.empty(shape, dtype=np.int32)
+        self._tiles = Tiles(*shape)
         self._keep_still()
 
     def set_environment(
@@ -186,7 +186,7 @@ class DepthCamera:
             np.full(len(layer.cloud), layer.label, dtype=np.uint8),
         )
         self._may_fill = moved
-        self._window = self._zbuffer.whole
+        self._window = self._all
         if border is not None:
             if fill == 'expand' and unseen is not None:
                 border = unseen
@@ -196,9 +196,9 @@ class DepthCamera:
     def _keep_still(self) -> None:
         """Keep what of the images does not change: the environment alone."""
         self._still = self._zbuffer.snapshot()
-        self._changed: Window = (0, 0, 0, 0)
+        self._changed = np.empty((0, 4), dtype=np.int32)
         depth, colour, label = _blank(self._source.shape)
-        self._draw(self._zbuffer.whole, (), depth, colour, label)
+        self._draw(None, (), depth, colour, label)
         outside = np.ones(depth.shape, dtype=bool)
         outside[_part(self._window)] = False
         depth[outside], colour[outside], label[outside] = np.nan, 0, UNSEEN
@@ -223,10 +223,11 @@ class DepthCamera:
         self._zbuffer.restore(self._still, self._changed)
         for layer in layers:
             self._zbuffer.add(layer.cloud.points, layer.frame2camera)
-        self._changed = self._zbuffer.window_of(self._still[2])
-        window = _common(_grown(self._changed, self._rule.radius + _GAP_PX), self._window)
+        pixels = self._zbuffer.pixels(self._still[2])
+        self._tiles.mark_pixels(pixels, self._rule.radius + _GAP_PX)
+        self._changed = self._tiles.windows()
         depth, colour, label = (part.copy() for part in self._alone)
-        self._draw(window, layers, depth, colour, label)
+        self._draw(self._changed, layers, depth, colour, label)
         unseen = None
         if self._never_seen is not None:
             unseen = unseen_share(label, self._never_seen)
@@ -234,28 +235,32 @@ class DepthCamera:
 
     def _draw(
         self,
-        window: Window,
+        windows: NDArray[np.int32] | None,
         layers: Sequence[Layer],
         depth: NDArray[np.float32],
         colour: NDArray[np.uint8],
         label: NDArray[np.uint8],
     ) -> None:
-        """Write a window of the images, as it is with the layers that were added."""
-        whole = self._zbuffer.whole
-        around = _common(_grown(window, _GAP_PX), whole)
-        # The buffers of a window are used anew; those of the whole image are not worth keeping.
-        owner, zbuf = self._zbuffer.image(None if around == whole else around)
+        """Write windows of the images, or all, as they are with the layers that were added."""
+        if windows is None:
+            owner, zbuf = self._zbuffer.image()
+            windows = whole(*self._source.shape)
+        else:
+            # Gaps are closed from their neighbours.
+            around = windows + np.array([-_GAP_PX, -_GAP_PX, _GAP_PX, _GAP_PX], dtype=np.int32)
+            owner, zbuf = self._zbuffer.image(_within(around, self._all))
+            windows = _within(windows, self._window)
         none = np.zeros((0, 3), dtype=np.uint8)
         colours = np.concatenate([none, *(layer.cloud.colours for layer in layers)])
         labels = np.concatenate(
             [none[:, 0], *(np.full(len(x.cloud), x.label, dtype=np.uint8) for x in layers)]
         )
         close_gaps(
-            owner, zbuf, len(self._labels), self._may_fill, self._rule.delta, window, depth,
+            owner, zbuf, len(self._labels), self._may_fill, self._rule.delta, windows, depth,
             self._source,
         )  # fmt: skip
         _pick(
-            self._source, window, self._colours, self._labels, colours, labels, self._backdrop,
+            self._source, windows, self._colours, self._labels, colours, labels, self._backdrop,
             colour, label,
         )  # fmt: skip
 

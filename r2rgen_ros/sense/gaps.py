@@ -15,7 +15,7 @@ _SHARE = np.float32(0.02)
 
 @njit(cache=True, nogil=True, error_model='numpy')
 def close_gaps(
-    owner: Any, zbuf: Any, still: int, may_fill: bool, delta: float, window: Any, depth: Any,
+    owner: Any, zbuf: Any, still: int, may_fill: bool, delta: float, windows: Any, depth: Any,
     source: Any,
 ) -> None:  # fmt: skip
     """Fill open pixels that near points surround, from those points.
@@ -30,45 +30,46 @@ def close_gaps(
         still: How many of the first points stand still.
         may_fill: Whether these, too, may be used to fill.
         delta: Depth difference, metres.
-        window: Where (u0, v0, u1, v1) of the image.
+        windows: (K, 4) where, see `geometry.tiles`.
         depth: (H, W) float32, written: depth of each pixel, NaN where there is none.
         source: (H, W) int32, written: the point that gives the pixel its colour, -1 for none.
 
     """
     height, width = owner.shape
-    left, top, right, bottom = window
-    for v in range(top, bottom):
-        for u in range(left, right):
-            if owner[v, u] >= 0:
-                depth[v, u] = zbuf[v, u]
-                source[v, u] = owner[v, u]
-                continue
-            depth[v, u] = np.nan
-            source[v, u] = -1
-            if u == 0 or v == 0 or u == width - 1 or v == height - 1:
-                continue
-            nearest = np.float32(np.inf)
-            for dv in range(-1, 2):
-                for du in range(-1, 2):
-                    if owner[v + dv, u + du] >= 0:
-                        nearest = min(nearest, zbuf[v + dv, u + du])
-            if nearest == np.inf:
-                continue
-            limit = max(np.float32(delta), _SHARE * nearest)
-            count, others, total, best, useful = 0, 0, 0.0, -1, False
-            for dv in range(-1, 2):
-                for du in range(-1, 2):
-                    at = owner[v + dv, u + du]
-                    if at < 0:
-                        continue
-                    if zbuf[v + dv, u + du] > nearest + limit:
-                        others += 1
-                        continue
-                    count += 1
-                    total += zbuf[v + dv, u + du]
-                    useful = useful or may_fill or at >= still
-                    if best < 0 or zbuf[v + dv, u + du] == nearest:
-                        best = at
-            if useful and (count >= 5 or (count == 4 and others == 0)):
-                depth[v, u] = np.float32(total / count)
-                source[v, u] = best
+    for n in range(windows.shape[0]):
+        left, top, right, bottom = windows[n]
+        for v in range(top, bottom):
+            for u in range(left, right):
+                if owner[v, u] >= 0:
+                    depth[v, u] = zbuf[v, u]
+                    source[v, u] = owner[v, u]
+                    continue
+                depth[v, u] = np.nan
+                source[v, u] = -1
+                if u == 0 or v == 0 or u == width - 1 or v == height - 1:
+                    continue
+                nearest = np.float32(np.inf)
+                for dv in range(-1, 2):
+                    for du in range(-1, 2):
+                        if owner[v + dv, u + du] >= 0:
+                            nearest = min(nearest, zbuf[v + dv, u + du])
+                if nearest == np.inf:
+                    continue
+                limit = max(np.float32(delta), _SHARE * nearest)
+                count, others, total, best, useful = 0, 0, 0.0, -1, False
+                for dv in range(-1, 2):
+                    for du in range(-1, 2):
+                        at = owner[v + dv, u + du]
+                        if at < 0:
+                            continue
+                        if zbuf[v + dv, u + du] > nearest + limit:
+                            others += 1
+                            continue
+                        count += 1
+                        total += zbuf[v + dv, u + du]
+                        useful = useful or may_fill or at >= still
+                        if best < 0 or zbuf[v + dv, u + du] == nearest:
+                            best = at
+                if useful and (count >= 5 or (count == 4 and others == 0)):
+                    depth[v, u] = np.float32(total / count)
+                    source[v, u] = best

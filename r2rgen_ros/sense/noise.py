@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+from scipy.special import ndtri
 
+from r2rgen_ros.geometry.tiles import Tiles, mark_changes
 from r2rgen_ros.sense import noise_pixels as pixels
-from r2rgen_ros.sense.noise_pixels import COSINES, FRESH, MEAN, RAW, SIDE
+from r2rgen_ros.sense.noise_pixels import COSINES, FRESH, MEAN, RAW
+from r2rgen_ros.sense.noise_rows import SHARES, SIDE, WANDER_PX, level, list_special, spoil
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,25 +108,40 @@ class NoisyCamera:
         self._camera = np.array([camera.fx, camera.fy, camera.cx, camera.cy], dtype=np.float32)
         self._gain = camera.fx * model.shadow.baseline_m
         shape = (camera.height, camera.width)
+        # Unlike any image, so that the first one differs everywhere.
+        self._bits = np.full(shape, -1, dtype=np.int32)
+        self._known = np.full(shape, 255, dtype=np.uint8)
         self._inverse = np.zeros(shape, dtype=np.float32)
-        self._seen = np.zeros(shape, dtype=np.float32)
         self._cosine = np.ones(shape, dtype=np.float32)
+        self._marks = np.zeros(shape, dtype=np.uint8)
         self._edge = np.zeros(shape, dtype=np.uint8)
-        self._hidden = np.zeros(shape, dtype=np.bool_)
-        self._places = np.empty(camera.height * camera.width, dtype=np.int32)
-        self._torn = torn_table(model)
-        self._turned, self._grazing = angle_tables(model)
+        self._covered = np.zeros(shape, dtype=np.float32)
+        self._limit = np.zeros(shape, dtype=np.float32)
+        self._spread = np.zeros(shape, dtype=np.float32)
+        self._tiles = Tiles(*shape)
+        self._rows = np.zeros(camera.height, dtype=np.bool_)
+        self._counts = np.zeros(camera.height, dtype=np.int32)
+        self._columns = np.zeros(shape, dtype=np.int16)
+        shares = torn_table(model)
+        self._reach = len(shares) - 1
+        self._torn = quantile(shares)
+        self._turned, grazing = angle_tables(model)
+        self._grazing = quantile(grazing)
+        axial, holes, edges = model.axial, model.holes, model.edges
+        width = camera.width
         self._tables = (
-            smooth_noise(model.axial.width_px, model.axial.coarse),
-            smooth_noise(model.holes.patch_px), white_noise(),
+            smooth_noise(axial.width_px, axial.coarse, width),
+            smooth_noise(holes.patch_px, 0.0, width), white_noise(width),
         )  # fmt: skip
-        axial, holes = model.axial, model.holes
+        self._levels = np.array([
+            axial.constant_m, axial.slope, axial.growth_1_m, quantile(holes.rate), *holes.range_m,
+        ], dtype=np.float32)  # fmt: skip
         self._numbers = np.array([
-            axial.constant_m, axial.slope, axial.growth_1_m,
             np.sqrt(axial.steady), np.sqrt(1.0 - axial.steady),
             axial.memory, np.sqrt(1.0 - axial.memory**2),
-            holes.rate, *holes.range_m, model.shadow.share, model.step_1_m, np.sqrt(holes.steady),
-        ])  # fmt: skip
+            np.sqrt(holes.steady), np.sqrt(1.0 - holes.steady),
+            quantile(model.shadow.share), model.step_1_m, edges.wander_px, edges.flying,
+        ], dtype=np.float32)  # fmt: skip
         self._steady_at = self._rng.integers(0, SIDE, (len(_STEADY), 2))
         self._past = self._begin(shape)
 
@@ -132,35 +150,61 @@ class NoisyCamera:
         if self._model.axial.memory == 0.0:
             return np.zeros(shape, dtype=np.float32)
         v, u = self._rng.integers(0, SIDE, 2)
-        rows, columns = (np.arange(shape[0]) + v) % SIDE, (np.arange(shape[1]) + u) % SIDE
-        return np.ascontiguousarray(self._tables[0][np.ix_(rows, columns)])
+        rows = (np.arange(shape[0]) + v) % SIDE
+        return np.ascontiguousarray(self._tables[0][rows, u : u + shape[1]])
 
     def apply(self, depth: Depth, known: Known) -> Depth:
         """Return what the camera reports of a clean image; see `Spoiler`."""
+        depth = np.ascontiguousarray(depth, dtype=np.float32)
+        bits = depth.view(np.int32)
+        mark_changes(bits, known, self._bits, self._known, self._tiles.mask)
+        windows = self._tiles.windows()
+        if len(windows):
+            self._look(depth, known, windows)
         at = self._rng.integers(0, SIDE, (_OFFSETS, 2))
         at[_STEADY] = self._steady_at
-        model, (smooth, patchy, white) = self._model, self._tables
-        pixels.invert(depth, self._inverse)
-        seen, reach = self._inverse, len(self._torn) - 1
-        if reach:
-            jump = model.edges.jump
-            pixels.find_edges(self._inverse, jump, reach, self._places, self._edge)
-            seen = self._seen
-            pixels.wander(
-                self._inverse, known, self._edge, model.edges.wander_px, model.edges.flying,
-                smooth, white, at[5:], seen,
-            )  # fmt: skip
-        if self._gain != 0.0:
-            pixels.find_shadows(seen, self._gain, self._hidden)
-        if self._turned[0] > 0.0 or self._grazing[0] > 0.0:
-            pixels.find_cosines(self._inverse, self._camera, self._cosine)
+        smooth, patchy, white = self._tables
         out = np.empty_like(self._inverse)
-        pixels.spoil(
-            depth, self._inverse, seen, known, self._edge, self._hidden, self._cosine,
-            self._numbers, self._torn, self._turned, self._grazing, smooth, patchy, at, self._past,
-            out,
+        spoil(
+            depth, self._inverse, known, self._edge, self._covered, self._limit, self._spread,
+            self._counts, self._columns, self._numbers, self._torn, smooth, patchy, white, at,
+            self._past, out,
         )  # fmt: skip
         return out
+
+    def _look(self, depth: Depth, known: Known, windows: NDArray[np.int32]) -> None:
+        """Find anew what follows from the clean image where that has changed."""
+        model, reach = self._model, self._reach
+        pixels.invert(depth, windows, self._inverse)
+        if reach:
+            pixels.find_edges(
+                self._inverse, model.edges.jump, reach, windows, self._marks, self._edge
+            )
+        if self._gain != 0.0:
+            # A row is seen by the same row of the other imager, all of it.
+            pixels.rows_of(windows, 0, self._rows)
+            pixels.find_shadows(self._inverse, self._gain, self._rows, self._covered)
+        if self._turned[0] > 0.0 or self._grazing[0] > -np.inf:
+            pixels.find_cosines(self._inverse, self._camera, windows, self._cosine)
+        level(
+            self._inverse, known, self._cosine, windows, pixels.SLOPE_PX, self._levels,
+            self._turned, self._grazing, _QUANTILES, self._limit, self._spread,
+        )  # fmt: skip
+        pixels.rows_of(windows, reach, self._rows)
+        wanders = reach > 0 and model.edges.wander_px > 0.0
+        list_special(
+            self._inverse, self._edge, self._covered, wanders, self._rows, self._counts,
+            self._columns,
+        )  # fmt: skip
+
+
+def quantile(shares: Any) -> Any:
+    """Below which number so many of all normal numbers are, float32; infinite for none and all."""
+    with np.errstate(divide='ignore'):
+        return np.asarray(ndtri(np.clip(shares, 0.0, 1.0))).astype(np.float32)
+
+
+_QUANTILES = quantile(np.linspace(0.0, 1.0, SHARES))
 
 
 def torn_table(model: NoiseModel) -> NDArray[np.float64]:
@@ -171,7 +215,7 @@ def torn_table(model: NoiseModel) -> NDArray[np.float64]:
     edges = model.edges
     if edges.wander_px == edges.flying == edges.torn == 0.0:
         return np.zeros(1)
-    reach = pixels.WANDER_PX if edges.wander_px > 0.0 else 1
+    reach = WANDER_PX if edges.wander_px > 0.0 else 1
     if edges.reach_px > 0.0:
         reach = max(reach, min(_MOST_REACH, 1 + int(np.ceil(_REACHES * edges.reach_px))))
     away = np.arange(reach, dtype=np.float64)
@@ -195,12 +239,13 @@ def angle_tables(model: NoiseModel) -> tuple[NDArray[np.float32], NDArray[np.flo
 
 
 @lru_cache(maxsize=8)
-def smooth_noise(width: float, coarse: float = 0.0) -> NDArray[np.float32]:
-    """Normal noise (SIDE, SIDE) of unit variance without a seam, smooth over so many pixels.
+def smooth_noise(width: float, coarse: float = 0.0, more: int = 0) -> NDArray[np.float32]:
+    """Normal noise (SIDE, SIDE + more) of unit variance, which repeats without a seam.
 
     Args:
         width: Standard deviation of the smoothing, pixels.
         coarse: Share of the variance that is `COARSER` times as wide.
+        more: How many columns come again.
 
     """
     rng = np.random.default_rng(_TABLES)
@@ -212,14 +257,18 @@ def smooth_noise(width: float, coarse: float = 0.0) -> NDArray[np.float32]:
         if size > 0.0:
             part = gaussian_filter(part, size, mode='wrap')
         out += np.sqrt(share) * (part - part.mean()) / part.std()
-    table = out.astype(np.float32)
-    table.flags.writeable = False
-    return table
+    return _repeated(out.astype(np.float32), more)
 
 
-@lru_cache(maxsize=1)
-def white_noise() -> NDArray[np.float32]:
-    """Uniform noise (SIDE, SIDE) from 0 to 1, without correlation."""
-    out: NDArray[Any] = np.random.default_rng(_TABLES).random((SIDE, SIDE), dtype=np.float32)
+@lru_cache(maxsize=2)
+def white_noise(more: int = 0) -> NDArray[np.float32]:
+    """Uniform noise (SIDE, SIDE + more) from 0 to 1, without correlation."""
+    out = np.random.default_rng(_TABLES).random((SIDE, SIDE), dtype=np.float32)
+    return _repeated(out, more)
+
+
+def _repeated(table: NDArray[np.float32], more: int) -> NDArray[np.float32]:
+    """A table with so many of its first columns again, read only."""
+    out = np.ascontiguousarray(table[:, np.arange(SIDE + more) % SIDE])  # rows are read
     out.flags.writeable = False
     return out

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import maximum_filter
 
+from r2rgen_ros.geometry.tiles import whole
 from r2rgen_ros.model.errors import require
 from r2rgen_ros.sense import noise_pixels as pixels
 from r2rgen_ros.sense.noise_pixels import FRESH, MEAN, RAW
@@ -82,14 +83,14 @@ class Look:
         self.pair = pair
         shape = pair.clean.shape
         self.inverse = np.empty(shape, dtype=np.float32)
-        pixels.invert(pair.clean, self.inverse)
-        self.edge = np.empty(shape, dtype=np.uint8)
-        places = np.empty(pair.clean.size, dtype=np.int32)
-        pixels.find_edges(self.inverse, jump, EDGE_PX, places, self.edge)
+        everywhere = whole(*shape)
+        pixels.invert(pair.clean, everywhere, self.inverse)
+        self.edge, marks = np.empty((2, *shape), dtype=np.uint8)
+        pixels.find_edges(self.inverse, jump, EDGE_PX, everywhere, marks, self.edge)
         self.hidden = shadows(self.inverse, camera, baseline)
         numbers = np.array([camera.fx, camera.fy, camera.cx, camera.cy], dtype=np.float32)
         cosine = np.empty(shape, dtype=np.float32)
-        pixels.find_cosines(self.inverse, numbers, cosine)
+        pixels.find_cosines(self.inverse, numbers, everywhere, cosine)
         self.angle = np.degrees(np.arccos(np.sqrt(cosine)))
         self.usable: Mask = (self.inverse > 0.0) & comparable(pair)
         beside = maximum_filter(self.hidden, (3, 5)) if baseline else self.hidden
@@ -128,10 +129,10 @@ def comparable(pair: Pair) -> Mask:
 
 def shadows(inverse: NDArray[np.float32], camera: PinholeCamera, baseline: float) -> Mask:
     """Pixels (H, W) of a clean image that another imager does not see."""
-    out = np.zeros(inverse.shape, dtype=np.bool_)
+    covered = np.zeros_like(inverse)
     if baseline:
-        pixels.find_shadows(inverse, camera.fx * baseline, out)
-    return out
+        pixels.find_shadows(inverse, camera.fx * baseline, np.ones(len(inverse), bool), covered)
+    return np.asarray((inverse > 0.0) & (inverse < covered))
 
 
 @dataclass(frozen=True, eq=False)

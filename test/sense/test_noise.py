@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,22 @@ def test_the_same_seed_gives_the_same_images_and_another_others():
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other, equal_nan=True)
     assert not np.array_equal(first[0], first[1], equal_nan=True)
+
+
+def test_an_image_does_not_depend_on_what_was_seen_before_it():
+    model = replace(EVERYTHING, axial=replace(EVERYTHING.axial, memory=0.0))
+    last = box_before_wall()
+    last[100:120, 40:60] = 1.0
+    kinds = np.full(last.shape, FRESH, np.uint8)
+    kinds[100:130, 90:140] = RAW
+    earlier = [wall(), box_before_wall(0.9), tilted(50.0), last]
+    outs = []
+    for before in earlier:
+        camera = ParametricNoise(model).start(CAMERA, np.random.default_rng(0))
+        camera.apply(before, np.full(last.shape, MEAN if before is last else FRESH, np.uint8))
+        outs.append(camera.apply(last, kinds))
+    for out in outs[1:]:
+        np.testing.assert_array_equal(out, outs[0])
 
 
 def test_the_clean_image_is_not_changed():

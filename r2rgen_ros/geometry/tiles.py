@@ -1,0 +1,145 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Parts of an image as a few windows: what has changed, in tiles.
+
+Windows are rows (u0, v0, u1, v1) of an array (K, 4) of int32: first column, first row, and the
+column and row after the last. They may overlap where that is said.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import njit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TILE = 16
+"""Edge of a tile, pixels."""
+
+_SHIFT = 4
+
+_compiled = njit(cache=True, nogil=True, error_model='numpy')
+
+
+def whole(height: int, width: int) -> NDArray[np.int32]:
+    """Windows (1, 4) that are all of an image."""
+    return np.array([[0, 0, width, height]], dtype=np.int32)
+
+
+class Tiles:
+    """Which tiles of an image something was marked in.
+
+    Args:
+        height: Of the image, pixels.
+        width: The same.
+
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self._height, self._width = height, width
+        shape = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
+        self.mask = np.zeros(shape, dtype=np.bool_)
+        self._out = np.empty((self.mask.size, 4), dtype=np.int32)
+
+    def mark_pixels(self, pixel: NDArray[np.int32], margin: int) -> None:
+        """Mark what is no farther from pixels (N,) than a margin; -1 stands for none."""
+        _mark_pixels(pixel, self._height, self._width, margin, self.mask)
+
+    def mark_all(self) -> None:
+        """Mark all of the image."""
+        self.mask[:] = True
+
+    def windows(self) -> NDArray[np.int32]:
+        """Return what is marked as windows (K, 4) that do not overlap, and forget it."""
+        count = _windows(self.mask, self._height, self._width, self._out)
+        self.mask[:] = False
+        return self._out[:count].copy()
+
+
+@_compiled
+def _mark_pixels(pixel: Any, height: int, width: int, margin: int, mask: Any) -> None:
+    for i in range(pixel.shape[0]):
+        at = pixel[i]
+        if at < 0:
+            continue
+        v = at // width
+        u = at - v * width
+        first_v, last_v = max(v - margin, 0) >> _SHIFT, min(v + margin, height - 1) >> _SHIFT
+        first_u, last_u = max(u - margin, 0) >> _SHIFT, min(u + margin, width - 1) >> _SHIFT
+        for row in range(first_v, last_v + 1):
+            for column in range(first_u, last_u + 1):
+                mask[row, column] = True
+
+
+@_compiled
+def _windows(mask: Any, height: int, width: int, out: Any) -> int:
+    """Runs of tiles along rows, those of equal runs below one another as one."""
+    count = before = 0  # the windows of the row of tiles before begin there
+    for row in range(mask.shape[0]):
+        first = count
+        column = 0
+        while column < mask.shape[1]:
+            if not mask[row, column]:
+                column += 1
+                continue
+            start = column
+            while column < mask.shape[1] and mask[row, column]:
+                column += 1
+            left, right = start * TILE, min(width, column * TILE)
+            bottom = min(height, (row + 1) * TILE)
+            joined = False
+            for k in range(before, first):
+                if out[k, 3] == row * TILE and out[k, 0] == left and out[k, 2] == right:
+                    out[k, 3] = bottom
+                    joined = True
+            if not joined:
+                out[count] = (left, row * TILE, right, bottom)
+                count += 1
+        # Windows that go on from further above are looked for as well.
+        while before < first and out[before, 3] < row * TILE:
+            before += 1
+    return count
+
+
+@_compiled
+def mark_changes(bits: Any, known: Any, old_bits: Any, old_known: Any, mask: Any) -> None:
+    """Mark the tiles in which two images differ from others, which become the same.
+
+    Args:
+        bits: (H, W) int32, depths as their bits, so that NaN equals NaN.
+        known: (H, W) uint8.
+        old_bits: The same of the image before, written.
+        old_known: The same, written.
+        mask: Of `Tiles`, written where something differs.
+
+    """
+    height, width = bits.shape
+    for row in range(mask.shape[0]):
+        for column in range(mask.shape[1]):
+            left, right = column * TILE, min(width, (column + 1) * TILE)
+            top, bottom = row * TILE, min(height, (row + 1) * TILE)
+            change, more = np.int32(0), np.uint8(0)
+            for v in range(top, bottom):
+                for u in range(left, right):
+                    change |= bits[v, u] ^ old_bits[v, u]
+                    more |= known[v, u] ^ old_known[v, u]
+            if change == 0 and more == 0:
+                continue
+            mask[row, column] = True
+            for v in range(top, bottom):
+                for u in range(left, right):
+                    old_bits[v, u] = bits[v, u]
+                    old_known[v, u] = known[v, u]
+
+
+@_compiled
+def grown(window: Any, margin: int, height: int, width: int) -> Any:
+    """A window that is larger on every side, inside the image."""
+    left, top, right, bottom = window
+    return (
+        max(0, left - margin), max(0, top - margin),
+        min(width, right + margin), min(height, bottom + margin),
+    )  # fmt: skip

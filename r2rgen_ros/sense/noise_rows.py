@@ -1,0 +1,288 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The noise of every pixel of an image, compiled.
+
+What follows from the clean image alone is kept from image to image (`level`, `list_special`), and
+found anew only where that changed. What is left for every pixel of every image is done row by row
+without branches, which the compiler turns into SIMD; pixels beside edges and in shadows, which are
+few, are done again one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from r2rgen_ros.geometry.tiles import grown
+from r2rgen_ros.sense.noise_pixels import COSINES, FRESH, RAW
+
+SIDE = 1024
+"""Rows, and columns before they repeat, of the tables of noise; a power of two."""
+
+WANDER_PX = 3
+"""How far from an edge, or from the end of a shadow, pixels wander."""
+
+SHARES = 4096
+"""Length of a table of limits by the share of what is below them."""
+
+_MASK = SIDE - 1
+
+_compiled = njit(cache=True, nogil=True, error_model='numpy')
+
+
+@_compiled
+def level(
+    inverse: Any, known: Any, cosine: Any, windows: Any, margin: int, numbers: Any, turned: Any,
+    grazing: Any, quantiles: Any, limit: Any, spread: Any,
+) -> None:  # fmt: skip
+    """How much noise pixels get, and below which number of the hole noise they have no depth.
+
+    Args:
+        inverse: (H, W) float32.
+        known: (H, W) uint8, FRESH, MEAN or RAW.
+        cosine: (H, W) float32 of `find_cosines`.
+        windows: (K, 4) where, see `geometry.tiles`.
+        margin: How far around these as well.
+        numbers: (6,) float32: constant, slope, growth of the noise, its limit of holes anywhere,
+            and the range at which holes begin and end.
+        turned: Table of Nguyen's term by the squared cosine.
+        grazing: Table of limits by it; its first entry tells whether there are any.
+        quantiles: (SHARES,) limits by the share of holes.
+        limit: (H, W) float32, written.
+        spread: (H, W) float32, written: standard deviation of the inverse depth.
+
+    """
+    height, width = inverse.shape
+    constant, slope, growth = numbers[0] ** 2, numbers[1] ** 2, numbers[2] ** 2
+    rate, begin, end = numbers[3], numbers[4], numbers[5]
+    turns, grazes = turned[0] > 0.0, grazing[0] > -np.inf
+    nearest = np.float32(1.0) / begin  # what has a larger inverse depth is in range
+    last = np.float32(COSINES - 1)
+    for n in range(windows.shape[0]):
+        left, top, right, bottom = grown(windows[n], margin, height, width)
+        for v in range(top, bottom):
+            for u in range(left, right):
+                if known[v, u] == RAW:
+                    limit[v, u], spread[v, u] = -np.inf, 0.0
+                    continue
+                w = inverse[v, u]
+                place = int(cosine[v, u] * last) if turns or grazes else 0
+                sigma = np.sqrt(growth + w * w * (slope + constant * w * w))
+                if turns:
+                    sigma += turned[place] * w * w * np.sqrt(w)
+                spread[v, u] = sigma
+                lowest = rate
+                if w < nearest:
+                    gone = w * end <= np.float32(1.0)
+                    share = 1.0 if gone else (1.0 / w - begin) / (end - begin)
+                    lowest = max(lowest, quantiles[int(share * (SHARES - 1))])
+                if grazes:
+                    lowest = max(lowest, grazing[place])
+                limit[v, u] = lowest
+
+
+@_compiled
+def _is_hidden(inverse: Any, covered: Any, v: int, u: int) -> bool:
+    return bool(np.float32(0.0) < inverse[v, u] < covered[v, u])
+
+
+@_compiled
+def list_special(
+    inverse: Any, edge: Any, covered: Any, wanders: bool, rows: Any, counts: Any, columns: Any,
+) -> None:  # fmt: skip
+    """List, row by row, the pixels beside edges, in shadows or beside the end of one.
+
+    Args:
+        inverse: (H, W) float32.
+        edge: (H, W) uint8 of `find_edges`.
+        covered: (H, W) float32 of `find_shadows`.
+        wanders: Whether the ends of shadows do.
+        rows: (H,) bool, which rows are of interest.
+        counts: (H,) int32, written: how many there are in each row.
+        columns: (H, W) int16, written: their columns.
+
+    """
+    height, width = edge.shape
+    margin = WANDER_PX if wanders else 0
+    for v in range(height):
+        if not rows[v]:
+            continue
+        count, last = 0, -1 - margin
+        ahead = 0  # the next pixel in a shadow, if it is no farther than the margin
+        for u in range(width):
+            if _is_hidden(inverse, covered, v, u):
+                last = u
+            ahead = max(ahead, u)
+            end = min(width, u + margin + 1)
+            while ahead < end and not _is_hidden(inverse, covered, v, ahead):
+                ahead += 1
+            if edge[v, u] > 0 or u - last <= margin or ahead < end:
+                columns[v, count] = u
+                count += 1
+        counts[v] = count
+
+
+@_compiled
+def _special(
+    inverse: Any, known: Any, edge: Any, covered: Any, limit: Any, spread: Any, numbers: Any,
+    torn: Any, smooth: Any, white: Any, at: Any, error: Any, latent: Any, v: int, columns: Any,
+    out: Any,
+) -> None:  # fmt: skip
+    """Noise of the pixels of a row that lie beside edges, in shadows or beside the end of one."""
+    height, width = inverse.shape
+    shade, step, size, flying = numbers[6:10]
+    for i in range(columns.shape[0]):
+        u = columns[i]
+        w, kind, near = inverse[v, u], known[v, u], edge[v, u]
+        if w == 0.0:
+            continue
+        if kind == RAW:
+            if w < covered[v, u] and latent[u] < shade:
+                out[v, u] = np.nan
+            continue
+        seen, vv, uu = w, v, u
+        lowest = limit[v, u]
+        if size > 0.0:
+            dv = size * smooth[(v + at[5, 0]) & _MASK, u + at[5, 1]]
+            du = size * smooth[(v + at[6, 0]) & _MASK, u + at[6, 1]]
+            vv = min(max(v + int(np.rint(dv)), 0), height - 1)
+            uu = min(max(u + int(np.rint(du)), 0), width - 1)
+            if 0 < near <= WANDER_PX and inverse[vv, uu] > 0.0:
+                seen = inverse[vv, uu]
+        if near == 1 and flying > 0.0:
+            chance = white[(v + at[7, 0]) & _MASK, u + at[7, 1]]
+            if chance < flying:
+                most, least = _near_and_far(inverse, v, u)
+                seen = least + chance / flying * (most - least)
+        # Beside an edge it counts what the pixel shows now, else where it looks.
+        if seen < covered[v, u] if near > 0 else _is_hidden(inverse, covered, vv, uu):
+            lowest = max(lowest, shade)
+        if near > 0:
+            lowest = max(lowest, torn[near])
+        value = seen + spread[v, u] * error[u]
+        if step > 0.0:
+            value = np.rint(value / step) * step
+        lost = latent[u] < lowest or not value > 0.0
+        out[v, u] = np.nan if lost else np.float32(1.0) / value
+
+
+@_compiled
+def _near_and_far(inverse: Any, v: int, u: int) -> Any:
+    """Largest and smallest inverse depth around a pixel."""
+    height, width = inverse.shape
+    near, far = inverse[v, u], inverse[v, u]
+    for vv in range(max(0, v - 1), min(height, v + 2)):
+        for uu in range(max(0, u - 1), min(width, u + 2)):
+            w = inverse[vv, uu]
+            if w > 0.0:
+                near, far = max(near, w), min(far, w)
+    return near, far
+
+
+@_compiled
+def _mix(one: Any, two: Any, share: Any, more: Any, out: Any) -> None:
+    for u in range(out.shape[0]):
+        out[u] = share * one[u] + more * two[u]
+
+
+@_compiled
+def _add_where_fresh(still: Any, share: Any, known: Any, out: Any) -> None:
+    zero = np.float32(0.0)
+    for u in range(out.shape[0]):
+        more = share * still[u]
+        out[u] += more if known[u] == FRESH else zero
+
+
+@_compiled
+def _noisy(inverse: Any, spread: Any, error: Any, value: Any) -> None:
+    for u in range(value.shape[0]):
+        value[u] = inverse[u] + spread[u] * error[u]
+
+
+@_compiled
+def _stepped(step: Any, value: Any) -> None:
+    inverse_step = np.float32(1.0) / step
+    for u in range(value.shape[0]):
+        value[u] = np.rint(value[u] * inverse_step) * step
+
+
+@_compiled
+def _reported(value: Any, inverse: Any, latent: Any, limit: Any, out: Any) -> None:
+    zero, one, none = np.float32(0.0), np.float32(1.0), np.float32(np.nan)
+    for u in range(out.shape[0]):
+        good = (latent[u] >= limit[u]) & (value[u] > zero) & (inverse[u] > zero)
+        z = one / value[u]
+        out[u] = z if good else none
+
+
+@_compiled
+def _as_recorded(depth: Any, known: Any, inverse: Any, out: Any) -> None:
+    for u in range(out.shape[0]):
+        same, now = depth[u], out[u]
+        out[u] = same if (known[u] == RAW) & (inverse[u] > np.float32(0.0)) else now
+
+
+@_compiled
+def spoil(
+    depth: Any, inverse: Any, known: Any, edge: Any, covered: Any, limit: Any, spread: Any,
+    counts: Any, columns: Any, numbers: Any, torn: Any, smooth: Any, patchy: Any, white: Any,
+    at: Any, past: Any, out: Any,
+) -> None:  # fmt: skip
+    """Make one noisy image.
+
+    Args:
+        depth: (H, W) float32 metres, given back where a pixel has all noise already.
+        inverse: (H, W) float32 of it.
+        known: (H, W) uint8, FRESH, MEAN or RAW.
+        edge: (H, W) uint8 of `find_edges`.
+        covered: (H, W) float32 of `find_shadows`.
+        limit: (H, W) float32 of `level`.
+        spread: (H, W) float32 of it.
+        counts: (H,) of `list_special`.
+        columns: (H, W) of it.
+        numbers: (10,) float32: weights of the steady and of the changing part of the noise, of the
+            changing part of the image before, and of what is new in it; weights of the steady and
+            of the changing part of holes; the limit of holes in shadows; the step of the inverse
+            depth; the standard deviation by which edges wander; the share of flying pixels.
+        torn: Limits of holes by the distance from an edge.
+        smooth: Table (SIDE, SIDE + W) of smooth normal noise, which repeats without a seam.
+        patchy: The same for holes.
+        white: The same, uniform from 0 to 1 and without correlation.
+        at: (8, 2) where in these tables to begin: two of what is new, holes, their steady part, the
+            steady part of the noise, wandering along rows and columns, flying.
+        past: (H, W) float32 changing part of the noise of the image before, written.
+        out: (H, W) float32, written.
+
+    """
+    height, width = inverse.shape
+    steady, changing, memory, anew, old_holes, new_holes, _, step = numbers[:8]
+    anew = anew * np.float32(np.sqrt(0.5))
+    zero, one = np.float32(0.0), np.float32(1.0)
+    error, latent = np.empty(width, np.float32), np.empty(width, np.float32)
+    value = np.empty(width, np.float32)
+    a, b, c, d, e = at[0, 1], at[1, 1], at[2, 1], at[3, 1], at[4, 1]
+    for v in range(height):
+        first = smooth[(v + at[0, 0]) & _MASK, a : a + width]
+        second = smooth[(v + at[1, 0]) & _MASK, b : b + width]
+        _mix(first, second, anew, anew, error)
+        if memory > zero:
+            _mix(error, past[v], one, memory, error)
+            past[v] = error
+        _mix(error, error, changing, zero, error)
+        if steady > zero:
+            still = smooth[(v + at[4, 0]) & _MASK, e : e + width]
+            _add_where_fresh(still, steady, known[v], error)
+        holes = patchy[(v + at[2, 0]) & _MASK, c : c + width]
+        old = patchy[(v + at[3, 0]) & _MASK, d : d + width]
+        _mix(holes, old, new_holes, old_holes, latent)
+        _noisy(inverse[v], spread[v], error, value)
+        if step > zero:
+            _stepped(step, value)
+        _reported(value, inverse[v], latent, limit[v], out[v])
+        _as_recorded(depth[v], known[v], inverse[v], out[v])
+        _special(
+            inverse, known, edge, covered, limit, spread, numbers, torn, smooth, white, at, error,
+            latent, v, columns[v, : counts[v]], out,
+        )  # fmt: skip
