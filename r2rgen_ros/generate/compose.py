@@ -497,12 +497,25 @@ def _sensed(
     if not config.output.labelled_points:
         return SensedFrame(depth=image.depth, colour=colour, unseen=image.unseen)
     labels = image.label.reshape(-1)
-    index = np.flatnonzero(labels != UNSEEN)
-    count = config.output.labelled_count
-    if 0 < count < len(index):
-        index = index[(np.arange(count, dtype=np.int64) * len(index)) // count]
+    index = np.empty(labels.size, dtype=np.int32)
+    index = index[: _thinned(labels, config.output.labelled_count, index)]
     points = rays[index] * image.depth.reshape(-1)[index, None]
     cloud = Cloud(points, image.colour.reshape(-1, 3)[index]).transformed(camera2base)
     return SensedFrame(
         image.depth, colour, labelled=cloud, labels=labels[index], unseen=image.unseen
     )
+
+
+@njit(cache=True, nogil=True)
+def _thinned(labels: Any, wanted: int, index: Any) -> int:
+    """List so many of the pixels (N,) that show something, spread evenly; all for 0."""
+    count = 0
+    for at in range(labels.shape[0]):
+        if labels[at] != UNSEEN:
+            index[count] = at
+            count += 1
+    if wanted == 0 or wanted >= count:
+        return count
+    for place in range(wanted):
+        index[place] = index[(place * count) // wanted]
+    return wanted

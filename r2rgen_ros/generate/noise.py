@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numba import njit
 
 from r2rgen_ros.generate.config import plain
 from r2rgen_ros.model.errors import require
@@ -97,6 +98,7 @@ class EpisodeNoise:
     ) -> None:
         self._noise, self._camera, self._number = noise, camera, number
         self._measured, self._recorded_robot = measured, recorded_robot
+        self._everywhere = np.ones((camera.height, camera.width), dtype=np.bool_)
 
     def start(self, episode: Episode) -> Spoiler:
         """Return the noisy camera of one episode: the same for the same seed and attempt."""
@@ -119,7 +121,7 @@ class EpisodeNoise:
         """
         measured = self._measured
         if measured is not None and not still:
-            measured = np.ones_like(measured)
+            measured = self._everywhere
         return known_pixels(label, measured, recorded_robot=self._recorded_robot)
 
     def spoiled(
@@ -142,7 +144,8 @@ class EpisodeNoise:
     def apply(self, spoiler: Spoiler, image: Image, *, still: bool) -> Image:
         """Return a rendered image as the noisy camera of its episode reports it."""
         depth = self.spoiled(spoiler, image.depth, image.label, still=still)
-        label = np.where(np.isfinite(depth), image.label, np.uint8(UNSEEN))
+        label = np.empty_like(image.label)
+        _seen(depth, image.label, label)
         return replace(image, depth=depth, label=label)
 
 
@@ -150,12 +153,35 @@ def known_pixels(
     label: NDArray[np.uint8], measured: NDArray[np.bool_] | None, *, recorded_robot: bool = True
 ) -> NDArray[np.uint8]:
     """How much noise each pixel (H, W) of a rendered image has already: FRESH, MEAN or RAW."""
-    known = np.full(label.shape, FRESH, dtype=np.uint8)
-    if measured is not None:
-        known[(label == ENVIRONMENT) & measured] = MEAN
+    known = np.empty(label.shape, dtype=np.uint8)
+    of_label = np.full(256, FRESH, dtype=np.uint8)
     if recorded_robot:
-        known[label == ROBOT] = RAW
+        of_label[ROBOT] = RAW
+    of_mean = of_label.copy()
+    of_mean[ENVIRONMENT] = MEAN
+    mask = np.zeros(label.shape, dtype=np.bool_) if measured is None else measured
+    _known(label, mask, of_label, of_mean, known)
     return known
+
+
+@njit(cache=True, nogil=True)
+def _known(label: Any, mask: Any, of_label: Any, of_mean: Any, out: Any) -> None:
+    """Look up the kind of noise of each pixel (H, W), in one of two tables by a mask."""
+    height, width = label.shape
+    for v in range(height):
+        for u in range(width):
+            one, other = of_mean[label[v, u]], of_label[label[v, u]]
+            out[v, u] = one if mask[v, u] else other
+
+
+@njit(cache=True, nogil=True)
+def _seen(depth: Any, label: Any, out: Any) -> None:
+    """Labels (H, W) of the pixels that have depth."""
+    height, width = depth.shape
+    for v in range(height):
+        for u in range(width):
+            same = label[v, u]
+            out[v, u] = same if np.isfinite(depth[v, u]) else np.uint8(UNSEEN)
 
 
 def noise_data(noise: DepthNoise) -> Any:

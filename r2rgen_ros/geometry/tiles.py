@@ -117,16 +117,21 @@ def mark_changes(bits: Any, known: Any, old_bits: Any, old_known: Any, mask: Any
 
     """
     height, width = bits.shape
+    change = np.empty(width, np.int32)
     for row in range(mask.shape[0]):
+        top, bottom = row * TILE, min(height, (row + 1) * TILE)
+        change[:] = 0
+        for v in range(top, bottom):
+            for u in range(width):
+                change[u] |= bits[v, u] ^ old_bits[v, u]
+            for u in range(width):
+                change[u] |= np.int32(known[v, u] ^ old_known[v, u])
         for column in range(mask.shape[1]):
             left, right = column * TILE, min(width, (column + 1) * TILE)
-            top, bottom = row * TILE, min(height, (row + 1) * TILE)
-            change, more = np.int32(0), np.uint8(0)
-            for v in range(top, bottom):
-                for u in range(left, right):
-                    change |= bits[v, u] ^ old_bits[v, u]
-                    more |= known[v, u] ^ old_known[v, u]
-            if change == 0 and more == 0:
+            differs = np.int32(0)
+            for u in range(left, right):
+                differs |= change[u]
+            if differs == 0:
                 continue
             mask[row, column] = True
             for v in range(top, bottom):

@@ -19,7 +19,7 @@ from scipy.special import ndtri
 from r2rgen_ros.geometry.tiles import Tiles, mark_changes
 from r2rgen_ros.sense import noise_pixels as pixels
 from r2rgen_ros.sense.noise_pixels import COSINES, FRESH, MEAN, RAW
-from r2rgen_ros.sense.noise_rows import SHARES, SIDE, WANDER_PX, level, list_special, spoil
+from r2rgen_ros.sense.noise_rows import SHARES, SIDE, UNIT, WANDER_PX, level, list_special, spoil
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +39,7 @@ _TURN_LIMIT = np.radians(87.0)
 _MOST_REACH = 6
 _REACHES = 2.5  # what is farther from an edge than so many times reach_px is far from it
 _OFFSETS = 8
+_MOST_STEPS = 32767
 COARSER = 4.0
 _STEADY = [3, 4]  # these places stay through an episode
 _TABLES = 20261122  # the tables are the same for all; where in them one begins is chance
@@ -151,7 +152,7 @@ class NoisyCamera:
             return np.zeros(shape, dtype=np.float32)
         v, u = self._rng.integers(0, SIDE, 2)
         rows = (np.arange(shape[0]) + v) % SIDE
-        return np.ascontiguousarray(self._tables[0][rows, u : u + shape[1]])
+        return np.ascontiguousarray(UNIT * self._tables[0][rows, u : u + shape[1]])
 
     def apply(self, depth: Depth, known: Known) -> Depth:
         """Return what the camera reports of a clean image; see `Spoiler`."""
@@ -239,8 +240,8 @@ def angle_tables(model: NoiseModel) -> tuple[NDArray[np.float32], NDArray[np.flo
 
 
 @lru_cache(maxsize=8)
-def smooth_noise(width: float, coarse: float = 0.0, more: int = 0) -> NDArray[np.float32]:
-    """Normal noise (SIDE, SIDE + more) of unit variance, which repeats without a seam.
+def smooth_noise(width: float, coarse: float = 0.0, more: int = 0) -> NDArray[np.int16]:
+    """Normal noise (SIDE, SIDE + more) of unit variance in steps of UNIT, without a seam.
 
     Args:
         width: Standard deviation of the smoothing, pixels.
@@ -257,17 +258,18 @@ def smooth_noise(width: float, coarse: float = 0.0, more: int = 0) -> NDArray[np
         if size > 0.0:
             part = gaussian_filter(part, size, mode='wrap')
         out += np.sqrt(share) * (part - part.mean()) / part.std()
-    return _repeated(out.astype(np.float32), more)
+    steps = np.clip(np.rint(out / UNIT), -_MOST_STEPS, _MOST_STEPS)
+    return _repeated(steps.astype(np.int16), more)
 
 
 @lru_cache(maxsize=2)
 def white_noise(more: int = 0) -> NDArray[np.float32]:
     """Uniform noise (SIDE, SIDE + more) from 0 to 1, without correlation."""
     out = np.random.default_rng(_TABLES).random((SIDE, SIDE), dtype=np.float32)
-    return _repeated(out, more)
+    return np.asarray(_repeated(out, more))
 
 
-def _repeated(table: NDArray[np.float32], more: int) -> NDArray[np.float32]:
+def _repeated(table: NDArray[Any], more: int) -> NDArray[Any]:
     """A table with so many of its first columns again, read only."""
     out = np.ascontiguousarray(table[:, np.arange(SIDE + more) % SIDE])  # rows are read
     out.flags.writeable = False

@@ -21,6 +21,7 @@ from scipy.special import ndtr
 from r2rgen_ros.model.errors import require
 from r2rgen_ros.model.noise import FAR_M, AxialNoise, EdgeNoise, HoleNoise, NoiseModel, ShadowNoise
 from r2rgen_ros.sense.noise import COARSER, ParametricNoise, smooth_noise
+from r2rgen_ros.sense.noise_rows import UNIT
 from r2rgen_ros.sense.noise_statistics import (
     ANGLE_EDGES_DEG,
     DEPTH_EDGES_M,
@@ -110,7 +111,7 @@ def fit_noise(pairs: Sequence[Pair], camera: PinholeCamera, name: str = 'fitted'
     step = _fit_step(pairs)
     rounding = _MILLIMETRE if all(in_millimetres(pair.raw) for pair in pairs) else 0.0
     assumed = ['edges.jump', 'holes.patch_px', 'holes.steady']  # no image tells these
-    smooth = smooth_noise(*_smoothness(measured.along))
+    smooth = UNIT * smooth_noise(*_smoothness(measured.along))
     steady = steady_part(pairs, camera, rounding, smooth)
     if steady is None:
         share = float(np.nan_to_num(measured.later_image))

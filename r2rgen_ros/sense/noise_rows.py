@@ -24,6 +24,9 @@ SIDE = 1024
 WANDER_PX = 3
 """How far from an edge, or from the end of a shadow, pixels wander."""
 
+UNIT = np.float32(1.0 / 4096.0)
+"""What a step of the tables of normal noise stands for: half the bytes of float32 to be read."""
+
 SHARES = 4096
 """Length of a table of limits by the share of what is below them."""
 
@@ -145,8 +148,8 @@ def _special(
         seen, vv, uu = w, v, u
         lowest = limit[v, u]
         if size > 0.0:
-            dv = size * smooth[(v + at[5, 0]) & _MASK, u + at[5, 1]]
-            du = size * smooth[(v + at[6, 0]) & _MASK, u + at[6, 1]]
+            dv = size * (UNIT * smooth[(v + at[5, 0]) & _MASK, u + at[5, 1]])
+            du = size * (UNIT * smooth[(v + at[6, 0]) & _MASK, u + at[6, 1]])
             vv = min(max(v + int(np.rint(dv)), 0), height - 1)
             uu = min(max(u + int(np.rint(du)), 0), width - 1)
             if 0 < near <= WANDER_PX and inverse[vv, uu] > 0.0:
@@ -184,14 +187,14 @@ def _near_and_far(inverse: Any, v: int, u: int) -> Any:
 @_compiled
 def _mix(one: Any, two: Any, share: Any, more: Any, out: Any) -> None:
     for u in range(out.shape[0]):
-        out[u] = share * one[u] + more * two[u]
+        out[u] = share * np.float32(one[u]) + more * np.float32(two[u])
 
 
 @_compiled
 def _add_where_fresh(still: Any, share: Any, known: Any, out: Any) -> None:
     zero = np.float32(0.0)
     for u in range(out.shape[0]):
-        more = share * still[u]
+        more = share * np.float32(still[u])
         out[u] += more if known[u] == FRESH else zero
 
 
@@ -247,7 +250,8 @@ def spoil(
             of the changing part of holes; the limit of holes in shadows; the step of the inverse
             depth; the standard deviation by which edges wander; the share of flying pixels.
         torn: Limits of holes by the distance from an edge.
-        smooth: Table (SIDE, SIDE + W) of smooth normal noise, which repeats without a seam.
+        smooth: Table (SIDE, SIDE + W) of smooth normal noise in steps of UNIT, int16, which repeats
+            without a seam.
         patchy: The same for holes.
         white: The same, uniform from 0 to 1 and without correlation.
         at: (8, 2) where in these tables to begin: two of what is new, holes, their steady part, the
@@ -258,7 +262,8 @@ def spoil(
     """
     height, width = inverse.shape
     steady, changing, memory, anew, old_holes, new_holes, _, step = numbers[:8]
-    anew = anew * np.float32(np.sqrt(0.5))
+    anew = anew * UNIT * np.float32(np.sqrt(0.5))
+    still_share, old_share, new_share = steady * UNIT, old_holes * UNIT, new_holes * UNIT
     zero, one = np.float32(0.0), np.float32(1.0)
     error, latent = np.empty(width, np.float32), np.empty(width, np.float32)
     value = np.empty(width, np.float32)
@@ -273,10 +278,10 @@ def spoil(
         _mix(error, error, changing, zero, error)
         if steady > zero:
             still = smooth[(v + at[4, 0]) & _MASK, e : e + width]
-            _add_where_fresh(still, steady, known[v], error)
+            _add_where_fresh(still, still_share, known[v], error)
         holes = patchy[(v + at[2, 0]) & _MASK, c : c + width]
         old = patchy[(v + at[3, 0]) & _MASK, d : d + width]
-        _mix(holes, old, new_holes, old_holes, latent)
+        _mix(holes, old, new_share, old_share, latent)
         _noisy(inverse[v], spread[v], error, value)
         if step > zero:
             _stepped(step, value)
