@@ -14,6 +14,7 @@ import numpy as np
 from r2rgen_ros import __version__
 from r2rgen_ros.bags import keys, messages, qos, templates
 from r2rgen_ros.bags.beside import FurtherWriter
+from r2rgen_ros.bags.chunks import NONE
 from r2rgen_ros.bags.clouds import LABELLED, encode_cloud
 from r2rgen_ros.bags.corrections import ArmCorrection
 from r2rgen_ros.bags.images import encode_colour, encode_depth
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
     from rosbags.interfaces import Qos
 
     from r2rgen_ros.bags import tracks
+    from r2rgen_ros.bags.chunks import Compression
     from r2rgen_ros.bags.reader import Topic
     from r2rgen_ros.bags.source import Source
     from r2rgen_ros.bags.trajectory import Trajectory
-    from r2rgen_ros.bags.writer import Compression
     from r2rgen_ros.model.episode import Episode
     from r2rgen_ros.model.sensed import SensedFrame
 
@@ -68,7 +69,7 @@ class EpisodeWriter:
         source: The recording.
         link_poses: Kinematics of the robot, so that joints and transforms of its links agree; None
             where there is no URDF.
-        compression: 'zstd' compresses the bags.
+        compression: Of the bags.
         trajectories: What controllers would be told of an episode; None for nothing.
 
     """
@@ -78,14 +79,14 @@ class EpisodeWriter:
         source: Source,
         *,
         link_poses: LinkPoses | None = None,
-        compression: Compression = 'none',
+        compression: Compression = NONE,
         trajectories: Callable[[Episode], Sequence[Trajectory]] | None = None,
     ) -> None:
         self.source = source
         self._trajectories = trajectories
         self.left_out = source.left_out
         self._replay = Replay(source, link_poses)
-        self._compression: Compression = compression
+        self._compression = compression
         infos = (source.camera_info, *source.recorded.more_info)
         self._infos = [track for track in infos if track is not None]
         self._per_frame = [found for t in self._infos if (found := self._matched_info(t))]

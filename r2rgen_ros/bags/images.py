@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from r2rgen_ros.bags import messages
+from r2rgen_ros.bags.rvl import decode_rvl, encode_rvl, rvl_size
 from r2rgen_ros.model.errors import R2RGenError, require
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class ImageCoding:
         zero_holes: Whether 32FC1 holds 0 where there is no depth, as some drivers have it, instead
             of NaN.
         quantisation: (a, b) of a compressedDepth image of 32FC1: depth = a / (value - b).
-        prefix: Whether the PNG follows a ConfigHeader.
+        prefix: Whether a ConfigHeader is before the PNG or the RVL code.
 
     """
 
@@ -97,6 +98,15 @@ class ImageCoding:
         """Whether it is a CompressedImage."""
         return bool(self.form)
 
+    @property
+    def is_rvl(self) -> bool:
+        """Whether it is depth in RVL code, not in a PNG."""
+        return _is_rvl(self.form)
+
+
+def _is_rvl(form: str) -> bool:
+    return COMPRESSED_DEPTH in form and 'rvl' in form.lower()
+
 
 def pixel_bytes(encoding: str) -> int:
     """Bytes of a pixel of an encoding.
@@ -124,16 +134,10 @@ def _compressed_coding(message: Any) -> ImageCoding:
     encoding = form.split(';')[0].strip()
     if COMPRESSED_DEPTH in form:
         require(
-            'rvl' not in form.lower(),
-            f'a depth image is compressed as "{form}"',
-            'PNG',
-            'set the publisher\'s parameter "format" to png',
-        )
-        require(
             encoding in DEPTH_ENCODINGS, f'a compressed depth image has the format "{form}"',
             'one that begins with 16UC1 or 32FC1',
         )  # fmt: skip
-        prefix = not data.startswith(PNG)
+        prefix = _is_rvl(form) or not data.startswith(PNG)
         require(
             not prefix or len(data) > CONFIG_HEADER.size, 'a compressed depth image has no pixels'
         )
@@ -184,8 +188,10 @@ def _raw_depth(message: Any, coding: ImageCoding) -> NDArray[Any]:
     return _rows(message, kind, 1, coding)[..., 0]
 
 
-def _png_depth(message: Any, coding: ImageCoding) -> NDArray[np.uint16]:
+def _packed_depth(message: Any, coding: ImageCoding) -> NDArray[np.uint16]:
     data = bytes(message.data)[CONFIG_HEADER.size if coding.prefix else 0 :]
+    if coding.is_rvl:
+        return decode_rvl(data)
     pixels = np.asarray(_opened(data))
     require(
         pixels.ndim == 2, f'a compressed depth image has the shape {pixels.shape}', 'one channel'
@@ -208,7 +214,7 @@ def decode_depth(message: Any, coding: ImageCoding | None = None) -> NDArray[np.
     """Turn a depth image into metres.
 
     Args:
-        message: sensor_msgs/Image (16UC1, mono16, 32FC1) or a PNG or compressedDepth
+        message: sensor_msgs/Image (16UC1, mono16, 32FC1) or a PNG or compressedDepth (PNG or RVL)
             CompressedImage.
         coding: Its coding where known already.
 
@@ -226,10 +232,10 @@ def decode_depth(message: Any, coding: ImageCoding | None = None) -> NDArray[np.
         f'one of {DEPTH_ENCODINGS}',
     )
     if coding.encoding in MILLIMETRES:
-        raw = _png_depth(message, coding) if coding.form else _raw_depth(message, coding)
+        raw = _packed_depth(message, coding) if coding.form else _raw_depth(message, coding)
         return np.asarray(_metres_of_millimetres()[raw])
     if coding.form:
-        return _dequantised(_png_depth(message, coding), coding.quantisation)
+        return _dequantised(_packed_depth(message, coding), coding.quantisation)
     depth = _raw_depth(message, coding).astype(np.float32)
     with np.errstate(invalid='ignore'):
         depth[~((depth > 0.0) & (depth < np.inf))] = np.nan
@@ -285,10 +291,10 @@ def encode_depth(
     if coding.encoding in MILLIMETRES:
         values = millimetres(depth)
         if coding.form:
-            return _png_message(values, coding, frame, stamp_ns)
+            return _packed_message(values, coding, frame, stamp_ns)
         return _raw_message(values, coding, frame, stamp_ns)
     if coding.form:
-        return _png_message(_quantised(depth, coding.quantisation), coding, frame, stamp_ns)
+        return _packed_message(_quantised(depth, coding.quantisation), coding, frame, stamp_ns)
     metres = np.asarray(depth, dtype=np.float32)
     if coding.zero_holes:
         metres = np.where(np.isnan(metres), np.float32(0.0), metres)
@@ -321,9 +327,11 @@ def _raw_message(pixels: NDArray[Any], coding: ImageCoding, frame: str, stamp_ns
     return message
 
 
-def _png_message(values: NDArray[np.uint16], coding: ImageCoding, frame: str, stamp_ns: int) -> Any:
+def _packed_message(
+    values: NDArray[np.uint16], coding: ImageCoding, frame: str, stamp_ns: int
+) -> Any:
     prefix = CONFIG_HEADER.pack(0, *coding.quantisation) if coding.prefix else b''
-    data = prefix + _saved(values, 'PNG')
+    data = prefix + (encode_rvl(values) if coding.is_rvl else _saved(values, 'PNG'))
     return messages.compressed_image(stamp_ns, frame, data, coding.form)
 
 
@@ -337,6 +345,8 @@ def _saved(pixels: NDArray[Any], kind: str) -> bytes:
 def compressed_size(message: Any) -> tuple[int, int]:
     """Width and height in pixels of a CompressedImage, from its header."""
     data = bytes(message.data)
+    if _is_rvl(str(message.format)):
+        return rvl_size(data[CONFIG_HEADER.size :])
     try:
         start = data.find(PNG) if COMPRESSED_DEPTH in str(message.format) else 0
         with Pillow.open(io.BytesIO(data[max(0, start) :])) as picture:

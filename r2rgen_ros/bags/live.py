@@ -17,12 +17,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rosbags.rosbag2 import StoragePlugin
-
 from r2rgen_ros.bags import messages
 from r2rgen_ros.bags.failures import DiskFullError, writing
 from r2rgen_ros.bags.qos import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF
-from r2rgen_ros.bags.writer import METADATA_VERSION, GrowingWriter, dump_metadata
+from r2rgen_ros.bags.writer import GrowingWriter, dump_metadata
 from r2rgen_ros.model.paths import require_new, sync
 
 if TYPE_CHECKING:
@@ -170,9 +168,7 @@ class LiveWriter:
             self._writer = self._open(custom_data or {})
 
     def _open(self, custom_data: Mapping[str, str]) -> GrowingWriter:
-        writer = GrowingWriter(
-            self._inside, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP
-        )
+        writer = GrowingWriter(self._inside)
         for key, value in sorted(custom_data.items()):
             writer.set_custom_data(key, str(value))
         writer.open()

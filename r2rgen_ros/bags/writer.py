@@ -25,9 +25,10 @@ from rosbags.interfaces import (
     MessageDefinitionFormat,
     Qos,
 )
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.rosbag2 import StoragePlugin, Writer
 
 from r2rgen_ros.bags import messages
+from r2rgen_ros.bags.chunks import NONE, ChunkWriter, Compression
 from r2rgen_ros.bags.failures import writing
 from r2rgen_ros.bags.qos import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF, qos_text
 from r2rgen_ros.model.errors import R2RGenError, require
@@ -37,10 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-__all__ = ['LATCHED', 'LATCHED_TF', 'RELIABLE', 'SENSOR', 'TF', 'BagWriter']
+__all__ = ['LATCHED', 'LATCHED_TF', 'RELIABLE', 'SENSOR', 'TF', 'BagWriter', 'Compression']
 
 METADATA_VERSION: Literal[8] = 8
-Compression = Literal['none', 'zstd']
 
 
 class GrowingWriter(Writer):
@@ -48,7 +48,21 @@ class GrowingWriter(Writer):
 
     The emitter that rosbags uses is pure Python and takes 25 ms for a bag of ten topics, more than
     all messages of a short episode. The text it makes and this one parse to the same metadata.
+
+    Args:
+        path: Folder to create.
+        compression: Of the chunks.
+
     """
+
+    def __init__(self, path: Path, compression: Compression = NONE) -> None:
+        super().__init__(path, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
+        self._compression = compression
+
+    def open(self) -> None:
+        """Create the folder and the storage in it."""
+        self.path.mkdir(mode=0o755, parents=True)
+        self.storage = ChunkWriter(self.path, self._compression)
 
     def declare(self, topic: str, msgtype: str, profiles: tuple[Qos, ...]) -> Connection:
         """Add a connection whose definition, hash and QoS text are looked up, not made again.
@@ -164,7 +178,7 @@ class BagWriter:
     Args:
         path: Folder to create.
         custom_data: Provenance for metadata.yaml, string to string.
-        compression: 'zstd' compresses the MCAP chunks.
+        compression: Of the MCAP chunks.
 
     Raises:
         R2RGenError: The path exists, or cannot be written.
@@ -176,16 +190,13 @@ class BagWriter:
         path: Path | str,
         *,
         custom_data: Mapping[str, str] | None = None,
-        compression: Compression = 'none',
+        compression: Compression = NONE,
     ) -> None:
         self.path = Path(path)
         # The storage file takes its name from its folder: so the temporary name is that of a
         # folder around the bag, and the bag has its own name from the start.
         self._around = self.path.absolute().parent / f'.{self.path.name}.tmp-{os.getpid()}'
         self._inside = self._around / self.path.name
-        require(
-            compression in ('none', 'zstd'), f'compression is "{compression}"', '"none" or "zstd"'
-        )
         self._compression = compression
         self._custom_data = dict(sorted((custom_data or {}).items()))
         self._connections: dict[str, Connection] = {}
@@ -200,11 +211,7 @@ class BagWriter:
         return self
 
     def _open(self) -> GrowingWriter:
-        writer = GrowingWriter(
-            self._inside, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP
-        )
-        if self._compression == 'zstd':
-            writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        writer = GrowingWriter(self._inside, self._compression)
         for key, value in self._custom_data.items():
             writer.set_custom_data(key, str(value))
         writer.open()
@@ -253,7 +260,8 @@ class BagWriter:
         Args:
             topic: A declared topic.
             stamp_ns: Log time in nanoseconds.
-            message: A message object, or its little-endian CDR as bytes or memoryview.
+            message: A message object, or its little-endian CDR as bytes or memoryview, which must
+                stay as it is until the bag is closed.
 
         Raises:
             R2RGenError: The topic was not declared, or the disk is full.

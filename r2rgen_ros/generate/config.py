@@ -18,7 +18,7 @@ MODES = ('ranges', 'grid', 'given')
 FILLS = ('none', 'shrink', 'expand')
 OTHERS = ('render', 'omit')
 MOMENTS = ('start', 'skills')
-COMPRESSIONS = ('auto', 'none', 'zstd')
+COMPRESSIONS = ('auto', 'none', 'lz4', 'zstd')
 PLANNERS = ('blend', 'line', 'sampled')
 CAMERA_MODES = ('auto', 'on', 'off')
 DOCKING_SHAPES = ('normal', 'uniform')
@@ -292,7 +292,11 @@ class OutputConfig:
     """What is written.
 
     Attributes:
-        compression: none or zstd, inside the MCAP file; auto compresses images only.
+        compression: none, lz4 or zstd, inside the MCAP file; auto is zstd for images, none for
+            clouds.
+        compression_level: Of zstd, -7 (fast) to 19 (small).
+        chunk_mib: Size of what is compressed as one, MiB: frames that repeat each other shrink
+            where they lie in one chunk.
         labelled_points: Whether the labelled cloud is written beside the source's topics.
         labelled_count: Points of the labelled cloud; 0 keeps every point.
         joint_trajectory: Whether what controllers would be told is written as well.
@@ -300,6 +304,8 @@ class OutputConfig:
     """
 
     compression: str = 'auto'
+    compression_level: int = 1
+    chunk_mib: int = 16
     labelled_points: bool = True
     labelled_count: int = 8192
     joint_trajectory: bool = True
@@ -311,6 +317,8 @@ class OutputConfig:
             f'compression is "{self.compression}"',
             f'one of {COMPRESSIONS}',
         )
+        check_range('compression_level', self.compression_level, -7, 19)
+        check_range('chunk_mib', self.chunk_mib, 1, 64, 'MiB')
         check_range('labelled_count', self.labelled_count, 0, 10_000_000)
 
 

@@ -303,14 +303,20 @@ def _camera(part: YamlSection) -> CameraConfig:
 
 
 def _output(part: YamlSection) -> OutputConfig:
-    part.keys([], ['compression', 'labelled_points', 'labelled_count', 'joint_trajectory'])
+    numbers = {
+        'compression_level': (-7, 19),
+        'chunk_mib': (1, 64),
+        'labelled_count': (0, 10_000_000),
+    }
+    part.keys([], ['compression', 'labelled_points', 'joint_trajectory', *numbers])
     values: dict[str, Any] = {}
     if 'compression' in part:
         values['compression'] = part['compression'].choice(COMPRESSIONS)
     if 'labelled_points' in part:
         values['labelled_points'] = part['labelled_points'].flag()
-    if 'labelled_count' in part:
-        values['labelled_count'] = part['labelled_count'].whole(0, 10_000_000)
+    for key, (least, most) in numbers.items():
+        if key in part:
+            values[key] = part[key].whole(least, most)
     if 'joint_trajectory' in part:
         values['joint_trajectory'] = part['joint_trajectory'].flag()
     return OutputConfig(**values)

@@ -27,6 +27,7 @@ import numpy as np
 import scipy
 
 from r2rgen_ros import __version__
+from r2rgen_ros.bags.chunks import Compression
 from r2rgen_ros.bags.deployment import seen_by
 from r2rgen_ros.bags.episode import EpisodeWriter
 from r2rgen_ros.bags.load import demo_of
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.bags.replay import LinkPoses
     from r2rgen_ros.bags.source import Source
-    from r2rgen_ros.bags.writer import Compression
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.model.annotation import Annotation
     from r2rgen_ros.model.scene import Scene
@@ -194,11 +194,12 @@ class Job:
 
 
 def _compression(job: Job) -> Compression:
-    """Images shrink to a third; clouds hardly do, and are small."""
-    wanted = job.config.output.compression
-    if wanted == 'auto':
-        return 'zstd' if job.scene.demo.has_images else 'none'
-    return 'zstd' if wanted == 'zstd' else 'none'
+    """Images shrink to a tenth or so; clouds to two thirds, and they are small."""
+    wanted = job.config.output
+    kind: Any = wanted.compression
+    if kind == 'auto':
+        kind = 'zstd' if job.scene.demo.has_images else 'none'
+    return Compression(kind, wanted.compression_level, wanted.chunk_mib)
 
 
 def _trajectories(job: Job, robot: Robot | None) -> Trajectories | None:

@@ -11,11 +11,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from r2rgen_ros.bags import keys
+from r2rgen_ros.bags.chunks import ZSTD, Compression
 from r2rgen_ros.bags.failures import writing
 from r2rgen_ros.bags.writer import BagWriter
 from r2rgen_ros.geometry import se3
@@ -57,7 +58,7 @@ class Options:
             the distance. 0 for exact depth, or for what the kind of sensor has by default.
         sensor_noise: Kind of sensor: 'none', whose depth is exact but for independent noise of the
             above size, or 'stereo' (`simulate.depth_noise`).
-        compression: 'zstd' or 'none', of the bag's chunks.
+        compression: Of the bag's chunks.
         latency_s: Least and largest time from an image's stamp to its log time, seconds.
         shrink: How many times smaller than they are drawn the images are: see `camera.thin`.
         with_truth: Whether the ground truth is drawn and written beside the bag.
@@ -67,7 +68,7 @@ class Options:
     depth_encoding: str = '16UC1'
     depth_noise_m: float = 0.0
     sensor_noise: str = 'none'
-    compression: str = 'zstd'
+    compression: Compression = ZSTD
     latency_s: tuple[float, float] = (0.022, 0.034)
     shrink: int = 1
     with_truth: bool = True
@@ -296,7 +297,6 @@ def _write_bag(
         keys.BASE_FRAME: rig.base,
         keys.END_EFFECTOR: keys.format_end_effectors(hands),
     }
-    compression: Any = options.compression
     labels: list[NDArray[np.uint8]] = []
     plain = options.depth_noise_m if options.stereo is None else 0.0
     with ExitStack() as eyes:
@@ -321,7 +321,7 @@ def _write_bag(
             )
         main, *others = cameras
         robot = drivers.Drivers(done.rollout.states, main, latency, rig, done.wheels, others)
-        with BagWriter(path, custom_data=custom, compression=compression) as bag:
+        with BagWriter(path, custom_data=custom, compression=options.compression) as bag:
             robot.write(bag)
     return labels
 

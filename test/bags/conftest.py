@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from r2rgen_ros.bags import messages
+from r2rgen_ros.bags.chunks import NONE, Compression
 from r2rgen_ros.bags.clouds import STANDARD, CloudLayout, encode_cloud
 from r2rgen_ros.bags.images import ImageCoding, encode_colour, encode_depth
 from r2rgen_ros.bags.reader import BagReader
@@ -77,7 +78,7 @@ class Recipe:
     colour_size: tuple[int, int] = (CAMERA.height, CAMERA.width)
     custom_data: tuple[tuple[str, str], ...] = ()
     back_at: int | None = None
-    compression: str = 'none'
+    compression: Compression = NONE
     finger_effort: tuple[float, float] = (0.5, 0.5)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from r2rgen_ros.bags import messages
+from r2rgen_ros.bags.chunks import Compression
 from r2rgen_ros.bags.clouds import (
     STANDARD,
     CloudLayout,
@@ -66,6 +67,10 @@ def variants(workshop):
             depth=ImageCoding('16UC1', '16UC1; compressedDepth png', prefix=True),
             colour=ImageCoding('rgb8', 'png'),
         ),
+        'compressed as RVL': workshop.Recipe(
+            depth=ImageCoding('16UC1', '16UC1; compressedDepth rvl', prefix=True),
+            colour=ImageCoding('rgb8', 'png'),
+        ),
         'other encodings': workshop.Recipe(
             depth=ImageCoding('16UC1', padding=4), colour=ImageCoding('bgr8', padding=3)
         ),
@@ -73,13 +78,13 @@ def variants(workshop):
         'clouds of another layout': workshop.Recipe(depth=None, colour=None, cloud=padded),
         'no joints': workshop.Recipe(joints=False),
         'no camera': workshop.clouds_only(camera_info=False, camera_transform=False),
-        'zstd': workshop.Recipe(compression='zstd'),
+        'zstd': workshop.Recipe(compression=Compression('zstd')),
     }
 
 
 @pytest.mark.parametrize(
     'variant',
-    ['depth', 'depth in metres', 'compressed', 'other encodings', 'clouds',
+    ['depth', 'depth in metres', 'compressed', 'compressed as RVL', 'other encodings', 'clouds',
      'clouds of another layout', 'no joints', 'no camera', 'zstd'],
 )  # fmt: skip
 def test_identity_repeats_every_message_byte_for_byte(tmp_path, workshop, variant):

@@ -31,6 +31,7 @@ MM = [
     ImageCoding('mono16'),
     ImageCoding('16UC1', padding=6, is_bigendian=True),
     ImageCoding('16UC1', '16UC1; compressedDepth png', prefix=True),
+    ImageCoding('16UC1', '16UC1; compressedDepth rvl', prefix=True),
     ImageCoding('16UC1', '16UC1; png compressed '),
 ]
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9))
@@ -163,7 +164,8 @@ def test_metres_that_must_be_millimetres_are_refused():
     ('message', 'complaint'),
     [
         (messages.image(0, 'c', np.zeros((2, 2, 2), np.uint8), 'yuv422'), 'encoding "yuv422"'),
-        (messages.compressed_image(0, 'c', b'xx', '16UC1; compressedDepth rvl'), 'rvl'),
+        (messages.compressed_image(0, 'c', b'xx', '16UC1; compressedDepth rvl'), 'no pixels'),
+        (messages.compressed_image(0, 'c', b'x' * 50, '16UC1; compressedDepth rvl'), 'RVL'),
         (messages.compressed_image(0, 'c', b'', '16UC1; compressedDepth png'), 'no pixels'),
         (messages.compressed_image(0, 'c', b'x' * 50, '16UC1; compressedDepth'), 'decoded'),
         (messages.image(0, 'c', np.zeros((2, 2, 3), np.uint8), 'rgb8'), 'which is no depth'),

@@ -14,6 +14,7 @@ import yaml
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from r2rgen_ros.bags import messages
+from r2rgen_ros.bags.chunks import Compression
 from r2rgen_ros.bags.qos import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF
 from r2rgen_ros.bags.reader import BagReader
 from r2rgen_ros.bags.writer import BagWriter
@@ -147,7 +148,7 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
 
 def test_zstd_is_smaller_and_holds_the_same(tmp_path):
     for kind in ('none', 'zstd'):
-        with BagWriter(tmp_path / kind, compression=kind) as bag:
+        with BagWriter(tmp_path / kind, compression=Compression(kind)) as bag:
             fill(bag, 3000)
     plain, small = ((tmp_path / kind / f'{kind}.mcap').stat().st_size for kind in ('none', 'zstd'))
     assert small < plain / 2

@@ -40,7 +40,8 @@ feasibility:
   min_visible_share: 0.5
   attempts_per_episode: 3
 camera: {mode: on, radius_px: 3, delta_m: 0.02, support_px: 1, fill: expand}
-output: {compression: zstd, labelled_points: false, labelled_count: 0}
+output: {compression: zstd, compression_level: -3, chunk_mib: 4, labelled_points: false,
+  labelled_count: 0}
 """
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from r2rgen_ros.bags.chunks import NONE
 from r2rgen_ros.bags.load import demo_of, load_demo
 from r2rgen_ros.bags.source import read_source
 from r2rgen_ros.bags.streams import StreamSelection
@@ -47,7 +48,7 @@ def both(tmp_path_factory):
     """The bottle put onto the plate, recorded at 5 Hz by two cameras, parsed from the external."""
     bag = tmp_path_factory.mktemp('cameras') / 'both'
     done = record.act('place-bottle', 0, camera_every=400, others=[WRIST])
-    record.write(done, bag, options=record.Options(shrink=SHRINK, compression='none'))
+    record.write(done, bag, options=record.Options(shrink=SHRINK, compression=NONE))
     source = read_source(bag)
     ground = survey(demo_of(source))
     return source, build_scene(ground, propose(ground, bag, ()), bag)

@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
+from r2rgen_ros.bags.chunks import Compression
 from r2rgen_ros.bags.episode import EpisodeWriter
 from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.generate.assemble import Assembler
@@ -77,7 +78,7 @@ def test_the_bag_of_the_identity_reads_as_the_recording_does(recorded, tmp_path)
     config = GenerateConfig(camera=CameraConfig(mode='off'))
     robot = robot_of(scene.demo)
     episode = _identity(scene, config)
-    writer = EpisodeWriter(source, link_poses=robot.link_poses, compression='zstd')
+    writer = EpisodeWriter(source, link_poses=robot.link_poses, compression=Compression('zstd'))
     writer.write(tmp_path / 'bag', episode, make_composer(scene, config).frames(episode))
 
     read, demo = load_demo(tmp_path / 'bag'), scene.demo

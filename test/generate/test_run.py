@@ -18,6 +18,7 @@ from r2rgen_ros.generate.config import (
     FeasibilityConfig,
     GenerateConfig,
     MoveRange,
+    OutputConfig,
     SamplingConfig,
 )
 from r2rgen_ros.generate.dataset import Dataset, Entry, fingerprint
@@ -73,6 +74,25 @@ def test_two_workers_write_the_same_bytes_as_one(dataset, job, tmp_path, content
     generate(job, tmp_path / 'two', 12, workers=2)
 
     assert content(tmp_path / 'two') == content(dataset)
+
+
+@pytest.mark.parametrize('kind', ['lz4', 'zstd'])
+def test_compressed_episodes_hold_the_same_messages(dataset, table_demo, tmp_path, content, kind):
+    config = replace(
+        CONFIG, output=OutputConfig(compression=kind, compression_level=3, chunk_mib=2)
+    )
+    job = Job.prepare(table_demo, *find_annotation(table_demo), config, seed=3)
+    for workers in (1, 2):
+        generate(job, tmp_path / str(workers), 3, workers=workers)
+
+    assert content(tmp_path / '1') == content(tmp_path / '2')
+    for bag in sorted((tmp_path / '1').glob('episode_*')):
+        with BagReader(bag) as packed, BagReader(dataset / bag.name) as plain:
+            assert list(packed.messages()) == list(plain.messages())
+        small, large = (
+            (path / f'{bag.name}.mcap').stat().st_size for path in (bag, dataset / bag.name)
+        )
+        assert small < 0.9 * large
 
 
 def test_docking_errors_are_the_same_whoever_makes_the_attempts(table_demo, tmp_path, content):

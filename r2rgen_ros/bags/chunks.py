@@ -1,0 +1,174 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Chunks of an MCAP file: what is compressed as one, and how.
+
+MCAP knows chunks that are plain, LZ4 frames or Zstandard frames (https://mcap.dev/spec), and
+rosbag2 of every distribution reads all three as they are. Whatever is chosen, messages come back as
+the bytes that were written, and the same messages make the same bytes.
+
+Images of a camera that stands still repeat themselves from frame to frame, farther apart than
+Zstandard looks back by default. So a chunk holds several frames, and matches are searched all
+through it ("long distance matching" of zstd), which also takes less time than to compress each
+frame anew.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from io import BytesIO
+from struct import Struct
+from typing import TYPE_CHECKING, Literal, get_args
+
+# Both come with rosbags, which reads chunks with them.
+import lz4.frame
+from rosbags.rosbag2.enums import CompressionMode
+from rosbags.rosbag2.storage_mcap import McapWriter
+
+from r2rgen_ros.model.errors import check_range, require
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from rosbags.interfaces import Connection
+    from typing_extensions import Buffer
+
+Kind = Literal['none', 'lz4', 'zstd']
+KINDS: tuple[Kind, ...] = get_args(Kind)
+MIB = 2**20
+LEVELS = (-7, 19)
+"""Below, zstd hardly shrinks anything; above, it needs much memory to read."""
+CHUNK_MIB = (1, 64)
+
+
+@dataclass(frozen=True)
+class Compression:
+    """How the chunks of a bag are compressed.
+
+    Attributes:
+        kind: 'none', 'lz4' or 'zstd'.
+        level: Of zstd, -7 (fast) to 19 (small).
+        chunk_mib: Size from which a chunk that is to be compressed is ended, MiB.
+
+    """
+
+    kind: Kind = 'none'
+    level: int = 1
+    chunk_mib: int = 16
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        require(self.kind in KINDS, f'compression is "{self.kind}"', f'one of {KINDS}')
+        check_range('the compression level', self.level, *LEVELS)
+        check_range('the size of a chunk', self.chunk_mib, *CHUNK_MIB, 'MiB')
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Bytes from which a chunk is ended: nothing is gained by large ones that stay plain."""
+        return MIB * (1 if self.kind == 'none' else self.chunk_mib)
+
+    def compressor(self) -> Callable[[bytes], bytes]:
+        """Return what makes the bytes of a chunk of the bytes of its records.
+
+        It keeps nothing from one chunk to the next: what a reused context of zstd gives may depend
+        on what it was used for before.
+        """
+        if self.kind == 'none':
+            return bytes
+        if self.kind == 'lz4':
+            return _lz4
+        options: dict[int, int] = {
+            zstd.CompressionParameter.compression_level: self.level,
+            zstd.CompressionParameter.window_log: (self.chunk_bytes - 1).bit_length(),
+            zstd.CompressionParameter.enable_long_distance_matching: 1,
+        }
+        return lambda plain: zstd.compress(plain, options=options)
+
+
+NONE = Compression()
+ZSTD = Compression('zstd')
+
+
+def _lz4(plain: bytes) -> bytes:
+    # Blocks of 4 MiB: the largest that the format has.
+    packed: bytes = lz4.frame.compress(plain, block_size=lz4.frame.BLOCKSIZE_MAX4MB)
+    return packed
+
+
+class _Parts(BytesIO):
+    """What is written, kept as the pieces that it came in until it is asked for as a whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[Buffer] = []
+        self._size = 0
+
+    def write(self, data: Buffer, /) -> int:
+        size = memoryview(data).nbytes
+        self._parts.append(data)
+        self._size += size
+        return size
+
+    def tell(self) -> int:
+        return self._size
+
+    def getvalue(self) -> bytes:
+        return b''.join(self._parts)
+
+
+class ChunkWriter(McapWriter):
+    """The storage of rosbags with chunks of any size and compression, and without copies.
+
+    Args:
+        path: Folder of the bag, in which the file is created.
+        compression: Of the chunks.
+
+    """
+
+    # Opcode and length of a record (https://mcap.dev/spec#records), then of a message: channel,
+    # sequence number, log time and publish time.
+    _MESSAGE = Struct('<BQHIQQ')
+    _OPCODE = 0x05
+    _BEFORE_DATA = Struct('<HIQQ').size
+
+    def __init__(self, path: Path, compression: Compression = NONE) -> None:
+        super().__init__(path, CompressionMode.NONE)
+        self._most = compression.chunk_bytes
+        self.compression = '' if compression.kind == 'none' else compression.kind
+        self.compressor = compression.compressor()
+        self.chunk.bio = _Parts()
+
+    def close_chunk(self) -> None:
+        """Write the pending chunk and begin another one."""
+        super().close_chunk()
+        self.chunk.bio = _Parts()
+
+    def write(self, connection: Connection, timestamp: int, data: bytes | memoryview) -> None:
+        """Add a message to the pending chunk.
+
+        Args:
+            connection: Its topic.
+            timestamp: Log time, nanoseconds.
+            data: As CDR; not copied, so it must stay as it is until the bag is closed.
+
+        """
+        chunk, number = self.chunk, connection.id
+        self.message_start_time = min(timestamp, self.message_start_time)
+        self.message_end_time = max(timestamp, self.message_end_time)
+        chunk.message_start_time = min(timestamp, chunk.message_start_time)
+        chunk.message_end_time = max(timestamp, chunk.message_end_time)
+        self.channel_stats[number] += 1
+        chunk.msgs[number].append((timestamp, chunk.bio.tell()))
+        length = self._BEFORE_DATA + memoryview(data).nbytes
+        chunk.bio.write(
+            self._MESSAGE.pack(self._OPCODE, length, number, 0, timestamp, timestamp)
+        )  # fmt: skip
+        chunk.bio.write(data)
+        if chunk.bio.tell() > self._most:
+            self.close_chunk()
