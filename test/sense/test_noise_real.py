@@ -4,6 +4,9 @@
 
 Four captures show one table from one place, each with another object on it: where none of them has
 its object, the mean of the others is what a capture shows without what changes.
+
+Where an object ends is seen in colour: a rim that the camera got no depth of would else pass for
+holes in the table beside it, of which a bowl that turns away has many, and a box has none.
 """
 
 from __future__ import annotations
@@ -12,7 +15,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_closing, binary_dilation, uniform_filter
+from scipy.ndimage import (
+    binary_closing,
+    binary_dilation,
+    distance_transform_edt,
+    uniform_filter,
+)
 
 from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.report.noise import draw_noise
@@ -24,12 +32,16 @@ SAME_CAMERA = ('blue_mug', 'cheezit', 'green_bowl', 'red_mug')
 DEPTHS_M = ((0.35, 0.45), (0.45, 0.55), (0.55, 0.65), (0.65, 0.75))
 WINDOW = 31
 OFF_M = 0.004  # what is nearer than the table by this belongs to the object
+AROUND_PX = (9, 15)  # windows in which the colours of object and table are taken
+CLEAR_PX = 3  # from the object on, within which nothing counts for the colour of the table
+TELLING = 25.0  # difference of colours, of 256 levels, from which they tell object from table
 
 
 def read(folder, name):
     """A capture: its depth, what the object covers, what surely shows the table, its camera."""
     with np.load(folder / f'{name}.npz') as data:
-        depth, K, alone = (data[key] for key in ('depth_m', 'K', 'object_points'))
+        keys = ('depth_m', 'K', 'object_points', 'rgb')
+        depth, K, alone, colour = (data[key] for key in keys)
     camera = PinholeCamera(640, 480, *(float(K[i, j]) for i, j in ((0, 0), (1, 1), (0, 2), (1, 2))))
     depth = np.where(depth > 0.0, depth, np.nan).astype(np.float32)
     u, v = np.rint(camera.project(alone)[:, :2]).astype(int).T
@@ -37,7 +49,8 @@ def read(folder, name):
     mask[v, u] = True
     mask = binary_closing(mask, iterations=1)
     hidden = binary_dilation(mask, iterations=14) | binary_dilation(np.isnan(depth), iterations=3)
-    return SimpleNamespace(depth=depth, mask=mask, table=~hidden, camera=camera)
+    colour = colour.astype(np.float32)
+    return SimpleNamespace(depth=depth, mask=mask, table=~hidden, camera=camera, colour=colour)
 
 
 @pytest.fixture(scope='module')
@@ -46,17 +59,49 @@ def captures(data_dir):
     return {name: read(folder, name) for name in SAME_CAMERA}
 
 
+def colour_around(colour, which, window):
+    """Mean colour (H, W, 3) of some pixels in a window, and where there are any."""
+    share = uniform_filter(which.astype(np.float32), window)
+    mean = np.stack([uniform_filter(colour[..., k] * which, window) for k in range(3)], axis=-1)
+    some = share > 0.5 / window**2
+    return mean / np.where(some, share, 1.0)[..., None], some
+
+
+def coloured_as_object(here, mine):
+    """Pixels beside what is surely an object's that have its colour, not that of the table."""
+    seen = np.isfinite(here.depth)
+    own, some = colour_around(here.colour, mine & seen, AROUND_PX[0])
+    clear = distance_transform_edt(~mine) > CLEAR_PX
+    table, other = colour_around(here.colour, clear & seen, AROUND_PX[1])
+    far, near, apart = (
+        np.linalg.norm(one - two, axis=-1)
+        for one, two in ((here.colour, table), (here.colour, own), (own, table))
+    )
+    return ~mine & some & other & (apart > TELLING) & (near < far)
+
+
 def pair_of(here, others, number):
-    """A capture beside the mean of others, with the depth of its own object before that."""
+    """A capture beside the mean of others, with the depth of its own object before that.
+
+    What has the object's colour but no depth is the object's, as deep as what is next to it; what
+    has its colour and the table's depth is of neither for sure, and left out as well.
+    """
     stack = np.stack([np.where(other.table, other.depth, np.float32(np.nan)) for other in others])
     count = np.isfinite(stack).sum(axis=0)
     mean = np.nansum(stack, axis=0) / np.maximum(count, 1)
     mean[count == 0] = np.nan
     with np.errstate(invalid='ignore'):
         mine = here.mask | (here.depth < mean - OFF_M)
-    clean = np.where(mine, here.depth, mean).astype(np.float32)
-    known = np.where(mine, RAW, MEAN).astype(np.uint8)
-    return Pair(clean, here.depth, known, ~mine, 10 * number, 1.0 + 1.0 / len(others))
+    like = coloured_as_object(here, mine)
+    lost = like & np.isnan(here.depth)
+    measured = mine & np.isfinite(here.depth)
+    next_to = distance_transform_edt(~measured, return_distances=False, return_indices=True)
+    clean = np.where(mine, here.depth, np.where(lost, here.depth[tuple(next_to)], mean))
+    known = np.where(mine | lost, RAW, MEAN).astype(np.uint8)
+    return Pair(
+        clean.astype(np.float32), here.depth, known, ~(mine | like), 10 * number,
+        1.0 + 1.0 / len(others),
+    )  # fmt: skip
 
 
 def fitted(captures):
@@ -131,10 +176,10 @@ def test_holes_at_edges_of_captures_left_out_are_within_five_points(captures, he
         made = spoilt(model, camera, pair.clean, pair.known)
         near = look.usable & (look.edge > 0)  # within six pixels, in shadows or not
         wide = look.usable & binary_dilation(look.edge > 0, iterations=34)  # all of the shadows
-        for region, limit in ((near, 0.1), (wide, 0.05)):
+        for region in (near, wide):
             want, have = (np.isnan(image[region]).mean() for image in (pair.raw, made))
             print(f'{name}: {want:.3f} recorded, {have:.3f} of the model, {region.sum()} pixels')
-            assert have == pytest.approx(want, abs=limit)
+            assert have == pytest.approx(want, abs=0.05)
         counts.append([near.sum(), *(np.isnan(image[near]).sum() for image in (pair.raw, made))])
     total, want, have = np.sum(counts, axis=0)
     assert want > 0.2 * total
