@@ -15,15 +15,16 @@ frame anew.
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from dataclasses import dataclass
 from io import BytesIO
-from struct import Struct
+from struct import Struct, pack
 from typing import TYPE_CHECKING, Literal, get_args
 
 # Both come with rosbags, which reads chunks with them.
 import lz4.frame
 from rosbags.rosbag2.enums import CompressionMode
-from rosbags.rosbag2.storage_mcap import McapWriter
+from rosbags.rosbag2.storage_mcap import McapWriter, PendingChunk
 
 from r2rgen_ros.model.errors import check_range, require
 
@@ -74,7 +75,7 @@ class Compression:
         return MIB * (1 if self.kind == 'none' else self.chunk_mib)
 
     def compressor(self) -> Callable[[bytes], bytes]:
-        """Return what makes the bytes of a chunk of the bytes of its records.
+        """Return what compresses the records of a chunk.
 
         It keeps nothing from one chunk to the next: what a reused context of zstd gives may depend
         on what it was used for before.
@@ -106,12 +107,12 @@ class _Parts(BytesIO):
 
     def __init__(self) -> None:
         super().__init__()
-        self._parts: list[Buffer] = []
+        self.parts: list[Buffer] = []
         self._size = 0
 
     def write(self, data: Buffer, /) -> int:
         size = memoryview(data).nbytes
-        self._parts.append(data)
+        self.parts.append(data)
         self._size += size
         return size
 
@@ -119,7 +120,7 @@ class _Parts(BytesIO):
         return self._size
 
     def getvalue(self) -> bytes:
-        return b''.join(self._parts)
+        return b''.join(self.parts)
 
 
 class ChunkWriter(McapWriter):
@@ -134,7 +135,7 @@ class ChunkWriter(McapWriter):
     # Opcode and length of a record (https://mcap.dev/spec#records), then of a message: channel,
     # sequence number, log time and publish time.
     _MESSAGE = Struct('<BQHIQQ')
-    _OPCODE = 0x05
+    _OPCODE, _CHUNK, _INDEX = 0x05, 0x06, 0x07
     _BEFORE_DATA = Struct('<HIQQ').size
 
     def __init__(self, path: Path, compression: Compression = NONE) -> None:
@@ -142,12 +143,42 @@ class ChunkWriter(McapWriter):
         self._most = compression.chunk_bytes
         self.compression = '' if compression.kind == 'none' else compression.kind
         self.compressor = compression.compressor()
-        self.chunk.bio = _Parts()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parts = _Parts()
+        self.chunk = PendingChunk(2**63 - 1, 0, self._parts, defaultdict(list))
 
     def close_chunk(self) -> None:
-        """Write the pending chunk and begin another one."""
-        super().close_chunk()
-        self.chunk.bio = _Parts()
+        """Write the pending chunk with its indices and begin another one."""
+        chunk, plain, name = self.chunk, self._parts.tell(), self.compression.encode()
+        pieces = self._parts.parts
+        if name:
+            pieces = [self.compressor(self._parts.getvalue())]
+        packed = sum(memoryview(piece).nbytes for piece in pieces)
+        named = pack('<I', len(name)) + name
+        span = pack('<QQ', chunk.message_start_time, chunk.message_end_time)
+        # No checksum: 0.
+        head = span + pack('<QI', plain, 0) + named + pack('<Q', packed)
+        begin = self.bio.tell()
+        self.bio.write(pack('<BQ', self._CHUNK, len(head) + packed) + head)
+        for piece in pieces:
+            self.bio.write(piece)
+        end = self.bio.tell()
+        places = b''.join(pack('<HQ', number, self._write_index(number)) for number in chunk.msgs)
+        record = BytesIO()
+        record.write(span + pack('<QQI', begin, end - begin, len(places)) + places)
+        record.write(pack('<Q', self.bio.tell() - end) + named + pack('<QQ', packed, plain))
+        self.chunks.append(record)
+        self._begin()
+
+    def _write_index(self, number: int) -> int:
+        """Write where the messages of a channel are in the chunk; return where that is."""
+        place = self.bio.tell()
+        entries = b''.join(pack('<QQ', *entry) for entry in self.chunk.msgs[number])
+        head = pack('<BQHI', self._INDEX, 6 + len(entries), number, len(entries))
+        self.bio.write(head + entries)
+        return place
 
     def write(self, connection: Connection, timestamp: int, data: bytes | memoryview) -> None:
         """Add a message to the pending chunk.
