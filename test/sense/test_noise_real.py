@@ -11,6 +11,7 @@ holes in the table beside it, of which a bowl that turns away has many, and a bo
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,8 +26,8 @@ from scipy.ndimage import (
 from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.report.noise import draw_noise
 from r2rgen_ros.sense.noise import FRESH, MEAN, RAW, ParametricNoise
-from r2rgen_ros.sense.noise_fit import fit_noise
-from r2rgen_ros.sense.noise_statistics import Look, Pair
+from r2rgen_ros.sense.noise_fit import fit_noise, simulate
+from r2rgen_ros.sense.noise_statistics import Look, Pair, first_gate, measure
 
 SAME_CAMERA = ('blue_mug', 'cheezit', 'green_bowl', 'red_mug')
 DEPTHS_M = ((0.35, 0.45), (0.45, 0.55), (0.55, 0.65), (0.65, 0.75))
@@ -191,6 +192,24 @@ def test_shadows_are_those_of_a_camera_with_this_baseline(held_out):
         # 55 mm between the imagers of a D415, and 15 more to the colour that depth is aligned to.
         assert fit.model.shadow.baseline_m == pytest.approx(0.075, abs=0.012)
         assert fit.model.shadow.share > 0.95
+
+
+def test_captures_left_out_are_drawn_beside_the_model(captures, held_out, tmp_path):
+    for name, (fit, pair) in held_out.items():
+        camera, model = captures[name].camera, fit.model
+        look, gate = (
+            Look(pair, camera, model.edges.jump, model.shadow.baseline_m),
+            first_gate([pair]),
+        )
+        shown = replace(
+            fit,
+            model=replace(model, name=f'{name}, by the fit to the others'),
+            measured=measure([look], [pair.raw], gate),
+            modelled=simulate(model, [look], camera, gate),
+            images=1,
+            example=(pair.clean, pair.raw, spoilt(model, camera, pair.clean, pair.known)),
+        )
+        assert draw_noise(shown, tmp_path / f'{name}.png').stat().st_size > 20_000
 
 
 def test_the_fit_is_drawn(captures, tmp_path):
