@@ -43,20 +43,28 @@ def invert(depth: Any, windows: Any, out: Any) -> None:
 
 
 @_compiled
-def _is_edge(inverse: Any, v: int, u: int, share: Any) -> bool:
-    """Whether the depth jumps to one of the four neighbours of a pixel."""
-    height, width = inverse.shape
-    here, zero = inverse[v, u], np.float32(0.0)
-    if here == zero:
-        return False
-    for k in range(4):
-        vv, uu = v + (k == 0) - (k == 1), u + (k == 2) - (k == 3)
-        if vv < 0 or uu < 0 or vv >= height or uu >= width:
-            continue
-        w = inverse[vv, uu]
-        if w > zero and abs(here - w) > share * min(here, w):
-            return True
-    return False
+def _jumps(one: Any, other: Any, share: Any) -> bool:
+    """Whether there is an edge between two neighbours of known depth."""
+    nearer = min(one, other)
+    return (abs(one - other) > share * nearer) & (nearer > np.float32(0.0))
+
+
+@_compiled
+def _mark_row(
+    above: Any, row: Any, below: Any, left: int, right: int, share: Any, out: Any
+) -> None:
+    """Mark the pixels of a row that differ from one of their four neighbours; branch-free."""
+    last = row.shape[0] - 1
+    for u in range(max(left, 1), min(right, last)):
+        w = row[u]
+        down = _jumps(w, above[u], share) | _jumps(w, below[u], share)
+        along = _jumps(w, row[u - 1], share) | _jumps(w, row[u + 1], share)
+        out[u] = np.uint8(down | along)
+    for u in (0, last):
+        if left <= u < right:
+            w, beside = row[u], row[min(1, last)] if u == 0 else row[last - 1]
+            down = _jumps(w, above[u], share) | _jumps(w, below[u], share)
+            out[u] = np.uint8(down | _jumps(w, beside, share))
 
 
 @_compiled
@@ -76,8 +84,8 @@ def find_edges(inverse: Any, jump: float, reach: int, windows: Any, marks: Any, 
     for n in range(windows.shape[0]):
         left, top, right, bottom = grown(windows[n], 1, height, width)
         for v in range(top, bottom):
-            for u in range(left, right):
-                marks[v, u] = _is_edge(inverse, v, u, np.float32(jump))
+            above, below = inverse[max(v - 1, 0)], inverse[min(v + 1, height - 1)]
+            _mark_row(above, inverse[v], below, left, right, np.float32(jump), marks[v])
     for n in range(windows.shape[0]):
         left, top, right, bottom = grown(windows[n], reach, height, width)
         for v in range(top, bottom):
