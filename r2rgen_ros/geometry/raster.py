@@ -115,7 +115,7 @@ class Raster:
             self._corners = np.empty((len(points), 3))
             self._screen = np.empty((len(points), 3))
             self._pixels = np.empty((len(points), 4), dtype=np.int32)
-        window = _to_screen(
+        *window, clipped = _to_screen(
             points, pose, self._lens, self._near, *self._shape,
             self._corners, self._screen, self._pixels,
         )  # fmt: skip
@@ -123,7 +123,7 @@ class Raster:
         self._window = (min(a, e), min(b, f), max(c, g), max(d, h))
         _draw_all(
             self._corners, self._screen, self._pixels, index, names, self._lens, self._near,
-            self._inverse, self._owner,
+            clipped, self._inverse, self._owner,
         )  # fmt: skip
 
     def image(self) -> tuple[NDArray[np.float32], NDArray[np.int32], Window]:
@@ -185,15 +185,18 @@ def _to_screen(
 
     Besides, the first and the last column and row of pixel centres that are right of and below,
     and left of and above, each point; and the window of the image that holds all of them. Points
-    at or behind the near plane are meaningless, and stand for all of the image.
+    at or behind the near plane are meaningless, and stand for all of the image; the last that is
+    returned is whether there are any.
     """
     fx, fy, cx, cy = lens
+    clipped = False
     left, top, right, bottom = width, height, 0, 0
     for i in range(points.shape[0]):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
         for k in range(3):
             corners[i, k] = pose[k, 0] * x + pose[k, 1] * y + pose[k, 2] * z + pose[k, 3]
         if corners[i, 2] < near:
+            clipped = True
             left, top, right, bottom = 0, 0, width, height
             continue
         scale = 1.0 / corners[i, 2]
@@ -204,7 +207,7 @@ def _to_screen(
         pixels[i, 2], pixels[i, 3] = int(np.ceil(v)), int(np.floor(v))
         left, right = min(left, pixels[i, 0]), max(right, pixels[i, 1] + 1)
         top, bottom = min(top, pixels[i, 2]), max(bottom, pixels[i, 3] + 1)
-    return max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    return max(left, 0), max(top, 0), min(right, width), min(bottom, height), clipped
 
 
 @_compiled
@@ -284,14 +287,16 @@ def _draw_clipped(
 @_compiled
 def _draw_all(
     corners: Any, screen: Any, pixels: Any, faces: Any, names: Any, lens: Any, near: float,
-    inverse: Any, owner: Any,
+    clipped: bool, inverse: Any, owner: Any,
 ) -> None:  # fmt: skip
     height, width = inverse.shape
     for face in range(faces.shape[0]):
         a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
-        beyond = (
-            int(corners[a, 2] >= near) + int(corners[b, 2] >= near) + int(corners[c, 2] >= near)
-        )
+        beyond = 3
+        if clipped:
+            beyond = (
+                int(corners[a, 2] >= near) + int(corners[b, 2] >= near) + int(corners[c, 2] >= near)
+            )
         if beyond == 3:
             # Most small triangles lie between the centres of pixels.
             first_u = max(0, min(pixels[a, 0], pixels[b, 0], pixels[c, 0]))

@@ -43,7 +43,7 @@ def invert(depth: Any, windows: Any, out: Any) -> None:
 
 
 @_compiled
-def _jumps(one: Any, other: Any, share: Any) -> bool:
+def _jumps(one: Any, other: Any, share: Any) -> Any:
     """Whether there is an edge between two neighbours of known depth."""
     nearer = min(one, other)
     return (abs(one - other) > share * nearer) & (nearer > np.float32(0.0))

@@ -1,0 +1,229 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How many frames of depth and colour images a core makes, and what of that takes how long.
+
+The virtual robot's place-bottle at 640 x 480, recorded with the noise of a stereo camera: camera
+step, fill, noise fitted to the recording, clouds of 4096 points, feasibility with collisions, and
+bags of the recording's topics, images included, written to a file system in memory where there is
+one. Rejected attempts count in the time.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from r2rgen_ros.bags.load import load_demo
+from r2rgen_ros.generate import compose
+from r2rgen_ros.generate.assemble import Assembler
+from r2rgen_ros.generate.config import CameraConfig, GenerateConfig, OutputConfig
+from r2rgen_ros.generate.run import Job, make_attempts
+from r2rgen_ros.generate.sampling import Sampler
+from r2rgen_ros.model.episode import Episode, Rejection
+from r2rgen_ros.parse.propose import propose
+from r2rgen_ros.parse.robot import robot_of
+from r2rgen_ros.parse.scene import survey
+from r2rgen_ros.simulate import record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from r2rgen_ros.sense.depth_camera import DepthCamera, Image
+
+POINTS = 4096
+FEW, MANY = 10, 30
+_EPISODES = 6
+_PROBE_BYTES = 1 << 28
+_PIXEL_BYTES = 4 + 3 + 1  # depth, colour and label
+_POINT_BYTES = 12 + 3 + 1  # place, colour and label
+
+
+def measure() -> dict[str, Any]:
+    """Return the figures; must run on one core."""
+    with tempfile.TemporaryDirectory() as scratch:
+        recording = Path(scratch) / 'bottle'
+        record.record('place-bottle', 0, recording, record.Options(sensor_noise='stereo'))
+        ground = survey(load_demo(recording))
+        job = _job(recording, propose(ground, recording))
+        stages, step, share = _stages(job)
+        alone = _rates(recording, 1)
+        both = _rates(recording, 2)
+        grown = _started(recording, '_print_growth', 0).communicate()[0]
+    return {
+        'frames_per_s_per_core': round(alone[0], 1),
+        'two_cores_over_one': round(sum(both) / alone[0], 2) if len(both) == 2 else None,
+        'stages_ms_per_frame': {name: round(1e3 * value, 3) for name, value in stages.items()},
+        'image_camera_ms_per_frame': round(1e3 * step, 3),
+        'memory_bandwidth_share': round(share, 3),
+        'rss_growth_images_mb': round(float(grown), 2),
+        'image_points': POINTS,
+    }
+
+
+def _job(recording: Path, annotation: Any) -> Job:
+    config = GenerateConfig(
+        camera=CameraConfig(noise='fitted'), output=OutputConfig(labelled_count=POINTS)
+    )
+    return Job.prepare(recording, annotation, recording, config, seed=0, cache=True)
+
+
+def _episodes(job: Job) -> Iterator[Episode | None]:
+    """Episodes one after another; None for each attempt that is rejected."""
+    sampler = Sampler.create(job.scene, job.config, job.seed)
+    assembler = Assembler.create(job.scene, job.config)
+    index = 0
+    while True:
+        variation = sampler.variation(index)
+        index += 1
+        outcome: Any = variation
+        if not isinstance(variation, Rejection):
+            outcome = assembler.assemble(variation)
+        yield outcome if isinstance(outcome, Episode) else None
+
+
+def _stages(job: Job) -> tuple[dict[str, float], float, float]:
+    """Seconds per frame of what comes one after another, of the camera step, and its share."""
+    made = _episodes(job)
+    next(made)
+    begin = time.perf_counter()
+    episodes = [episode for _, episode in zip(range(_EPISODES), made, strict=False) if episode]
+    count = sum(map(len, episodes))
+    out = {'variation, path and feasibility': (time.perf_counter() - begin) / count}
+    robot = robot_of(job.scene.demo)
+    composer = compose.make_composer(job.scene, job.config, robot, job.noise)
+    assert isinstance(composer, compose.ImageComposer)
+    drawn: list[tuple[float, float]] = []
+    camera: DepthCamera = composer._camera
+    render = camera.render
+
+    def timed(layers: Any) -> Image:
+        before = time.perf_counter()
+        image = render(layers)
+        points = sum(len(layer.cloud) for layer in layers)
+        moved = 2 * _PIXEL_BYTES * image.depth.size + _POINT_BYTES * points
+        drawn.append((time.perf_counter() - before, moved))
+        return image
+
+    for episode in episodes[:1]:
+        _run(composer.frames(episode))
+    camera.render = timed  # type: ignore[method-assign]
+    images = _seconds(lambda: [_run(composer.images(episode)) for episode in episodes])
+    step = sum(seconds for seconds, _ in drawn)
+    moved = sum(count for _, count in drawn)
+    camera.render = render  # type: ignore[method-assign]
+    frames = _seconds(lambda: [_run(composer.frames(episode)) for episode in episodes])
+    silent = compose.make_composer(
+        job.scene, replace(job.config, camera=replace(job.config.camera, noise='off')), robot
+    )
+    _run(silent.frames(episodes[0]))
+    clean = _seconds(lambda: [_run(silent.frames(episode)) for episode in episodes])
+    out['robot and objects'] = (images - step) / count
+    out['camera step'] = step / count
+    out['points and labels'] = (clean - images) / count
+    out['noise'] = (frames - clean) / count
+    return out, step / count, (moved / _bandwidth()) / step
+
+
+def _run(frames: Iterator[Any]) -> None:
+    for _ in frames:
+        pass
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def _bandwidth() -> float:
+    """Bytes that one core reads and writes per second when it copies what no cache holds."""
+    source = np.ones(_PROBE_BYTES, dtype=np.uint8)
+    out = np.empty_like(source)
+    np.copyto(out, source)
+    return 2 * _PROBE_BYTES / median(_seconds(lambda: np.copyto(out, source)) for _ in range(5))
+
+
+def _started(recording: Path, name: str, core: int) -> subprocess.Popen[str]:
+    """Run a function of this module in a process of its own, on one core."""
+    root = Path(__file__).resolve().parent.parent
+    code = (
+        f'from benchmarks import speed_images as s; from pathlib import Path; '
+        f's._pin({core}); s.{name}(Path({str(recording)!r}))'
+    )
+    return subprocess.Popen(
+        [sys.executable, '-c', code], cwd=root, text=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def _pin(number: int) -> None:
+    cores = sorted(os.sched_getaffinity(1)) if os.geteuid() == 0 else sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[number % len(cores)]})
+
+
+def _rates(recording: Path, processes: int) -> list[float]:
+    """Frames per second of each of so many processes that work at the same time."""
+    if processes > (os.cpu_count() or 1):
+        return []
+    started = [_started(recording, '_print_rate', core) for core in range(processes)]
+    for process in started:  # all are ready before any begins
+        assert process.stdout is not None
+        process.stdout.readline()
+    return [float(process.communicate('go\n')[0]) for process in started]
+
+
+def _print_rate(recording: Path) -> None:
+    with _scratch() as folder:
+        job = _job(recording, propose(survey(load_demo(recording)), recording))
+        attempts = make_attempts(job, folder)
+        for _ in range(2):
+            _made(attempts)
+        print('ready', flush=True)
+        sys.stdin.readline()
+        begin, frames = time.perf_counter(), 0
+        while time.perf_counter() - begin < 20.0:
+            frames += _made(attempts)
+        print(frames / (time.perf_counter() - begin))
+
+
+def _print_growth(recording: Path) -> None:
+    with _scratch() as folder:
+        job = _job(recording, propose(survey(load_demo(recording)), recording))
+        attempts, peaks = make_attempts(job, folder), {}
+        done = 0
+        while done < MANY:
+            done += _made(attempts) > 0
+            if done in {FEW, MANY}:
+                peaks[done] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+        print(peaks[MANY] - peaks[FEW])
+
+
+def _made(attempts: Iterator[tuple[Any, Path | None]]) -> int:
+    """Frames of the next attempt; its bag is removed again."""
+    entry, bag = next(attempts)
+    if bag is None:
+        return 0
+    shutil.rmtree(bag)
+    return int(entry.frames)
+
+
+class _scratch(tempfile.TemporaryDirectory[str]):
+    """A folder in memory where the system has such a thing."""
+
+    def __init__(self) -> None:
+        memory = Path('/dev/shm')
+        super().__init__(dir=memory if os.access(memory, os.W_OK) else None)
+
+    def __enter__(self) -> Path:  # type: ignore[override]
+        return Path(super().__enter__())
