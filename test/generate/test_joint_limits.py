@@ -150,6 +150,26 @@ def test_the_source_is_allowed_however_low_the_limits_are(virtual_scene):
     assert np.abs(episode.joints - virtual_scene.demo.joints.positions).max() < 1e-6
 
 
+def test_a_source_faster_than_the_default_share_comes_back_as_it_is(virtual_scene):
+    # The recording is played faster, until its fastest joint moves at 99 % of its URDF's speed.
+    demo = virtual_scene.demo
+    share = (_own_rates(virtual_scene)[0] / URDF_SPEED).max()
+    stamps = demo.stamps[0] + ((demo.stamps - demo.stamps[0]) * (share / 0.99)).astype(np.int64)
+    scene = replace(virtual_scene, demo=replace(demo, stamps=stamps))
+    assert (_own_rates(scene)[0] / URDF_SPEED).max() == pytest.approx(0.99, rel=1e-4)
+
+    episode = _assemble(scene, _config(), {})
+
+    assert isinstance(episode, Episode), episode
+    np.testing.assert_array_equal(episode.stamps, stamps)
+    assert np.abs(episode.joints - demo.joints.positions).max() < 1e-6
+    # What is changed has the same bounds: the share of the others, the recording's own of this one.
+    check = Assembler.create(scene, _config()).arm.check
+    np.testing.assert_allclose(
+        check.speed, np.maximum(0.95 * URDF_SPEED, _own_rates(scene)[0]), rtol=1e-6
+    )
+
+
 def test_limits_are_never_below_what_the_source_did(virtual_scene):
     config = _config(MotionConfig(joint_speed_share=0.01, max_joint_acceleration=0.01))
     check = Assembler.create(virtual_scene, config).arm.check
