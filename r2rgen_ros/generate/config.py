@@ -151,8 +151,8 @@ class MotionConfig:
     Attributes:
         max_speed_m_s: Speed of the end effector.
         max_turn_deg_s: Rate at which it turns.
-        joint_speed_share: Share of the speeds in the URDF that joints may use. Controllers overshoot
-            what they are told, and an arm stops itself at its full speed.
+        joint_speed_share: Share of the speeds in the URDF that joints may use. Controllers
+            overshoot what they are told, and an arm stops itself at its full speed.
         max_joint_acceleration: Of every joint of the arm, rad/s^2 or m/s^2; a URDF has none.
         planners: What leads the arm from skill to skill, in the order in which they are tried:
             blend (the recorded motion), line (all joints straight) and sampled (around obstacles).

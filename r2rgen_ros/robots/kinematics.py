@@ -11,12 +11,14 @@ from __future__ import annotations
 import copy
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pinocchio as pin
 
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.serial_chain import SerialChain, part_way
 from r2rgen_ros.model.driving import is_base_joint
 from r2rgen_ros.model.errors import R2RGenError, check_array, check_finite, require
 from r2rgen_ros.robots.description import check_description
@@ -33,12 +35,7 @@ POSITION_TOLERANCE_M = 5e-4
 ROTATION_TOLERANCE_RAD = float(np.deg2rad(0.2))
 """A target is met when the end effector is this close to it."""
 
-_SAME = 1e-9  # a seed this close to its target (m, rad) is the solution, bit for bit
-_CONVERGED = 1e-7
-_ITERATIONS = 40
 _HOMOTOPY_STEPS = 20
-_SNAP_RAD = 0.02
-_NULL_SPACE_GAIN = 0.5
 
 
 @dataclass(frozen=True)
@@ -242,10 +239,10 @@ class Robot:
     ) -> IkPath:
         """Joint positions that bring the end effector along a path.
 
-        Damped least squares (Sugihara 2011, damping that shrinks with the error), with the rest of
-        the freedom pulling towards the seeds. Every frame starts from its own seed plus the
-        correction found for the frame before, so a path that the seeds already follow comes back
-        bit for bit. Joints off the chain, such as fingers, keep their seeds.
+        By damped least squares (`geometry.serial_chain`), with the rest of the freedom pulling
+        towards the seeds. Every frame starts from its own seed plus the correction found for the
+        frame before, so a path that the seeds already follow comes back bit for bit. Joints off the
+        chain, such as fingers, keep their seeds.
 
         Args:
             names: J joint names; those of the chain must be among them.
@@ -267,8 +264,17 @@ class Robot:
         targets = check_array('IK targets', targets, (len(seeds), 4, 4))
         require(se3.is_transform(targets), 'an IK target is not a rigid transform')
         self.require_joints(names)
-        solver = _Solver(self, names, seeds, np.asarray(max_step, dtype=np.float64))
-        return solver.follow(targets, persist)
+        columns = self._columns(names)
+        positions, own = seeds.copy(), np.ascontiguousarray(seeds[:, columns])
+        if not len(own):
+            return IkPath(positions, np.empty(0), np.empty(0))
+        chain = self._serial_chain(names, seeds, own)
+        step = np.broadcast_to(np.asarray(max_step, dtype=np.float64), (len(names),))[columns]
+        tolerance = POSITION_TOLERANCE_M, ROTATION_TOLERANCE_RAD
+        first = _first(chain, own[0], targets[0])
+        found, errors, failed = chain.follow(own, targets, first, step, tolerance, persist=persist)
+        positions[:, columns] = found
+        return IkPath(positions, errors[:, 0], errors[:, 1], failed)
 
     def require_joints(self, names: Sequence[str]) -> None:
         """Raise unless all joints of the chain are among some names.
@@ -293,8 +299,15 @@ class Robot:
         """
         starts = self._check(names, starts)
         targets = check_array('IK targets', targets, (len(starts), 4, 4))
-        solver = _Solver(self, names, starts, np.asarray(np.inf))
-        return solver.each(targets)
+        columns = self._columns(names)
+        positions, own = starts.copy(), np.ascontiguousarray(starts[:, columns])
+        chain = self._serial_chain(names, starts, own)
+        for index, target in enumerate(targets):
+            found, error = chain.reach(index, own[index], own[index], target)
+            if _missed(error):
+                return None
+            positions[index, columns] = found
+        return positions
 
     def _frame(self, link: str) -> int:
         if link not in self._links:
@@ -327,6 +340,46 @@ class Robot:
         value = check_array('joint positions', positions, (None, len(names)))
         return check_finite('joint positions', value)
 
+    def _columns(self, names: Sequence[str]) -> NDArray[np.intp]:
+        return np.array([list(names).index(name) for name in self._chain], dtype=np.intp)
+
+    def _serial_chain(self, names: Sequence[str], seeds: Floats, own: Floats) -> SerialChain:
+        """The chain, whose seeds are (M, C), while all other joints are at the seeds (M, J)."""
+        model, data = self._model, self._data
+        joints = [self._joint(name) for name in self._chain]
+        rows, neutral = self._configurations(names, seeds), pin.neutral(model)
+        for joint in joints:
+            entries = slice(joint.idx_q, joint.idx_q + joint.nq)
+            rows[:, entries] = neutral[entries]
+        if not self.tree.between(self.base_frame, self.end_effector) - set(self._chain):
+            rows = rows[:1]
+        links = np.empty((len(rows), len(joints) + 1, 4, 4))
+        for row, q in enumerate(rows):
+            pin.forwardKinematics(model, data, q)
+            poses = [data.oMi[joint.id] for joint in joints]
+            ends = (pin.updateFramePlacement(model, data, at) for at in (self._base, self._ee))
+            first, last = (pose.copy() for pose in ends)
+            for place, (one, other) in enumerate(pairwise([first, *poses, last])):
+                links[row, place] = one.actInv(other).homogeneous
+        turns, axes = self._axes(joints)
+        limits = self.limits(self._chain)
+        # A recorded position just outside a nominal limit was reached, so it is allowed.
+        low = np.minimum(limits[:, 0], own.min(axis=0, initial=np.inf))
+        high = np.maximum(limits[:, 1], own.max(axis=0, initial=-np.inf))
+        return SerialChain(links, axes, turns, low, high)
+
+    def _axes(self, joints: Sequence[Any]) -> tuple[NDArray[np.bool_], Floats]:
+        """Which joints (J,) turn, and their axes (J, 3), each in its own frame."""
+        model, data = self._model, self._data
+        pin.computeJointJacobians(model, data, pin.neutral(model))
+        turns, axes = np.zeros(len(joints), dtype=np.bool_), np.empty((len(joints), 3))
+        for row, joint in enumerate(joints):
+            local = pin.getJointJacobian(model, data, joint.id, pin.ReferenceFrame.LOCAL)
+            twist = local[:, joint.idx_v]
+            turns[row] = bool(np.abs(twist[3:]).max() > 0.0)
+            axes[row] = twist[3:] if turns[row] else twist[:3]
+        return turns, axes
+
     def _configurations(self, names: Sequence[str], values: Floats) -> Floats:
         """Pinocchio's configurations (N, nq) of joint positions (N, J); the rest is neutral."""
         out = np.tile(pin.neutral(self._model), (len(values), 1))
@@ -357,147 +410,16 @@ class Robot:
         return out
 
 
-class _Solver:
-    """One inverse kinematics problem along a path."""
-
-    def __init__(self, robot: Robot, names: Sequence[str], seeds: Floats, step: Floats) -> None:
-        self._robot = robot
-        self._model, self._data = robot._model, robot._data
-        self._frame = robot._ee
-        self._seeds = seeds
-        self._columns = np.array([list(names).index(name) for name in robot.chain], dtype=np.intp)
-        joints = [robot._joint(name) for name in robot.chain]
-        self._velocity = np.array([joint.idx_v for joint in joints], dtype=np.intp)
-        self._simple = all(joint.nq == 1 for joint in joints)
-        self._entries = np.array([joint.idx_q for joint in joints], dtype=np.intp)
-        self._angular = np.array([joint.nq == 2 for joint in joints])
-        self._configurations = robot._configurations(names, seeds)
-        self._step = np.broadcast_to(step, (len(names),))[self._columns]
-        limits = robot.limits(robot.chain)
-        own = seeds[:, self._columns]
-        # A recorded position just outside a nominal limit was reached, so it is allowed.
-        self._low = np.minimum(limits[:, 0], own.min(axis=0, initial=np.inf))
-        self._high = np.maximum(limits[:, 1], own.max(axis=0, initial=-np.inf))
-        self._eye = np.eye(6)
-
-    def follow(self, targets: Floats, persist: bool) -> IkPath:
-        """Solve frame after frame until the end or, unless it persists, the first failure."""
-        count = len(targets)
-        positions = self._seeds.copy()
-        errors = np.full((count, 2), np.nan)
-        correction = np.zeros(len(self._columns))
-        last: Floats | None = None
-        failed = -1
-        for index in range(count):
-            seed = self._seeds[index, self._columns]
-            target = self._in_world(index, targets[index])
-            if last is None:
-                found, errors[index] = self._reach_first(index, seed, target)
-            else:
-                found, errors[index] = self._reach(index, seed, seed + correction, target)
-            positions[index, self._columns] = found
-            if failed < 0 and (self._missed(errors[index]) or self._jumped(index, last, found)):
-                failed = index
-                if not persist:
-                    break
-            correction, last = found - seed, found
-        return IkPath(positions, errors[:, 0], errors[:, 1], failed)
-
-    def each(self, targets: Floats) -> Floats | None:
-        """Solve each target from its own seed; None once one is missed."""
-        positions = self._seeds.copy()
-        for index, target in enumerate(targets):
-            seed = self._seeds[index, self._columns]
-            found, error = self._reach(index, seed, seed, self._in_world(index, target))
-            if self._missed(error):
-                return None
-            positions[index, self._columns] = found
-        return positions
-
-    @staticmethod
-    def _missed(error: Floats) -> bool:
-        return bool(error[0] > POSITION_TOLERANCE_M or error[1] > ROTATION_TOLERANCE_RAD)
-
-    def _jumped(self, index: int, last: Floats | None, found: Floats) -> bool:
-        if last is None:
-            return False
-        own = np.abs(self._seeds[index] - self._seeds[index - 1])[self._columns]
-        return bool((np.abs(found - last) > np.maximum(self._step, own + 1e-9)).any())
-
-    def _in_world(self, index: int, target: Floats) -> Any:
-        """Target as a pose in the root frame; joints above the base frame stand at the seeds."""
-        pin.forwardKinematics(self._model, self._data, self._configurations[index])
-        base = pin.updateFramePlacement(self._model, self._data, self._robot._base)
-        return base * pin.SE3(target)
-
-    def _pose(self, index: int, values: Floats) -> Any:
-        q = self._configurations[index]
-        if self._simple:
-            q[self._entries] = values
-        else:
-            plain = ~self._angular
-            q[self._entries[plain]] = values[plain]
-            q[self._entries[self._angular]] = np.cos(values[self._angular])
-            q[self._entries[self._angular] + 1] = np.sin(values[self._angular])
-        # Placements of the joints and the Jacobian come from one pass.
-        pin.computeJointJacobians(self._model, self._data, q)
-        return pin.updateFramePlacement(self._model, self._data, self._frame)
-
-    def _reach_first(self, index: int, seed: Floats, target: Any) -> tuple[Floats, Floats]:
-        """Reach the first target, by way of poses in between where it is far from the seed."""
-        found, error = self._reach(index, seed, seed, target)
-        if not self._missed(error):
-            return found, error
-        start = self._pose(index, seed).copy()
-        found = seed
-        for part in np.linspace(0.0, 1.0, _HOMOTOPY_STEPS + 1)[1:]:
-            between = pin.SE3.Interpolate(start, target, float(part))
-            found, error = self._reach(index, seed, found, between)
+def _first(chain: SerialChain, seed: Floats, target: Floats) -> tuple[Floats, Floats]:
+    """Reach the first target of a path; by way of poses in between where it is far away."""
+    found, error = chain.reach(0, seed, seed, target)
+    if not _missed(error):
         return found, error
-
-    def _reach(self, index: int, seed: Floats, start: Floats, target: Any) -> tuple[Floats, Floats]:
-        """Reach one target from a start; return the positions and the errors (m, rad)."""
-        offset = float(np.abs(start - seed).max(initial=0.0))
-        if offset < _SNAP_RAD:
-            error = pin.log6(self._pose(index, seed).actInv(target)).vector
-            if float(np.abs(error).max()) < _SAME:
-                return seed, _split(error)
-        values = np.clip(start, self._low, self._high)
-        best, least, best_error = values, np.inf, np.full(2, np.inf)
-        for _ in range(_ITERATIONS):
-            error = pin.log6(self._pose(index, values).actInv(target)).vector
-            size = float(np.abs(error).max())
-            if size < least:
-                best, least, best_error = values, size, _split(error)
-            if size < _CONVERGED:
-                break
-            values = self._advance(values, seed, error)
-        return best, best_error
-
-    def _advance(self, values: Floats, seed: Floats, error: Floats) -> Floats:
-        """One damped step that stays within the limits."""
-        jacobian = pin.getFrameJacobian(
-            self._model, self._data, self._frame, pin.ReferenceFrame.LOCAL
-        )[:, self._velocity]
-        damping = 1e-8 + 0.01 * float(error @ error)
-        step = self._damped(jacobian, error, seed - values, damping)
-        after = values + step
-        stuck = (after < self._low) | (after > self._high)
-        if stuck.any():  # the others take over what a joint at its limit cannot do
-            free = np.where(stuck, 0.0, 1.0)
-            held = np.clip(after, self._low, self._high) - values
-            rest = error - jacobian @ (held * stuck)
-            step = self._damped(jacobian * free, rest, (seed - values) * free, damping)
-            after = values + step * free + held * stuck
-        return np.asarray(np.clip(after, self._low, self._high))
-
-    def _damped(self, jacobian: Floats, error: Floats, pull: Floats, damping: float) -> Floats:
-        """Damped least squares, with a pull towards the seed in the null space."""
-        pull = _NULL_SPACE_GAIN * pull
-        gram = jacobian @ jacobian.T + damping * self._eye
-        answer = np.linalg.solve(gram, error - jacobian @ pull)
-        return np.asarray(jacobian.T @ answer + pull)
+    start, found = chain.pose(0, seed), seed
+    for part in np.linspace(0.0, 1.0, _HOMOTOPY_STEPS + 1)[1:]:
+        found, error = chain.reach(0, seed, found, part_way(start, target, float(part)))
+    return found, error
 
 
-def _split(error: Floats) -> Floats:
-    return np.array([np.linalg.norm(error[:3]), np.linalg.norm(error[3:])])
+def _missed(error: Floats) -> bool:
+    return bool(error[0] > POSITION_TOLERANCE_M or error[1] > ROTATION_TOLERANCE_RAD)
