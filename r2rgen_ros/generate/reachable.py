@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 CELL = (0.1, 0.1, float(np.deg2rad(20.0)))
 """Extents of a cell at most, metres and radians."""
 
+_SLACK = 1e-9  # metres and radians
+
 
 @dataclass(frozen=True)
 class ReachMap:
@@ -60,7 +62,8 @@ class ReachMap:
         size = np.array(self.cells.shape)
         share = (moves - self.low) / np.maximum(self.high - self.low, 1e-12)
         place = np.clip((share * size).astype(np.int64), 0, size - 1)
-        inside = ((share > -1e-9) & (share < 1.0 + 1e-9)).all(axis=1)
+        # Of the moves themselves: a range of no width would blow rounding up.
+        inside = ((moves > self.low - _SLACK) & (moves < self.high + _SLACK)).all(axis=1)
         return np.asarray(inside & self.cells[tuple(place.T)])
 
 

@@ -167,6 +167,13 @@ def test_a_turn_beyond_the_range_is_not_allowed(virtual_scene):
     assert found.allows(turns).tolist() == [False, True, True, False]
 
 
+def test_rounding_does_not_leave_a_range_without_width(virtual_scene):
+    found = _explore(virtual_scene, 0, np.array([0, 0, -0.5]), np.array([0, 0, 0.5]))
+    moves = np.random.default_rng(0).uniform(-1e-12, 1e-12, (50, 3))
+
+    assert found.allows(_transforms(virtual_scene, found.centre, moves)).all()
+
+
 def test_moves_are_read_off_the_transforms_that_they_make(virtual_scene):
     support, centre = virtual_scene.support, np.array([0.4, -0.2, 0.1])
     moves = np.random.default_rng(2).uniform(-1.0, 1.0, (30, 3)) * [1.0, 1.0, 3.1]
