@@ -23,7 +23,8 @@ def seen_by(source: Source, mounted: MountedCamera) -> Source:
     """Return a recording whose camera topics are those of another camera.
 
     Images keep the encoding that the recording's camera gave them, uncompressed, and its rate and
-    latencies. The frames of the recording's own camera stay in the tree of transforms.
+    latencies; clouds beside them their layout, organised ones with a row for each of the new
+    camera's images. The frames of the recording's own camera stay in the tree of transforms.
 
     Args:
         source: The recording; of depth images.
@@ -47,9 +48,10 @@ def seen_by(source: Source, mounted: MountedCamera) -> Source:
     new_colour = None
     if colour is not None:
         new_colour = _renamed(colour, mounted, 'colour', ImageCoding(colour.coding.encoding))
-    infos = _infos(source, mounted)
+    infos, cloud = _infos(source, mounted), _cloud(source, mounted)
     gone = _own_topics(source)
-    own = [track.topic.name for track in (new_depth, new_colour, *infos) if track is not None]
+    made = (new_depth, new_colour, *infos, cloud)
+    own = [track.topic.name for track in made if track is not None]
     _check_topics(source, mounted, own, gone)
     left = [f'{name} (of the camera that recorded)' for name in gone if name not in own]
     recorded = replace(
@@ -57,7 +59,7 @@ def seen_by(source: Source, mounted: MountedCamera) -> Source:
         depth=new_depth,
         colour=new_colour,
         camera_info=infos[0],
-        cloud=None,
+        cloud=cloud,
         more_info=tuple(infos[1:]),
         latched=_latched(source, mounted),
     )
@@ -66,7 +68,7 @@ def seen_by(source: Source, mounted: MountedCamera) -> Source:
         depth=new_depth,
         colour=new_colour,
         camera_info=infos[0],
-        cloud=None,
+        cloud=cloud,
         cloud2base=None,
         camera=mounted.camera,
         camera_frame=mounted.frame,
@@ -86,6 +88,18 @@ def _renamed(
     """The images under their new name, raw: how others were compressed says nothing of these."""
     topic = _topic(track.topic, mounted.topics.get(role, track.topic.name), messages.IMAGE)
     return replace(track, topic=topic, frame_id=mounted.frame, coding=coding)
+
+
+def _cloud(source: Source, mounted: MountedCamera) -> tracks.CloudTrack | None:
+    """The clouds that its driver makes of its depth, where that of the recording makes some."""
+    old, image = source.cloud, source.camera
+    if old is None or image is None:
+        return None
+    layout = old.layout
+    if (layout.height, layout.width) == (image.height, image.width):
+        layout = replace(layout, height=mounted.camera.height, width=mounted.camera.width)
+    topic = _topic(old.topic, mounted.topics.get('cloud', old.topic.name), messages.POINT_CLOUD)
+    return replace(old, topic=topic, frame_id=mounted.frame, layout=layout)
 
 
 def _infos(source: Source, mounted: MountedCamera) -> list[tracks.CameraTrack]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.geometry.camera import PinholeCamera
 
-TOPICS = ('depth', 'depth_info', 'colour', 'colour_info')
+TOPICS = ('depth', 'depth_info', 'colour', 'colour_info', 'cloud')
 
 
 @dataclass(frozen=True)

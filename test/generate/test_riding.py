@@ -19,8 +19,10 @@ from r2rgen_ros.generate.run import _known_links
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.camera import PinholeCamera
+from r2rgen_ros.model.annotation import ObjectNote, Prompt
 from r2rgen_ros.model.driving import body_frame
 from r2rgen_ros.model.episode import Episode, PlanarMove
+from r2rgen_ros.model.scene import FIRST_OBJECT
 from r2rgen_ros.parse.propose import propose
 from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.parse.scene import build_scene, survey
@@ -28,6 +30,7 @@ from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.simulate import panda
 from r2rgen_ros.simulate import record as recording
 from r2rgen_ros.simulate.eye import Eye
+from r2rgen_ros.simulate.ground_truth import GroundTruth
 from r2rgen_ros.simulate.trip import TABLE_AHEAD, seen
 from r2rgen_ros.simulate.world import World
 
@@ -35,6 +38,9 @@ SMALL = PinholeCamera(320, 240, 240.0, 240.0, 159.5, 119.5)
 MAST = replace(load_camera('panda_mast'), camera=SMALL, range_m=(0.25, 2.5))
 CONFIG = GenerateConfig(feasibility=FeasibilityConfig(collisions=False))
 OPTIONS = recording.Options(depth_encoding='32FC1', with_truth=False)
+WRIST = replace(
+    load_camera('panda_wrist'), camera=PinholeCamera(212, 120, 115.0, 115.0, 105.5, 59.5)
+)
 EVERY = 8
 
 
@@ -50,9 +56,38 @@ def ridden(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
+def on_wrist(tmp_path_factory):
+    """The same of a camera on the wrist, from one click per object: at first it sees the floor."""
+    folder = tmp_path_factory.mktemp('wrist') / 'demo'
+    done = recording.act('place-bottle', 1, base='driving', camera_every=600, camera=WRIST)
+    recording.write(done, folder, options=replace(OPTIONS, with_truth=True))
+    source, truth = read_source(folder), GroundTruth.load(folder)
+    ground = survey(demo_of(source))
+    proposed = propose(ground, folder, _clicks(truth))
+    return done, source, build_scene(ground, replace(proposed, skills=truth.skills), folder)
+
+
+def _clicks(truth):
+    """A click on each object in the frame that shows most of it before it was ever in the hand."""
+    notes = []
+    for k, name in enumerate(truth.names):
+        shown = (truth.labels == FIRST_OBJECT + k).sum(axis=(1, 2))
+        if truth.held[k].any():
+            shown[int(truth.held[k].argmax()) :] = 0
+        frame = int(shown.argmax())
+        v, u = np.nonzero(truth.labels[frame] == FIRST_OBJECT + k)
+        at = float(np.median(u)), float(np.median(v))
+        notes.append(ObjectNote(name, Prompt(frame, pixel=at)))
+    return tuple(notes)
+
+
+@pytest.fixture(scope='module')
 def episode(ridden):
     """The bottle is taken and put down elsewhere."""
-    scene = ridden[2]
+    return _moved(ridden[2])
+
+
+def _moved(scene):
     free = Sampler.create(scene, CONFIG, 0).free_skills
     variation = Sampler.create(scene, CONFIG, 0).from_moves(
         0, {k: PlanarMove(0.03, -0.04, 0.3) for k in free}
@@ -180,3 +215,40 @@ def test_a_written_episode_is_a_recording_of_that_camera_on_that_base(ridden, ep
     np.testing.assert_allclose(again.sensor.camera2base, base @ MAST.camera2mount, atol=3e-4)
     for number in (0, len(again) - 1):
         np.testing.assert_array_equal(again.frames[number].depth, frames[number].depth)
+
+
+def test_a_camera_on_the_wrist_of_a_driving_base_is_parsed_where_the_arm_holds_it(on_wrist):
+    done, _, scene = on_wrist
+    truth, names = _truth(done, scene)
+
+    assert scene.demo.base_frame == 'odom'
+    assert np.abs(scene.demo.sensor.camera2base - truth.camera2base).max() < 2e-4
+    assert sorted(names) == ['bottle', 'plate']
+    for item, name in zip(scene.objects, names, strict=True):
+        path = truth.object2base[truth.names.index(name)]
+        moved = item.object2base[:, :3, 3] - item.object2base[0, :3, 3]
+        assert np.abs(moved - path[:, :3, 3] + path[0, :3, 3]).max() < 0.01
+
+
+def test_episodes_of_that_camera_show_what_it_sees_from_where_the_hand_goes(on_wrist, tmp_path):
+    _, source, scene = on_wrist
+    episode = _moved(scene)
+
+    error, _ = _differences(on_wrist, _few(episode), WRIST)
+
+    assert np.median(error) < 0.001
+    assert (error < 0.005).mean() > 0.9
+    robot = robot_of(scene.demo)
+    frames = list(make_composer(scene, CONFIG, robot).frames(episode))
+    out = tmp_path / 'out'
+    EpisodeWriter(source, link_poses=_known_links(robot)).write(out, episode, iter(frames))
+    again = load_demo(out)
+    base = se3.interpolate(scene.demo.drive.base2frame, episode.source)
+    assert again.base_frame == 'odom'
+    np.testing.assert_allclose(again.drive.base2frame, base, atol=2e-4)
+    hand = again.arms[0].ee2base
+    assert np.abs(hand - episode.ee2base['arm'])[:, :3, 3].max() < 1e-3
+    # The camera keeps its place in the hand.
+    held = se3.inverse(again.arms[0].ee2base) @ again.sensor.camera2base
+    np.testing.assert_allclose(held, held[:1].repeat(len(held), axis=0), atol=1e-3)
+    np.testing.assert_array_equal(again.frames[0].depth, frames[0].depth)
