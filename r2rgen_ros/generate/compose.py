@@ -65,7 +65,8 @@ def make_composer(
         noise: Noise of the camera; None for what the configuration asks for.
 
     Raises:
-        R2RGenError: The camera step is on but the source has no camera.
+        R2RGenError: The camera step is on but the source has no camera, or one that moves and makes
+            clouds alone.
 
     """
     mode = config.camera.mode
@@ -92,7 +93,15 @@ def make_composer(
         if mode != 'off':
             return ImageComposer(scene, config, robot, noise)
         return PixelComposer(scene, config)
-    if mode != 'off' and scene.demo.sensor is not None:
+    if mode != 'off' and sensor is not None:
+        require(
+            sensor.is_static,
+            f'the camera of "{scene.demo.name}" moves, and recorded clouds alone, which do not tell'
+            ' what it sees from elsewhere',
+            'depth images with camera_info, or a camera that stands still',
+            'record depth images; or set camera mode to off: every recorded point then moves with'
+            ' what it belongs to',
+        )
         return SparseComposer(scene, config)
     return PointComposer(scene, config)
 

@@ -21,7 +21,9 @@ from r2rgen_ros.generate.deployed import DeployedComposer
 from r2rgen_ros.generate.run import Job, generate
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.model.annotation_file import dump_annotation
+from r2rgen_ros.model.demo import Sensor
 from r2rgen_ros.model.deployment import MountedCamera
 from r2rgen_ros.model.episode import PlanarMove
 from r2rgen_ros.model.errors import R2RGenError
@@ -215,6 +217,21 @@ def test_without_a_description_the_robot_is_its_recorded_pixels_with_the_hand(vi
 def test_a_scene_of_clouds_is_refused(table_scene):
     with pytest.raises(R2RGenError, match='holds clouds'):
         make_composer(table_scene, WRIST, None)
+
+
+def test_clouds_of_a_camera_that_moves_are_only_moved_and_the_camera_step_is_refused(table_scene):
+    poses = np.tile(np.eye(4), (len(table_scene.demo), 1, 1))
+    poses[:, 0, 3] = np.linspace(0.0, 0.1, len(poses))
+    moving = Sensor('camera', PinholeCamera(64, 48, 50.0, 50.0, 31.5, 23.5), poses)
+    demo = replace(table_scene.demo, sensor=moving)
+    scene = replace(table_scene, demo=demo)
+
+    with pytest.raises(R2RGenError, match='moves, and recorded clouds alone'):
+        make_composer(scene, GenerateConfig())
+    off = GenerateConfig(camera=CameraConfig(mode='off'))
+    episode = Assembler.create(scene, off).assemble(Sampler.create(scene, off, 0).from_moves(0, {}))
+    frame = next(make_composer(scene, off).frames(episode))
+    np.testing.assert_allclose(frame.cloud.points, demo.frames[0].cloud.points, atol=1e-6)
 
 
 def test_mounted_cameras_check_themselves():
