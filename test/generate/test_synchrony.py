@@ -20,8 +20,12 @@ from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.generate.synchrony import stages_of
 from r2rgen_ros.generate.trajectory import Trajectories
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.cloud import Cloud
+from r2rgen_ros.model.annotation import Annotation, Grasp, ObjectNote, Prompt, Skill, SupportPlane
+from r2rgen_ros.model.demo import Arm, Demo, Frame
 from r2rgen_ros.model.episode import Episode, PlanarMove, Rejection
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.scene import ENVIRONMENT, Scene, SceneObject
 from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.simulate.world import World
 
@@ -246,3 +250,91 @@ def test_a_skill_of_an_unknown_arm_is_refused(benches):
     for use in (lambda: Sampler.create(scene, CONFIG, 0), lambda: Assembler.create(scene, CONFIG)):
         with pytest.raises(R2RGenError, match=r'is of arm "left_arm"; expected one of'):
             use()
+
+
+def _carried_at_once(count=40):
+    """Two arms without a description, each of which carries a block of its own at the same time."""
+    t = np.arange(count)
+    rise = np.clip((t - 12) / 8.0, 0.0, 1.0) - np.clip((t - 24) / 8.0, 0.0, 1.0)
+    ahead = np.clip((t - 12) / 20.0, 0.0, 1.0)
+    arms, objects, notes, skills = [], [], [], []
+    late = {'left': 0, 'right': 3}
+    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (0, 1)]) * 0.02
+    for place, (name, after) in enumerate(late.items()):
+        hand = np.tile(np.eye(4), (count, 1, 1))
+        at = np.array([0.4, 0.25 if place == 0 else -0.25, 0.02])
+        when = np.maximum(t - after, 0)  # the right arm does the same a little later
+        way = np.column_stack([0.15 * ahead[when], 0.0 * t, 0.02 + 0.1 * rise[when]])
+        hand[:, :3, 3] = at + way
+        first, last = 10 + after, 32 + after
+        held = np.where((t >= first) & (t <= last), place, -1).astype(np.int8)
+        pose = np.tile(np.eye(4), (count, 1, 1))
+        grip = se3.inverse(hand[first]) @ se3.compose(np.eye(3), at)
+        pose[:] = hand @ grip
+        pose[:first], pose[last + 1 :] = pose[first], pose[last]
+        block = f'{name} block'
+        arms.append(Arm(name, f'{name}_hand', hand, np.where(held >= 0, 0.0, 0.04)))
+        objects.append(SceneObject(block, Cloud.from_arrays(corners), pose, held))
+        grasp = Grasp(name, first, last)
+        notes.append(ObjectNote(block, Prompt(point=tuple(at)), (grasp,)))
+        skills.append(Skill(f'pick {block}', first - 3, first + 2, (block,), arm=name))
+        skills.append(Skill(f'place {block}', last - 3, last + 2, (), (block,), arm=name))
+    floor = Cloud.from_arrays(np.array([[x, y, 0.0] for x in (0, 1) for y in (-1, 1)]))
+    demo = Demo(
+        'both',
+        Path('both'),
+        np.arange(count, dtype=np.int64) * 100_000_000,
+        'base',
+        tuple(arms),
+        [Frame(cloud=floor)] * count,
+    )
+    support = SupportPlane(
+        np.array([0.0, 0.0, 1.0]),
+        0.0,
+        np.array([[-1.0, -1.0, 0], [2.0, -1.0, 0], [2.0, 1.0, 0], [-1.0, 1.0, 0]]),
+    )
+    skills = tuple(sorted(skills, key=lambda skill: skill.first))
+    annotation = Annotation(tuple(notes), skills, support, count)
+    labels = tuple(np.full(len(floor), ENVIRONMENT, dtype=np.uint8) for _ in range(count))
+    return Scene(demo, annotation, support, tuple(objects), floor, labels)
+
+
+def test_two_arms_that_each_carry_something_at_once_go_each_their_own_way():
+    scene = _carried_at_once()
+    config = GenerateConfig()
+    sampler = Sampler.create(scene, config, 0)
+    names = [skill.name for skill in scene.annotation.skills]
+    moves = {
+        'pick left block': PlanarMove(0.05, 0.05, 0.3),
+        'place left block': PlanarMove(-0.05, 0.1, -0.2),
+        'pick right block': PlanarMove(0.02, -0.05, -0.4),
+        'place right block': PlanarMove(0.06, -0.12, 0.5),
+    }
+    assert [names[index] for index in sampler.free_skills] == names, 'none hangs on another'
+
+    variation = sampler.from_moves(0, {names.index(k): move for k, move in moves.items()})
+    episode = Assembler.create(scene, config).assemble(variation)
+
+    assert isinstance(episode, Episode), episode
+    nearest = episode.source_frames
+    both = np.ones(len(episode), dtype=bool)
+    for place, (arm, item) in enumerate(zip(scene.demo.arms, scene.objects, strict=True)):
+        held = item.held[nearest] == place
+        both &= held
+        # In its hand an object keeps its place; before and after it stands where its skill says.
+        grip = se3.inverse(episode.ee2base[arm.name]) @ episode.object2base[place]
+        source = se3.inverse(arm.ee2base[nearest]) @ item.object2base[nearest]
+        np.testing.assert_allclose(grip[held], source[held], atol=1e-9)
+        for verb, frame in (('pick', 0), ('place', -1)):
+            change = variation.transforms[names.index(f'{verb} {item.name}')]
+            expected = change @ item.object2base[frame]
+            np.testing.assert_allclose(episode.object2base[place, frame], expected, atol=1e-9)
+        for index, skill in enumerate(scene.annotation.skills):
+            if skill.arm == arm.name:
+                inside = (episode.source >= skill.first) & (episode.source <= skill.last)
+                np.testing.assert_array_equal(
+                    episode.source[inside], np.arange(skill.first, skill.last + 1)
+                )
+                kept = variation.transforms[index] @ arm.ee2base[skill.first : skill.last + 1]
+                np.testing.assert_allclose(episode.ee2base[arm.name][inside], kept, atol=1e-9)
+    assert both.sum() > 10
