@@ -33,6 +33,9 @@ _SAMPLE = 500
 _TURNS = 24
 _MOST_FREE = 0.10  # of a turn about the axis, for one point
 _LEAST_ROUND = 0.5  # share of the points whose turns keep out of free space
+_LEVEL = 0.95
+_MOSTLY = 0.5  # of the points, from which on what is level decides
+_LEAST_DISC = 0.97  # share of the level points that must follow
 _STEEP = 0.3
 _MOST_ASIDE = 0.13  # of a normal past the axis: 0.42 for the sides of a cube, 0.15 of a hexagon
 _MOST_RIPPLE_M = 0.0015
@@ -92,7 +95,7 @@ def find_revolution(seen: Seen, space: Space, axis: Floats) -> Revolution | None
         centre = _thinnest(points[some], normals[some], centre, kept)
     fits = _kept_by_turning(points, centre, frame, space)
     some = np.flatnonzero(fits)
-    if len(some) < 30 or fits.mean() < _LEAST_ROUND:
+    if len(some) < 30 or fits.mean() < _LEAST_ROUND or _is_no_disc(normals, fits):
         return None
     if _past_the_axis(points[some], normals[some], centre) > _MOST_ASIDE:
         return None
@@ -225,6 +228,16 @@ def _thinnest(
 
     found = downhill(cost, 10.0 * centre, (0.03, 0.03), 40) / 10.0
     return found if np.linalg.norm(found - centre) < _MOST_SHIFT_M else centre
+
+
+def _is_no_disc(normals: Floats, fits: NDArray[np.bool_]) -> bool:
+    """Whether what was seen is mostly level, and goes on where a disc would end.
+
+    A level face stays in its place about any axis, so its outline alone tells; of a tile a disc
+    would be kept, and the corners left as they are.
+    """
+    level = np.abs(normals[:, 2]) > _LEVEL
+    return bool(level.mean() > _MOSTLY and fits[level].mean() < _LEAST_DISC)
 
 
 def _past_the_axis(points: Floats, normals: Floats, centre: Floats) -> float:

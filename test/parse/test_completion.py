@@ -90,6 +90,11 @@ SHAPES = {
     ),
     'cube': prism(4, 0.042, 0.06, 1.2),
     'nut': prism(6, 0.04, 0.06, 0.26),
+    'sheet': block(0.12, 0.08, 0.004),
+    'tile': block(0.12, 0.08, 0.008),
+    'board': block(0.12, 0.08, 0.012),
+    'coaster': prism(48, 0.06, 0.004),
+    'puck': prism(48, 0.06, 0.012),
     'lump': joined(
         block(0.06, 0.06, 0.05),
         Shape(block(0.03, 0.02, 0.09).vertices @ SIDEWAYS + [0.01, 0.015, 0], block(1, 1, 1).faces),
@@ -236,7 +241,7 @@ def test_the_axis_of_a_bottle_is_found():
     assert np.linalg.norm(found.point[:2]) < 0.001
 
 
-@pytest.mark.parametrize('name', ['box', 'cube', 'nut', 'lump'])
+@pytest.mark.parametrize('name', ['box', 'cube', 'nut', 'lump', 'sheet', 'tile', 'board'])
 def test_what_has_edges_is_no_surface_of_revolution(name):
     _, seen, space = observed(name)
     assert find_revolution(seen, space, UP) is None
@@ -275,6 +280,23 @@ def test_the_underside_is_closed_at_the_plane_only_where_it_rests():
     assert (cKDTree(done.cloud.points).query(floor)[0] < 0.005).mean() > 0.9
     lifted = complete(seen, space, Resting(UP, -0.05), symmetric=False)
     assert not (lifted.kinds == UNDERSIDE).any()
+
+
+@pytest.mark.parametrize('name', ['sheet', 'tile', 'board', 'coaster', 'puck'])
+@pytest.mark.parametrize('symmetric', [True, False])
+def test_flat_things_are_closed_below_and_around(name, symmetric):
+    _, seen, space = observed(name)
+
+    done = complete(seen, space, ON_TABLE, symmetric=symmetric)
+
+    truth, near = true_surface(name), missed(done.cloud.points, name) < 0.003
+    under = truth[:, 2] < 1e-4
+    side = ~under & (truth[:, 2] < truth[:, 2].max() - 1e-4)
+    assert near[under].mean() > 0.95
+    assert near[side].mean() > 0.9
+    assert near[~under & ~side].mean() > 0.99
+    assert np.mean(off(done.cloud.points, name) > 0.004) < 0.02
+    assert ('surface of revolution' in done.how) == (symmetric and name in ('coaster', 'puck'))
 
 
 def test_without_symmetry_hidden_walls_hang_from_the_top():
