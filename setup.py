@@ -20,6 +20,7 @@ EXTRAS = {
     'exchange': ['zarr'],
     'plan': ['ompl'],
     'simulate': ['mujoco', 'example-robot-data'],
+    'ray': ['ray'],
     'dev': [
         'hypothesis',
         'mypy',

@@ -9,7 +9,7 @@ import json
 import sys
 from importlib import import_module
 
-NAMES = ('speed', 'record', 'parse', 'replay', 'driving', 'cameras', 'fidelity', 'sizes')
+NAMES = ('speed', 'record', 'parse', 'replay', 'driving', 'cameras', 'fidelity', 'sizes', 'scale')
 
 
 def main() -> int:

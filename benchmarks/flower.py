@@ -13,7 +13,10 @@ import zarr
 from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.exchange.demogen import import_demogen
 from r2rgen_ros.generate.config import CameraConfig, GenerateConfig
-from r2rgen_ros.generate.run import Job
+from r2rgen_ros.generate.job import Job
+from r2rgen_ros.generate.session import find_annotation
+from r2rgen_ros.model.annotation_file import FILE_NAME, dump_annotation
+from r2rgen_ros.model.paths import write_text
 from r2rgen_ros.parse.propose import propose
 from r2rgen_ros.parse.scene import survey
 
@@ -61,6 +64,21 @@ def made_up_recording(folder: Path) -> Path:
     return path
 
 
+def flower_demo(folder: Path) -> Path:
+    """Import and annotate the recording, and return its folder.
+
+    Args:
+        folder: Scratch folder.
+
+    """
+    source = real_recording() or made_up_recording(folder)
+    demo = folder / 'flower'
+    import_demogen(source, demo)
+    annotation = propose(survey(load_demo(demo)), demo)
+    write_text(demo / FILE_NAME, dump_annotation(annotation))
+    return demo
+
+
 def flower_job(folder: Path) -> Job:
     """Import, annotate and parse the recording, camera step off.
 
@@ -68,9 +86,6 @@ def flower_job(folder: Path) -> Job:
         folder: Scratch folder.
 
     """
-    source = real_recording() or made_up_recording(folder)
-    demo_folder = folder / 'flower'
-    import_demogen(source, demo_folder)
-    annotation = propose(survey(load_demo(demo_folder)), demo_folder)
+    demo = flower_demo(folder)
     config = GenerateConfig(camera=CameraConfig(mode='off'))
-    return Job.prepare(demo_folder, annotation, demo_folder, config, seed=0)
+    return Job.prepare(demo, *find_annotation(demo), config, seed=0)

@@ -42,7 +42,8 @@ from r2rgen_ros.generate.config import (
     GenerateConfig,
     OutputConfig,
 )
-from r2rgen_ros.generate.run import Job, generate
+from r2rgen_ros.generate.job import Job
+from r2rgen_ros.generate.run import generate
 from r2rgen_ros.parse.propose import propose
 from r2rgen_ros.parse.scene import survey
 from r2rgen_ros.simulate import record
@@ -166,14 +167,14 @@ def virtual_episode(folder: Path, task: str, seed: int, *, noisy: bool) -> Taped
 def _generated(bag: Path, config: GenerateConfig, dataset: Path) -> Taped:
     annotation = propose(survey(load_demo(bag)), bag)
     generate(Job.prepare(bag, annotation, bag, config, seed=0), dataset, 1)
-    return Taped.of(min(dataset.glob('episode_*')))
+    return Taped.of(min(dataset.glob('shard_*/episode_*')))
 
 
 def cloud_episode(folder: Path) -> Taped:
     """Generate one episode of the real recording of clouds (or one of its size) and read it."""
     folder.mkdir()
     generate(flower_job(folder), folder / 'dataset', 1)
-    return Taped.of(min((folder / 'dataset').glob('episode_*')))
+    return Taped.of(min((folder / 'dataset').glob('shard_*/episode_*')))
 
 
 def captured() -> Taped | None:

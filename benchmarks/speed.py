@@ -26,7 +26,7 @@ from benchmarks.flower import flower_job, real_recording
 from r2rgen_ros.bags.episode import EpisodeWriter
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.compose import make_composer
-from r2rgen_ros.generate.run import Job
+from r2rgen_ros.generate.job import Job
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule

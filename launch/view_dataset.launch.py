@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plays a recorded or a generated demonstration and shows it in RViz.
 
-    ros2 launch r2rgen_ros view_dataset.launch.py bag:=datasets/flower/episode_000000
+    ros2 launch r2rgen_ros view_dataset.launch.py bag:=datasets/flower/shard_00000/episode_000000
 
 A generated bag has the recorded bag's topics and types, so one file serves both.
 """

@@ -46,6 +46,7 @@ LIBRARY_ROOM = {
     'mujoco': 'simulate',
     'trimesh': 'robots',
     'zarr': 'exchange',
+    'ray': 'generate',
     'matplotlib': 'report',
     'rerun': 'report',
     'viser': 'page',

@@ -10,7 +10,6 @@ which Humble rejects.
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 from contextlib import suppress
@@ -32,7 +31,7 @@ from r2rgen_ros.bags.chunks import NONE, ChunkWriter, Compression
 from r2rgen_ros.bags.failures import writing
 from r2rgen_ros.bags.qos import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF, qos_text
 from r2rgen_ros.model.errors import R2RGenError, require
-from r2rgen_ros.model.paths import sync
+from r2rgen_ros.model.paths import remove_leftovers, sync
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -205,7 +204,7 @@ class BagWriter:
         require(bool(self.path.name), f'"{self.path}" has no name of its own', 'a new folder')
         self._refuse_existing()
         with writing(self.path):
-            _remove_leftovers(self._around.parent, self.path.name)
+            remove_leftovers(self._around.parent, self.path.name)
             self._around.mkdir(parents=True)
             self._writer = self._open()
         return self
@@ -292,23 +291,3 @@ class BagWriter:
         self._inside.rename(self.path)
         self._around.rmdir()
         sync(self._around.parent)
-
-
-def _remove_leftovers(parent: Path, name: str) -> None:
-    """Remove what writers of the same bag left when they were killed."""
-    for folder in parent.glob(f'.{glob.escape(name)}.tmp-*'):
-        number = folder.name.rpartition('-')[2]
-        if number.isdigit() and not _is_running(int(number)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_running(process: int) -> bool:
-    if process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

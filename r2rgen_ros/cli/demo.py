@@ -53,6 +53,8 @@ def add_demo_arguments(parser: argparse.ArgumentParser, name: str, count: int) -
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Run the verbs one after another, as a person would."""
+    from r2rgen_ros.generate.dataset import Dataset
+
     begin = time.monotonic()
     check_range('the number of episodes', args.count, 1, 10_000_000)
     folder = require_new(args.output) if args.output else free_folder('demo')
@@ -75,8 +77,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     for picture in pictures:
         console.say(f'            {picture}')
     console.say('next, try:')
-    # The first attempt may have been rejected.
-    episode = min(dataset.glob('episode_*'), default=demo)
+    episode = Dataset.open(dataset).first() or demo
     console.say(f'  .venv/bin/r2rgen view {episode}')
     console.say(f'  .venv/bin/r2rgen inspect {episode}')
     console.say(f'  .venv/bin/r2rgen generate {demo} -o {dataset} -n 100 --resume')

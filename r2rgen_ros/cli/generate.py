@@ -3,29 +3,34 @@
 """Generate new demonstrations from one: a folder of bags, a manifest and a report.
 
 Ten first, look at them, then a thousand: --resume goes on with what is there, also after Ctrl-C or
-a crash. The same seed gives the same bytes with any number of workers.
+a crash. The same seed gives the same bytes with any number of workers, on one machine or a cluster.
 
 Examples:
   r2rgen generate demos/bottle -o datasets/bottle -n 10
   r2rgen generate demos/bottle -o datasets/bottle -n 1000 --resume
   r2rgen generate demos/bottle -o datasets/turned -n 100 --config my_generate.yaml --seed 7
+  r2rgen generate demos/bottle -o datasets/many -n 100000 --engine ray --address head:6379
 """
 
 from __future__ import annotations
 
 import os
 import shlex
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r2rgen_ros.cli import console
 from r2rgen_ros.cli.streams import add_stream_arguments, selected_streams
-from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.errors import R2RGenError, check_range
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
-    from r2rgen_ros.generate.run import Job, Status
+    from r2rgen_ros.generate.engine import Engine
+    from r2rgen_ros.generate.job import Job
+    from r2rgen_ros.generate.run import Status
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,10 +62,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--annotation', type=Path, metavar='FILE', help="another annotation than the demo's own"
     )
     parser.add_argument(
-        '--workers',
-        type=int,
-        default=os.cpu_count() or 1,
-        help='processes (default: one per core, %(default)s)',
+        '--workers', type=int, help='processes (default: one per core, of a cluster all)'
+    )
+    parser.add_argument(
+        '--engine',
+        choices=('local', 'ray'),
+        default='local',
+        help='processes of this machine, or Ray (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--address',
+        metavar='HOST:PORT',
+        help='with --engine ray: a cluster, or "auto"; left out, Ray is started on this machine',
     )
     parser.add_argument('--resume', action='store_true', help='go on with a dataset')
     parser.add_argument(
@@ -74,15 +87,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Generate a dataset and draw its report."""
+    if not args.resume:
+        _require_free(args.output)
+    with _engine(args) as engine:
+        return _run(args, engine)
+
+
+@contextmanager
+def _engine(args: argparse.Namespace) -> Iterator[Engine | None]:
+    """Begin what makes the attempts; None for processes of this machine."""
+    if args.workers is not None:
+        check_range('the number of workers', args.workers, 1, 1024)
+    if args.engine == 'ray':
+        from r2rgen_ros.generate.engine_ray import RayEngine
+
+        with RayEngine(args.address or '', args.workers) as engine:
+            yield engine
+        return
+    if args.address:
+        raise R2RGenError('--address is given without --engine ray', '', 'add --engine ray')
+    yield None
+
+
+def _run(args: argparse.Namespace, engine: Engine | None) -> dict[str, Any]:
     from r2rgen_ros.bags.failures import DiskFullError
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.generate.config_file import read_config
     from r2rgen_ros.generate.dataset import Dataset
-    from r2rgen_ros.generate.run import InterruptedGenerationError, Job, generate
+    from r2rgen_ros.generate.job import Job
+    from r2rgen_ros.generate.run import InterruptedGenerationError, generate
     from r2rgen_ros.generate.session import find_annotation
 
-    if not args.resume:
-        _require_free(args.output)
     config = read_config(args.config) if args.config else GenerateConfig()
     annotation, folder = find_annotation(args.demo, args.annotation)
     with console.progress('parsing', annotation.frames or 0) as bar:
@@ -103,7 +138,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 args.output,
                 args.count,
                 resume=args.resume,
-                workers=args.workers,
+                workers=args.workers or os.cpu_count() or 1,
+                engine=engine,
                 progress=show,
             )
     except InterruptedGenerationError as stop:
@@ -157,6 +193,8 @@ def _resume_command(args: argparse.Namespace) -> str:
         ('--annotation', args.annotation),
         ('--base-frame', args.base_frame),
         ('--ee-frame', args.ee_frame),
+        ('--engine', args.engine if args.engine != 'local' else None),
+        ('--address', args.address),
         *(('--topic', topic) for topic in args.topic),
     )
     for option, value in options:

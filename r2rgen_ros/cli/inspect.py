@@ -1,14 +1,16 @@
 # Copyright 2026 The r2rgen_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Say what a bag holds, what a demonstration would still need, and how to mend it.
+"""Say what a bag or a dataset holds; of a bag also what a demonstration would still need.
 
 BAG is a rosbag2 folder, a .mcap or .db3 file, a ROS 1 .bag, or a folder that holds one of them.
-Nothing is changed. --robot compares the bag with what is known of a robot: a preset (panda, ur5e,
-xarm7, baxter, dual_panda, tiago, tiago_hey5) or a file of that kind.
+Of a dataset only the manifest is read. Nothing is changed. --robot compares the bag with what is
+known of a robot: a preset (panda, ur5e, xarm7, baxter, dual_panda, tiago, tiago_hey5) or a file of
+that kind.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from r2rgen_ros.bags.inspection import CameraReport, Inspection, TopicReport, in
 from r2rgen_ros.bags.recorded_robot import read_robot
 from r2rgen_ros.cli import console
 from r2rgen_ros.cli.streams import add_stream_arguments, selected_streams
+from r2rgen_ros.generate.dataset import Dataset, is_dataset
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.robots.inspection import inspect_robot, selection_of
 from r2rgen_ros.robots.profile import load_profile
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument('bag', metavar='BAG', type=Path, help='the recording')
+    parser.add_argument('bag', metavar='BAG', type=Path, help='a recording, or a dataset')
     parser.add_argument(
         '--robot',
         metavar='NAME|FILE',
@@ -48,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Inspect a bag, print the findings, and return them."""
+    if is_dataset(args.bag):
+        return _dataset(args.bag)
     wanted, robot = selected_streams(args), None
     if args.robot is None and args.mesh_folder:
         raise R2RGenError('--mesh-folder is given without --robot', '', 'name the robot as well')
@@ -64,6 +69,34 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     for line in describe_robot(robot):
         console.say(line)
     return {**found.to_json(), 'robot': robot.to_json()}
+
+
+def _dataset(folder: Path) -> dict[str, Any]:
+    """Say what a dataset holds, from its manifest."""
+    dataset = Dataset.open(folder)
+    entries = list(dataset.outcomes())
+    made = [entry for entry in entries if entry.accepted]
+    reasons = Counter(entry.reason for entry in entries if not entry.accepted)
+    source = dataset.info.get('source', {})
+    frames = sum(entry.frames for entry in made)
+    console.say(
+        f'{folder}: a dataset of {len(made)} episodes ({frames} frames), {len(entries)} attempts'
+    )
+    console.say(f'  source {source.get("bag", "?")}, seed {dataset.info.get("seed", "?")}')
+    for reason, count in reasons.most_common():
+        console.say(f'  rejected: {count} {reason}')
+    if made:
+        last = f' to {dataset.place(made[-1].index)}' if len(made) > 1 else ''
+        console.say(f'  episodes: {dataset.place(made[0].index)}{last}')
+    return {
+        'path': str(folder),
+        'format': 'dataset',
+        'accepted': len(made),
+        'attempts': len(entries),
+        'frames': frames,
+        'reasons': dict(reasons),
+        'episodes': [dataset.place(entry.index) for entry in made],
+    }
 
 
 def describe(found: Inspection) -> Iterator[str]:

@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _play(director: Any, args: argparse.Namespace) -> dict[str, Any]:
+    from r2rgen_ros.generate.dataset import Dataset
+
     console.heading(f'1 of 5: the nodes start, in DDS domain {args.domain}')
     console.say('the virtual robot simulates first what it will do; to watch, in another terminal:')
     console.say(f'  tail -f {director.logs}/*.log')
@@ -90,7 +92,9 @@ def _play(director: Any, args: argparse.Namespace) -> dict[str, Any]:
     console.say(f'{result.accepted} of {result.attempts} attempts accepted; rejected: {rejected}')
     console.heading('5 of 5: an episode is replayed into the topics of the robot')
     dataset = Path(result.dataset)
-    episode = min(dataset.glob('episode_*'))
+    episode = Dataset.open(dataset).first()
+    if episode is None:
+        raise R2RGenError('no attempt was accepted', 'an episode to replay', 'try another --seed')
     heard = director.replay(episode, _moving_topics(episode))
     for topic, count in heard.items():
         console.say(f'{count:6d} messages of {topic}')

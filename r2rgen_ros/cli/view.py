@@ -3,8 +3,8 @@
 """Show a bag in a 3D viewer (rerun): clouds or images, camera, transforms, end-effector path.
 
 Example:
-  r2rgen view datasets/bottle/episode_000000
-  r2rgen view datasets/bottle/episode_000000 --save episode.rrd
+  r2rgen view datasets/bottle/shard_00000/episode_000000
+  r2rgen view datasets/bottle/shard_00000/episode_000000 --save episode.rrd
 """
 
 from __future__ import annotations

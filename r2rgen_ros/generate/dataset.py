@@ -2,165 +2,76 @@
 # SPDX-License-Identifier: Apache-2.0
 """A dataset folder: dataset.yaml, manifest.jsonl and one bag per episode.
 
-    dataset.yaml       source, annotation, configuration, seed, versions
-    manifest.jsonl     one line per attempt, in index order
-    timings.jsonl      seconds per attempt; the only file that differs from run to run
-    episode_000000/    a rosbag2, named after its attempt
+    dataset.yaml                    source, annotation, configuration, seed, versions
+    manifest.jsonl                  one line per attempt, in index order
+    timings.jsonl                   seconds per attempt; all that differs from run to run
+    shard_00000/episode_000000/     a rosbag2, named after its attempt; 1000 attempts to a shard
 
 What is there is never changed; the manifest only grows. An attempt is in the manifest only after
-its bag is whole and under its final name.
+its bag is whole and under its final name. Nobody but `Dataset.place` knows where that is.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from r2rgen_ros.model.episode import PlanarMove
+from r2rgen_ros.generate.locks import FileLock
+from r2rgen_ros.generate.manifest import (
+    Entry,
+    Outcome,
+    append_line,
+    drop_cut_line,
+    episode_name,
+    read_lines,
+)
 from r2rgen_ros.model.errors import R2RGenError
-from r2rgen_ros.model.paths import inside, os_errors, require_new, sync, write_text
+from r2rgen_ros.model.paths import (
+    inside,
+    os_errors,
+    remove_leftovers,
+    require_new,
+    sync,
+    temporary,
+    write_text,
+)
 from r2rgen_ros.model.yaml_file import YamlSection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from r2rgen_ros.model.episode import Episode, Rejection
 
-FORMAT = 'r2rgen/dataset/1'
+FORMAT = 'r2rgen/dataset/2'
+FLAT_FORMAT = 'r2rgen/dataset/1'
+"""Of datasets whose episodes lie side by side; they are read and gone on with as they are."""
 INFO_NAME, MANIFEST_NAME, TIMINGS_NAME = 'dataset.yaml', 'manifest.jsonl', 'timings.jsonl'
+SHARD_SIZE = 1000
+_SHARD, _EPISODE = 'shard_', 'episode_'
 _PENDING = '.pending-'
 _LOCK = '.lock'
+_WAIT_S = 3.0
 _HEAD_BYTES = 1 << 20
+_BAGS = {'.mcap', '.db3', '.bag', '.zstd'}
+_FORMATS = (FORMAT, FLAT_FORMAT)
 
 
-def episode_name(index: int) -> str:
-    """Name of the folder of the episode of an attempt."""
-    return f'episode_{index:06d}'
+def bag_files(bag: Path) -> list[Path]:
+    """Return the files that a recording consists of, sorted.
 
-
-@dataclass(frozen=True)
-class Entry:
-    """One attempt, as the manifest has it.
-
-    Attributes:
-        index: Number of the attempt.
-        accepted: Whether there is an episode.
-        moves: Move per skill; None where the skill inherited.
-        base: Move of the robot's base.
-        frames: Frames of the episode; 0 where rejected.
-        reason: Why it was rejected; empty where accepted.
-        detail: The same for a person.
-        frame: Source frame at which it fails, -1 where it concerns none.
-        amount: By how much.
-        docking: The part of `base` that is a docking error.
-        unseen: Largest share of a frame's pixels that look at what the source never saw; None where
-            that was not asked.
-        others: The same of each further camera, by name.
+    Raises:
+        OSError: The folder cannot be read.
 
     """
-
-    index: int
-    accepted: bool
-    moves: tuple[PlanarMove | None, ...]
-    base: PlanarMove = field(default_factory=PlanarMove)
-    frames: int = 0
-    reason: str = ''
-    detail: str = ''
-    frame: int = -1
-    amount: float = 0.0
-    docking: PlanarMove = field(default_factory=PlanarMove)
-    unseen: float | None = None
-    others: dict[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, outcome: Episode | Rejection) -> Entry:
-        """Return the entry of an episode or a rejection."""
-        reason = getattr(outcome, 'reason', None)
-        variation = outcome.variation
-        base = variation.base if variation is not None else PlanarMove()
-        docking = variation.docking if variation is not None else PlanarMove()
-        if reason is None:
-            assert variation is not None
-            count = len(outcome)  # type: ignore[arg-type]
-            return cls(variation.index, True, variation.moves, base, frames=count, docking=docking)
-        rejection: Any = outcome
-        return cls(
-            rejection.index,
-            False,
-            rejection.moves,
-            base,
-            reason=reason.value,
-            detail=rejection.detail,
-            frame=rejection.frame,
-            amount=round(float(rejection.amount), 9),
-            docking=docking,
-        )
-
-    def to_line(self) -> str:
-        """Return the line of the manifest, with its newline."""
-        data: dict[str, Any] = {
-            'index': self.index,
-            'accepted': self.accepted,
-            'moves': [_move_data(move) for move in self.moves],
-            'base': _move_data(self.base),
-        }
-        if not self.docking.is_identity:
-            data['docking'] = _move_data(self.docking)
-        if self.unseen is not None:
-            data['unseen_share'] = self.unseen
-        if self.others:
-            data['other_cameras'] = self.others
-        if self.accepted:
-            data['episode'] = episode_name(self.index)
-            data['frames'] = self.frames
-        else:
-            data.update(
-                reason=self.reason, detail=self.detail, frame=self.frame, amount=self.amount
-            )
-        return json.dumps(data, ensure_ascii=False) + '\n'
-
-    @classmethod
-    def from_line(cls, line: str) -> Entry:
-        """Read a line of the manifest.
-
-        Raises:
-            ValueError: It is none.
-
-        """
-        data = json.loads(line)
-        return cls(
-            int(data['index']),
-            bool(data['accepted']),
-            tuple(_move(item) for item in data['moves']),
-            _move(data['base']) or PlanarMove(),
-            frames=int(data.get('frames', 0)),
-            reason=data.get('reason', ''),
-            detail=data.get('detail', ''),
-            frame=int(data.get('frame', -1)),
-            amount=float(data.get('amount', 0.0)),
-            docking=_move(data.get('docking')) or PlanarMove(),
-            unseen=data.get('unseen_share'),
-            others={name: float(share) for name, share in data.get('other_cameras', {}).items()},
-        )
-
-
-def _move_data(move: PlanarMove | None) -> dict[str, float] | None:
-    return None if move is None else {'x_m': move.x, 'y_m': move.y, 'yaw_rad': move.yaw}
-
-
-def _move(data: Any) -> PlanarMove | None:
-    if data is None:
-        return None
-    return PlanarMove(float(data['x_m']), float(data['y_m']), float(data['yaw_rad']))
+    if not bag.is_dir():
+        return [bag]
+    files = (path for path in bag.iterdir() if path.is_file())
+    return sorted(path for path in files if path.suffix in _BAGS or path.name == 'metadata.yaml')
 
 
 def fingerprint(bag: Path) -> str:
@@ -170,13 +81,7 @@ def fingerprint(bag: Path) -> str:
     """
     digest = hashlib.sha256()
     with os_errors(f'cannot read {bag}'):
-        files = sorted(p for p in bag.iterdir() if p.is_file()) if bag.is_dir() else [bag]
-        for path in files:
-            if (
-                path.suffix not in {'.mcap', '.db3', '.bag', '.zstd'}
-                and path.name != 'metadata.yaml'
-            ):
-                continue
+        for path in bag_files(bag):
             digest.update(f'{path.name} {path.stat().st_size}\n'.encode())
             with path.open('rb') as file:
                 digest.update(file.read(_HEAD_BYTES))
@@ -200,7 +105,8 @@ class Dataset:
     def __init__(self, folder: Path, info: dict[str, Any]) -> None:
         self.folder = folder
         self.info = info
-        self._lock: int | None = None
+        self._lock = FileLock(folder / _LOCK)
+        self._is_flat = info.get('format') == FLAT_FORMAT
 
     @classmethod
     def open(cls, folder: Path) -> Dataset:
@@ -216,7 +122,7 @@ class Dataset:
                 'a folder that "r2rgen generate" has made',
             )
         root = YamlSection.read(folder / INFO_NAME)
-        if not isinstance(root.data, dict) or root.data.get('format') != FORMAT:
+        if not isinstance(root.data, dict) or root.data.get('format') not in _FORMATS:
             raise root['format'].error(f'format is {root["format"].data!r}', f'"{FORMAT}"')
         return cls(folder, root.data)
 
@@ -229,17 +135,24 @@ class Dataset:
 
         """
         require_new(folder)
-        with os_errors(f'cannot make {folder}'):
-            folder.mkdir(parents=True)
         dataset = cls(folder, {'format': FORMAT, **info})
+        # Under another name first: a folder without its files could be neither made nor resumed.
+        begun = temporary(folder)
+        with os_errors(f'cannot make {folder}'):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(folder.parent, folder.name)
+            begun.mkdir()
         try:
             text = yaml.safe_dump(
                 dataset.info, sort_keys=False, allow_unicode=True, default_flow_style=None
             )
-            write_text(folder / INFO_NAME, text)
-            write_text(folder / MANIFEST_NAME, '')
+            write_text(begun / INFO_NAME, text)
+            write_text(begun / MANIFEST_NAME, '')
+            with os_errors(f'cannot make {folder}'):
+                begun.rename(folder)
+                sync(folder.parent)
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(begun, ignore_errors=True)
             raise
         dataset.lock()
         return dataset
@@ -261,7 +174,7 @@ class Dataset:
                 'leave out --resume, and choose another output or move the folder away',
             )
         dataset = cls.open(folder)
-        wanted = json.loads(json.dumps({'format': FORMAT, **info}))
+        wanted = json.loads(json.dumps(info))
         for key in wanted:
             if dataset.info.get(key) != wanted[key]:
                 change = _difference(dataset.info.get(key), wanted[key])
@@ -277,40 +190,63 @@ class Dataset:
     def lock(self) -> None:
         """Keep other processes from adding to the dataset; the lock ends with the process.
 
+        Workers of a process that was killed hold it too until they have ended, so that none of
+        them still writes when the next process begins; that is waited for.
+
         Raises:
             R2RGenError: Another process has the lock.
 
         """
         with os_errors(f'cannot lock {self.folder}'):
-            handle = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(handle)
+            is_held = self._lock.take(wait_s=_WAIT_S)
+        if not is_held:
             raise R2RGenError(
                 f'another process is generating into {self.folder}', '', 'wait for it or stop it'
-            ) from None
-        os.set_inheritable(handle, False)
-        self._lock = handle
+            )
 
     def unlock(self) -> None:
         """Let other processes add to the dataset, and remove what is left of unfinished work."""
-        if self._lock is None:
-            return
-        shutil.rmtree(self.pending, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            (self.folder / _LOCK).unlink()
-        os.close(self._lock)
-        self._lock = None
+        if self._lock.is_held:
+            shutil.rmtree(self.pending, ignore_errors=True)
+            self._lock.remove()
 
     @property
     def pending(self) -> Path:
         """Folder for episodes that are not in the manifest yet, one per writing process."""
         return self.folder / f'{_PENDING}{os.getpid()}'
 
+    def place(self, index: int) -> str:
+        """Folder of the episode of an attempt, from the dataset's folder on."""
+        name = episode_name(index)
+        return name if self._is_flat else f'{_SHARD}{index // SHARD_SIZE:05d}/{name}'
+
     def episode(self, index: int) -> Path:
         """Folder of the episode of an attempt."""
-        return inside(self.folder, episode_name(index))
+        return inside(self.folder, self.place(index))
+
+    def first(self) -> Path | None:
+        """Folder of the first episode; None where every attempt was rejected.
+
+        Raises:
+            R2RGenError: The manifest is damaged.
+
+        """
+        numbers = (entry.index for entry in self.outcomes() if entry.accepted)
+        index = next(numbers, None)
+        return None if index is None else self.episode(index)
+
+    def present(self) -> set[int]:
+        """Numbers of the attempts whose episodes are on the disk; no bag is opened.
+
+        Raises:
+            R2RGenError: A folder may not be read.
+
+        """
+        with os_errors(f'cannot read {self.folder}'):
+            shards = (self.folder,) if self._is_flat else self.folder.glob(f'{_SHARD}*')
+            names = [entry.name for shard in shards for entry in os.scandir(shard)]
+        numbers = (name.removeprefix(_EPISODE) for name in names if name.startswith(_EPISODE))
+        return {int(number) for number in numbers if number.isdigit()}
 
     def entries(self) -> Iterator[Entry]:
         """Yield the attempts in index order, reading one line at a time.
@@ -319,19 +255,16 @@ class Dataset:
             R2RGenError: The manifest is damaged.
 
         """
-        path = self.folder / MANIFEST_NAME
-        if not path.is_file():
-            raise R2RGenError(f'{self.folder} has no {MANIFEST_NAME}', 'a dataset')
-        with path.open(encoding='utf-8') as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith('\n'):
-                    return  # a line that a crash has cut short; the attempt is made again
-                try:
-                    yield Entry.from_line(line)
-                except (ValueError, KeyError, TypeError):
-                    raise R2RGenError(
-                        f'{path}, line {number} is damaged', 'one attempt per line'
-                    ) from None
+        return read_lines(self.folder / MANIFEST_NAME, Entry.from_line)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Yield the same in short, which takes a fraction of the time.
+
+        Raises:
+            R2RGenError: The manifest is damaged.
+
+        """
+        return read_lines(self.folder / MANIFEST_NAME, Outcome.from_line)
 
     def commit(self, entry: Entry, bag: Path | None, seconds: float) -> None:
         """Add an attempt: first its bag under its final name, then its line.
@@ -347,51 +280,31 @@ class Dataset:
         """
         with os_errors(f'cannot write to {self.folder}'):
             if bag is not None:
-                final = self.episode(entry.index)
-                if final.exists():
-                    # A crash came between the bag and its line; the bag is whole and the same.
-                    shutil.rmtree(bag)
-                else:
-                    bag.rename(final)
-                    sync(self.folder)
-            self._append(MANIFEST_NAME, entry.to_line(), durable=bag is not None)
-            line = json.dumps({'index': entry.index, 'seconds': round(seconds, 6)})
-            self._append(TIMINGS_NAME, line + '\n', durable=False)
+                self._keep(bag, self.episode(entry.index))
+            line = entry.to_line(self.place(entry.index))
+            append_line(self.folder / MANIFEST_NAME, line, durable=bag is not None)
+            line = json.dumps({'index': entry.index, 'seconds': round(seconds, 6)}) + '\n'
+            append_line(self.folder / TIMINGS_NAME, line, durable=False)
 
-    def _append(self, name: str, text: str, *, durable: bool) -> None:
-        handle = os.open(self.folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            data = text.encode()
-            start = os.fstat(handle).st_size
-            if os.write(handle, data) != len(data):
-                os.ftruncate(handle, start)
-                raise OSError(28, 'No space left on device')
-            if durable:
-                os.fsync(handle)
-        finally:
-            os.close(handle)
+    def _keep(self, bag: Path, final: Path) -> None:
+        """Give a bag its final name."""
+        if final.exists():
+            # A crash came between the bag and its line; the bag is whole and the same.
+            shutil.rmtree(bag)
+            return
+        if not final.parent.exists():
+            final.parent.mkdir()
+            sync(self.folder)
+        bag.rename(final)
+        sync(final.parent)
 
     def _clean(self) -> None:
-        """Remove what a crash has left: unfinished bags and a manifest line cut short."""
+        """Remove what a crash has left: unfinished files, and lines cut short."""
         for path in self.folder.glob(f'{_PENDING}*'):
             shutil.rmtree(path, ignore_errors=True)
+        remove_leftovers(self.folder)
         for name in (MANIFEST_NAME, TIMINGS_NAME):
-            path = self.folder / name
-            if not path.exists():
-                continue
-            with path.open('r+b') as file:
-                size = file.seek(0, os.SEEK_END)
-                keep, step = size, 1 << 16
-                while keep > 0:
-                    begin = max(0, keep - step)
-                    file.seek(begin)
-                    at = file.read(keep - begin).rfind(b'\n')
-                    if at >= 0:
-                        keep = begin + at + 1
-                        break
-                    keep = begin
-                if keep < size:
-                    file.truncate(keep)
+            drop_cut_line(self.folder / name)
 
 
 def _difference(have: Any, want: Any, at: str = '') -> str:

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,6 +99,43 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def temporary(path: Path) -> Path:
+    """Return the name, beside it, under which this process writes what shall be called so."""
+    return path.with_name(f'.{path.name}.tmp-{os.getpid()}')
+
+
+def remove_leftovers(folder: Path, name: str = '*') -> None:
+    """Remove what processes that are gone have left under temporary names.
+
+    Args:
+        folder: Where to look.
+        name: What they were writing; '*' for anything.
+
+    """
+    pattern = name if name == '*' else glob.escape(name)
+    for path in folder.glob(f'.{pattern}.tmp-*'):
+        number = path.name.rpartition('-')[2]
+        if not number.isdigit() or is_running(int(number)):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def is_running(process: int) -> bool:
+    """Whether another process of that number runs on this machine."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
 def write_bytes(path: Path, data: bytes, *, replace: bool = False) -> None:
     """Write a whole file under a temporary name, sync it and rename it.
 
@@ -111,18 +150,18 @@ def write_bytes(path: Path, data: bytes, *, replace: bool = False) -> None:
     """
     if not replace:
         require_new(path)
-    temporary = path.with_name(f'.{path.name}.tmp-{os.getpid()}')
+    begun = temporary(path)
     with os_errors(f'cannot write {path}'):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open('wb') as file:
+            with begun.open('wb') as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(path)
+            begun.replace(path)
             sync(path.parent)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            begun.unlink(missing_ok=True)
             raise
 
 

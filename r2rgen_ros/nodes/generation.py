@@ -101,7 +101,7 @@ def progress_of(dataset: Path) -> Progress:
     """Return how far a dataset is; what is wrong with it is told by who goes on with it."""
     accepted, reasons = 0, Counter[str]()
     with suppress(R2RGenError, OSError, ValueError):
-        for entry in Dataset.open(dataset).entries():
+        for entry in Dataset.open(dataset).outcomes():
             if entry.accepted:
                 accepted += 1
             else:

@@ -42,7 +42,9 @@ from r2rgen_ros.nodes.generation import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from r2rgen_ros.generate.run import Job, Status
+    from r2rgen_ros.generate.dataset import Dataset
+    from r2rgen_ros.generate.job import Job
+    from r2rgen_ros.generate.run import Status
 
 _PR_SET_PDEATHSIG = 1
 _AGAIN_S = 0.4
@@ -129,7 +131,8 @@ class _Work:
         self.enter(READING)
         from r2rgen_ros.generate.config import GenerateConfig
         from r2rgen_ros.generate.config_file import read_config
-        from r2rgen_ros.generate.run import InterruptedGenerationError, Job, generate
+        from r2rgen_ros.generate.job import Job
+        from r2rgen_ros.generate.run import InterruptedGenerationError, generate
         from r2rgen_ros.generate.session import find_annotation
 
         request = self.request
@@ -207,13 +210,16 @@ class _Teller:
         self._sampler = Sampler.create(job.scene, job.config, job.seed)
         self._assembler = Assembler.create(job.scene, job.config)
         self._earlier: int | None = None
+        self._dataset: Dataset | None = None
 
     def tell(self, status: Status) -> None:
         """Tell of the latest attempt."""
-        from r2rgen_ros.generate.dataset import episode_name
+        from r2rgen_ros.generate.dataset import Dataset
 
+        if self._dataset is None:
+            self._dataset = Dataset.open(self._work.request.dataset)
         index = status.attempts - 1
-        path = self._work.request.dataset / episode_name(index)
+        path = self._dataset.episode(index)
         is_new = path.is_dir()
         if self._earlier is None:
             self._earlier = status.accepted - is_new

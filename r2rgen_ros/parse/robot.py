@@ -156,6 +156,12 @@ class RobotView:
         self._trees: dict[int, tuple[cKDTree, Floats]] = {}
         self._tolerance: Tolerance | None = None
 
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, '_lock': None}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
     @classmethod
     def of(
         cls,

@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.generate.config import GenerateConfig
-    from r2rgen_ros.generate.dataset import Dataset, Entry
+    from r2rgen_ros.generate.dataset import Dataset
+    from r2rgen_ros.generate.manifest import Entry
     from r2rgen_ros.model.scene import Scene
 
 STRIPS = 4
 _MOST_PATHS = 40
+_MOST_PLACED = 600
 _MOST_EXAMPLES = 8
 
 
@@ -181,10 +183,10 @@ class _Reporter:
 
     def _placements(self) -> Section:
         self.progress('placements')
-        transforms = [
-            variation.transforms for entry in self.accepted if (variation := self._variation(entry))
-        ]
-        path = draw_placements(self.scene, transforms, self.folder / 'placements.png')
+        shown = _spread(self.accepted, _MOST_PLACED)
+        transforms = [item.transforms for entry in shown if (item := self._variation(entry))]
+        file, count = self.folder / 'placements.png', len(self.accepted)
+        path = draw_placements(self.scene, transforms, file, count)
         text = 'Outlines are where objects stood in the recording, areas where they stand now.'
         return Section('Where objects start and go', text, path)
 
@@ -276,7 +278,8 @@ class _Reporter:
 
     def _present(self) -> list[Entry]:
         """Return the accepted attempts whose bags have not been removed since."""
-        return [entry for entry in self.accepted if self.dataset.episode(entry.index).is_dir()]
+        present = self.dataset.present()
+        return [entry for entry in self.accepted if entry.index in present]
 
     def _variation(self, entry: Entry) -> Variation | None:
         moves = {place: move for place, move in enumerate(entry.moves) if move is not None}

@@ -27,18 +27,22 @@ _MOST = 300
 """More footprints than this are only darker, not clearer."""
 
 
-def draw_placements(scene: Scene, transforms: Sequence[NDArray[np.float64]], path: Path) -> Path:
+def draw_placements(
+    scene: Scene, transforms: Sequence[NDArray[np.float64]], path: Path, count: int | None = None
+) -> Path:
     """Draw footprints of all objects at the beginning and at the end of every episode.
 
     Args:
         scene: The source.
         transforms: Per accepted episode (S, 4, 4) world transforms of the skills.
         path: PNG to write.
+        count: Episodes of which these are some; None where they are all.
 
     Returns:
         The path.
 
     """
+    count = len(transforms) if count is None else count
     shown = transforms[:: max(1, len(transforms) // _MOST)]
     changes = [object_changes(scene, item) for item in shown]
     still = np.tile(np.eye(4), (len(scene.objects), len(scene.demo), 1, 1))
@@ -53,7 +57,7 @@ def draw_placements(scene: Scene, transforms: Sequence[NDArray[np.float64]], pat
     return style.picture(
         path,
         plans.page_size(seen, 2),
-        lambda figure: _draw(figure, scene, changes, seen, len(transforms)),
+        lambda figure: _draw(figure, scene, changes, seen, count),
     )
 
 

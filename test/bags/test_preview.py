@@ -10,7 +10,8 @@ import pytest
 from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.bags.preview import read_preview
 from r2rgen_ros.generate.config import GenerateConfig
-from r2rgen_ros.generate.run import Job, generate
+from r2rgen_ros.generate.job import Job
+from r2rgen_ros.generate.run import generate
 from r2rgen_ros.generate.session import find_annotation
 from r2rgen_ros.model.errors import R2RGenError
 
@@ -21,7 +22,7 @@ def episode(table_demo, tmp_path_factory):
     out = tmp_path_factory.mktemp('preview') / 'dataset'
     job = Job.prepare(table_demo, *find_annotation(table_demo), GenerateConfig(), seed=0)
     generate(job, out, 1)
-    return next(out.glob('episode_*'))
+    return next(out.glob('shard_*/episode_*'))
 
 
 def test_frames_are_spread_from_the_first_to_the_last(episode):

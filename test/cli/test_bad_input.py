@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import subprocess
+from importlib.util import find_spec
 
 import pytest
 
@@ -404,11 +405,11 @@ def test_files_that_may_not_grow_are_told_and_the_dataset_resumes(
     assert 'disk is full' in err
     assert f'go on with: r2rgen generate {table_demo} -o {out}' in err
     assert '--resume' in err
-    assert not list(out.glob('episode_*'))
+    assert not list(out.glob('shard_*/episode_*'))
     assert not list(out.glob('.pending*'))
 
     assert r2rgen(*words, '--resume').status == 0
-    assert len(list(out.glob('episode_*'))) == 1
+    assert len(list(out.glob('shard_*/episode_*'))) == 1
 
 
 @pytest.fixture
@@ -430,14 +431,16 @@ def test_a_full_disk_is_told_and_keeps_whole_episodes_only(
 ):
     out = small_disk / 'out'
     words = ('generate', table_demo, '-o', out, '-n', '20', '--no-report', '--workers')
+    ray = ('2', '--resume', '--engine', 'ray') if find_spec('ray') else ('2', '--resume')
 
-    for workers in (1, 2):
-        result = r2rgen(*words, workers, *(('--resume',) if workers == 2 else ()))
+    for more in (('1',), ('2', '--resume'), ray):
+        result = r2rgen(*words, *more)
 
         assert result.is_refusal()
         assert 'the disk is full' in result.err
         assert '--resume' in result.err
-        made = sorted(out.glob('episode_*'))
+        assert ('--engine ray' in result.err) == ('ray' in more)
+        made = sorted(out.glob('shard_*/episode_*'))
         assert made
         for bag in made:
             assert r2rgen('inspect', bag).status == 0

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def _bytes(tree, folder):
 
 def _wait_for_episodes(process, out, wanted=5):
     end = time.monotonic() + 120
-    while len(list(out.glob('episode_*'))) < wanted:
+    while len(list(out.glob('shard_*/episode_*'))) < wanted:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.005)
@@ -62,24 +63,25 @@ def _interrupt(process, out, number, wanted=5):
     _wait_for_episodes(process, out, wanted)
     process.send_signal(number)
     out_text, err = process.communicate(timeout=60)
-    have = len(list(out.glob('episode_*')))
+    have = len(list(out.glob('shard_*/episode_*')))
     assert wanted <= have < COUNT
     return out_text, err
 
 
-@pytest.mark.parametrize('workers', [1, 2])
+@pytest.mark.parametrize('how', ['--workers 1', '--workers 2', '--engine ray --workers 2'])
 def test_after_a_kill_the_dataset_is_resumed_to_the_same_bytes(
-    start, r2rgen, words, whole, tree, tmp_path, workers
+    start, r2rgen, words, whole, tree, tmp_path, how
 ):
+    if 'ray' in how:
+        pytest.importorskip('ray')
     out = tmp_path / 'out'
-    process = start(*words, '-o', out, '--workers', workers)
+    process = start(*words, '-o', out, *how.split())
     _interrupt(process, out, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    time.sleep(1.0)  # workers notice within a second that their parent was killed
-    before = {k: v for k, v in tree(out).items() if k.startswith('episode_')}
+    before = {k: v for k, v in tree(out).items() if k.startswith('shard_')}
     manifest = (out / 'manifest.jsonl').read_bytes()
 
-    result = r2rgen(*words, '-o', out, '--workers', workers, '--resume')
+    result = r2rgen(*words, '-o', out, '--workers', '2', '--resume')
 
     assert result.status == 0, result
     after = tree(out)
@@ -89,10 +91,12 @@ def test_after_a_kill_the_dataset_is_resumed_to_the_same_bytes(
     assert _bytes(tree, out) == _bytes(tree, whole)
 
 
-@pytest.mark.parametrize('workers', [1, 2])
-def test_ctrl_c_leaves_a_dataset_that_resumes(start, r2rgen, words, whole, tree, tmp_path, workers):
+@pytest.mark.parametrize('how', ['--workers 1', '--workers 2', '--engine ray --workers 2'])
+def test_ctrl_c_leaves_a_dataset_that_resumes(start, r2rgen, words, whole, tree, tmp_path, how):
+    if 'ray' in how:
+        pytest.importorskip('ray')
     out = tmp_path / 'out'
-    process = start(*words, '-o', out, '--workers', workers)
+    process = start(*words, '-o', out, *how.split())
     _, err = _interrupt(process, out, signal.SIGINT)
 
     assert process.returncode == 130
@@ -100,8 +104,41 @@ def test_ctrl_c_leaves_a_dataset_that_resumes(start, r2rgen, words, whole, tree,
     assert '--resume' in err
     assert not list(out.glob('.*'))
 
-    assert r2rgen(*words, '-o', out, '--workers', workers, '--resume').status == 0
+    assert r2rgen(*words, '-o', out, '--workers', '2', '--resume').status == 0
     assert _bytes(tree, out) == _bytes(tree, whole)
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        (('--address', 'localhost:1'), '--engine ray'),
+        (('--engine', 'ray', '--address', 'nowhere'), 'expected HOST:PORT'),
+        (('--engine', 'ray', '--address', '127.0.0.1:1'), 'no cluster answers'),
+        (('--engine', 'ray', '--workers', '0'), 'number of workers'),
+    ],
+)
+def test_engines_that_cannot_be_are_refused_before_anything_is_written(
+    r2rgen, words, tmp_path, options, said
+):
+    if '--engine' in options:
+        pytest.importorskip('ray')
+
+    result = r2rgen(*words, '-o', tmp_path / 'out', *options)
+
+    assert result.is_refusal()
+    assert said in result.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_ray_the_engine_says_what_to_install(r2rgen, words, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'ray', None)
+    monkeypatch.delitem(sys.modules, 'r2rgen_ros.generate.engine_ray', raising=False)
+
+    result = r2rgen(*words, '-o', tmp_path / 'out', '--engine', 'ray')
+
+    assert result.is_refusal()
+    assert 'pip install ray' in result.err
+    assert not list(tmp_path.iterdir())
 
 
 def _workers(process):
@@ -151,12 +188,12 @@ def test_two_processes_do_not_share_a_dataset(start, r2rgen, words, tmp_path):
     out = tmp_path / 'out'
     process = start(*words, '-o', out, '--workers', '1')
     end = time.monotonic() + 120
-    while not list(out.glob('episode_*')):
+    while not list(out.glob('shard_*/episode_*')):
         assert time.monotonic() < end
         time.sleep(0.005)
     process.send_signal(signal.SIGSTOP)
     try:
-        assert len(list(out.glob('episode_*'))) < COUNT
+        assert len(list(out.glob('shard_*/episode_*'))) < COUNT
         result = r2rgen(*words, '-o', out, '--workers', '1', '--resume')
         assert result.is_refusal()
         assert 'another process' in result.err

@@ -60,3 +60,27 @@ def test_arguments_and_result(tmp_path):
     again = json.loads(json.dumps(result, allow_nan=False))
     assert again['topics'][0]['name'] == '/joint_states'
     assert not again['is_demonstration']
+
+
+def test_a_dataset_is_listed_from_its_manifest_alone(r2rgen, table_demo, tmp_path):
+    config, out = tmp_path / 'generate.yaml', tmp_path / 'out'
+    config.write_text(
+        'format: r2rgen/generate/1\ncamera: {mode: "off"}\n'
+        'sampling: {learn: false, ranges: {x_m: [-0.3, 0.3], y_m: [-0.3, 0.3]}}\n'
+    )
+    made = r2rgen(
+        'generate', table_demo, '-o', out, '-n', 6, '--config', config, '--no-report', '--json'
+    )
+    told = json.loads(made.out)
+    episodes = sorted(str(path.relative_to(out)) for path in out.glob('shard_*/*'))
+    for bag in out.glob('shard_*/*/*'):
+        bag.unlink()  # whoever opened one would fail
+
+    said = json.loads(r2rgen('inspect', out, '--json').out)
+
+    assert said['episodes'] == episodes
+    assert len(episodes) == said['accepted'] == 6
+    assert (said['attempts'], said['reasons']) == (told['attempts'], told['reasons'])
+    text = r2rgen('inspect', out).out
+    assert f'a dataset of 6 episodes ({said["frames"]} frames), {said["attempts"]} attempts' in text
+    assert f'episodes: {episodes[0]} to {episodes[-1]}' in text

@@ -11,6 +11,10 @@ import pytest
 
 from r2rgen_ros.bags.load import demo_of, load_demo
 from r2rgen_ros.bags.source import read_source
+from r2rgen_ros.generate.config import CameraConfig, GenerateConfig, MoveRange, SamplingConfig
+from r2rgen_ros.generate.job import Job
+from r2rgen_ros.generate.run import generate
+from r2rgen_ros.generate.session import find_annotation
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.model.annotation import ObjectNote, Prompt
 from r2rgen_ros.model.annotation_file import dump_annotation
@@ -33,6 +37,22 @@ def content():
         return out
 
     return read
+
+
+@pytest.fixture(scope='session')
+def table_job(table_demo):
+    """A block put onto a plate, with moves of which some overlap, ready to be generated from."""
+    ranges = MoveRange((-0.3, 0.3), (-0.3, 0.3), (-90.0, 90.0))
+    config = GenerateConfig(SamplingConfig(ranges=ranges, learn=False), camera=CameraConfig('off'))
+    return Job.prepare(table_demo, *find_annotation(table_demo), config, seed=3)
+
+
+@pytest.fixture(scope='session')
+def undisturbed(table_job, tmp_path_factory):
+    """A dataset of 40 episodes, made in one go by one worker; do not change it."""
+    folder = tmp_path_factory.mktemp('undisturbed') / 'dataset'
+    assert generate(table_job, folder, 40).accepted == 40
+    return folder
 
 
 @pytest.fixture(scope='session')

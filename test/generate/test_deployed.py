@@ -18,7 +18,8 @@ from r2rgen_ros.generate.compose import make_composer
 from r2rgen_ros.generate.config import CameraConfig, GenerateConfig
 from r2rgen_ros.generate.dataset import Dataset
 from r2rgen_ros.generate.deployed import DeployedComposer
-from r2rgen_ros.generate.run import Job, generate
+from r2rgen_ros.generate.job import Job
+from r2rgen_ros.generate.run import generate
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.camera import PinholeCamera

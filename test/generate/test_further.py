@@ -20,9 +20,10 @@ from r2rgen_ros.generate.config import (
     PerturbationConfig,
     SamplingConfig,
 )
-from r2rgen_ros.generate.dataset import Dataset, episode_name
+from r2rgen_ros.generate.dataset import Dataset
 from r2rgen_ros.generate.further import mounted_camera, with_composers
-from r2rgen_ros.generate.run import Job, generate
+from r2rgen_ros.generate.job import Job
+from r2rgen_ros.generate.run import generate
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.annotation_file import dump_annotation
@@ -98,7 +99,9 @@ def test_the_second_cameras_images_are_what_the_simulator_draws(both, generated,
     variation = Sampler.create(job.scene, job.config, job.seed).variation(index)
     episode = Assembler.create(job.scene, job.config).assemble(variation)
     truth = GroundTruth.load(source.path).object2base
-    wrist = load_demo(dataset / episode_name(index), StreamSelection(depth=WRIST.topics['depth']))
+    wrist = load_demo(
+        Dataset.open(dataset).episode(index), StreamSelection(depth=WRIST.topics['depth'])
+    )
 
     assert wrist.sensor.frame == WRIST.frame
     assert wrist.stamps.tolist() == episode.stamps.tolist()
@@ -120,7 +123,7 @@ def test_the_second_cameras_images_are_what_the_simulator_draws(both, generated,
 
 def test_an_episode_is_a_demonstration_of_either_camera(generated):
     _, dataset = generated
-    path = dataset / episode_name(1)
+    path = Dataset.open(dataset).episode(1)
     main = load_demo(path)
     wrist = load_demo(path, StreamSelection(depth=WRIST.topics['depth']))
     assert main.sensor.frame == EXTERNAL.frame

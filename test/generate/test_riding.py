@@ -15,7 +15,7 @@ from r2rgen_ros.bags.source import read_source
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.compose import make_composer
 from r2rgen_ros.generate.config import CameraConfig, FeasibilityConfig, GenerateConfig
-from r2rgen_ros.generate.run import _known_links
+from r2rgen_ros.generate.maker import _KnownLinks
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.camera import PinholeCamera
@@ -205,7 +205,7 @@ def test_a_written_episode_is_a_recording_of_that_camera_on_that_base(ridden, ep
     frames = list(make_composer(scene, CONFIG, robot).frames(episode))
 
     out = tmp_path / 'out'
-    EpisodeWriter(source, link_poses=_known_links(robot)).write(out, episode, iter(frames))
+    EpisodeWriter(source, link_poses=_KnownLinks(robot)).write(out, episode, iter(frames))
 
     again = load_demo(out)
     base = se3.interpolate(scene.demo.drive.base2frame, episode.source)

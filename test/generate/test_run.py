@@ -21,8 +21,10 @@ from r2rgen_ros.generate.config import (
     OutputConfig,
     SamplingConfig,
 )
-from r2rgen_ros.generate.dataset import Dataset, Entry, fingerprint
-from r2rgen_ros.generate.run import InterruptedGenerationError, Job, generate
+from r2rgen_ros.generate.dataset import Dataset, fingerprint
+from r2rgen_ros.generate.job import Job
+from r2rgen_ros.generate.manifest import Entry
+from r2rgen_ros.generate.run import InterruptedGenerationError, generate
 from r2rgen_ros.generate.session import find_annotation, reopen
 from r2rgen_ros.model.episode import PlanarMove
 from r2rgen_ros.model.errors import R2RGenError
@@ -58,7 +60,7 @@ def test_every_attempt_is_accounted_for(dataset, job, tmp_path):
     accepted = [line for line in lines if line['accepted']]
     assert len(accepted) == 12
     assert lines[-1]['accepted']
-    bags = {path.name for path in dataset.iterdir() if path.is_dir()}
+    bags = {str(path.relative_to(dataset)) for path in dataset.glob('*/*') if path.is_dir()}
     assert bags == {line['episode'] for line in accepted}
     rejected = [line for line in lines if not line['accepted']]
     assert rejected
@@ -76,6 +78,11 @@ def test_two_workers_write_the_same_bytes_as_one(dataset, job, tmp_path, content
     assert content(tmp_path / 'two') == content(dataset)
 
 
+def _twin(dataset, bag):
+    """The episode of another dataset that was made in the same attempt."""
+    return dataset / bag.parent.name / bag.name
+
+
 @pytest.mark.parametrize('kind', ['lz4', 'zstd'])
 def test_compressed_episodes_hold_the_same_messages(dataset, table_demo, tmp_path, content, kind):
     config = replace(
@@ -86,11 +93,11 @@ def test_compressed_episodes_hold_the_same_messages(dataset, table_demo, tmp_pat
         generate(job, tmp_path / str(workers), 3, workers=workers)
 
     assert content(tmp_path / '1') == content(tmp_path / '2')
-    for bag in sorted((tmp_path / '1').glob('episode_*')):
-        with BagReader(bag) as packed, BagReader(dataset / bag.name) as plain:
+    for bag in sorted((tmp_path / '1').glob('shard_*/episode_*')):
+        with BagReader(bag) as packed, BagReader(_twin(dataset, bag)) as plain:
             assert list(packed.messages()) == list(plain.messages())
         small, large = (
-            (path / f'{bag.name}.mcap').stat().st_size for path in (bag, dataset / bag.name)
+            (path / f'{bag.name}.mcap').stat().st_size for path in (bag, _twin(dataset, bag))
         )
         assert small < 0.9 * large
 
@@ -262,7 +269,7 @@ def test_attempts_run_out_and_say_why(job, tmp_path):
     status = generate(impossible, tmp_path / 'none', 2)
 
     assert (status.accepted, status.attempts, status.reasons) == (0, 14, {'off_support': 14})
-    assert not list((tmp_path / 'none').glob('episode_*'))
+    assert not list((tmp_path / 'none').glob('shard_*/episode_*'))
     assert len(_entries(tmp_path / 'none')) == 14
 
 

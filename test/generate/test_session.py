@@ -12,7 +12,8 @@ import pytest
 from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.generate.config import GenerateConfig, MoveRange, SamplingConfig
 from r2rgen_ros.generate.dataset import Dataset
-from r2rgen_ros.generate.run import Job, generate
+from r2rgen_ros.generate.job import Job
+from r2rgen_ros.generate.run import generate
 from r2rgen_ros.generate.session import find_annotation, reopen
 from r2rgen_ros.model.annotation_file import dump_annotation
 from r2rgen_ros.model.scene_file import dump_scene

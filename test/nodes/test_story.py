@@ -144,6 +144,6 @@ def test_a_robot_is_recorded_annotated_and_multiplied(start, client, virtual_dem
     live = _content(story.datasets / 'live')
     assert live == _content(out)
     assert sum(name.endswith('.mcap') for name in live) == COUNT
-    for episode in sorted(out.glob('episode_*')):
+    for episode in sorted(out.glob('shard_*/episode_*')):
         assert len(load_demo(episode).stamps) > 20
     shutil.rmtree(out)

@@ -99,7 +99,7 @@ def test_two_arms_are_recorded_annotated_and_multiplied(start, client, repositor
     out, config = tmp_path / 'out', tmp_path / 'config.yaml'
     words = ['generate', bag, '-o', out, '-n', 1, '--config', config, '--workers', 1, '--no-report']
     assert r2rgen([*map(str, words)]) == 0
-    (episode,) = (load_demo(path) for path in out.glob('episode_*'))
+    (episode,) = (load_demo(path) for path in out.glob('shard_*/episode_*'))
     _assert_two_arms(episode)
     for made, source in zip(episode.arms, demo.arms, strict=True):
         lowest = [path[path[:, 2, 3].argmin(), :2, 3] for path in (made.ee2base, source.ee2base)]

@@ -152,7 +152,7 @@ def test_a_whole_annotation(opened, demo, browser):
     assert (demo / 'annotation.png').exists()
     out = demo.parent / 'dataset'
     assert main(['generate', str(demo), '-o', str(out), '-n', '1', '--workers', '1']) == 0
-    assert (out / 'episode_000000').is_dir()
+    assert (out / 'shard_00000' / 'episode_000000').is_dir()
 
 
 def test_two_tabs_see_the_same_and_either_may_go(opened, tabletop, tmp_path, browser):

@@ -22,7 +22,8 @@ from r2rgen_ros.generate.config import (
     MoveRange,
     SamplingConfig,
 )
-from r2rgen_ros.generate.dataset import Dataset, Entry
+from r2rgen_ros.generate.dataset import Dataset
+from r2rgen_ros.generate.manifest import Entry
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.model.episode import Episode, Reason
 from r2rgen_ros.report.dataset import write_report
@@ -119,13 +120,13 @@ def test_removed_episodes_are_left_out(
 ):
     copy = tmp_path / 'copy'
     shutil.copytree(dataset.folder, copy)
-    for bag in sorted(copy.glob('episode_*'))[1:]:
+    for bag in sorted(copy.glob('shard_*/episode_*'))[1:]:
         shutil.rmtree(bag)
     report = write_report(Dataset.open(copy), recorded[0], CONFIG)
     full = Image.open(dataset.folder / 'filmstrip.png')
     assert Image.open(copy / 'filmstrip.png').height < full.height
     assert report.accepted > 1
-    shutil.rmtree(next(iter(copy.glob('episode_*'))))
+    shutil.rmtree(next(iter(copy.glob('shard_*/episode_*'))))
     assert write_report(Dataset.open(copy), recorded[0], CONFIG).page.is_file()
 
 

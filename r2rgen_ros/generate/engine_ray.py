@@ -1,0 +1,320 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Attempts as tasks of Ray, on this machine or on a cluster. Nothing else here knows Ray.
+
+The maker is put into Ray's object store once, and kept by every worker process that has fetched it.
+Workers write bags into folders of their own, and the bytes come back through the object store, so
+the machines need not share a disk. Ray makes a task again whose worker or machine was lost, spills
+to disk what does not fit into memory, and uses machines that join.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import platform
+import socket
+import time
+import uuid
+from collections import deque
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from r2rgen_ros.generate import scratch
+from r2rgen_ros.generate.dataset import fingerprint
+from r2rgen_ros.generate.engine import AHEAD, TRIES, WATCH_S
+from r2rgen_ros.generate.interrupts import Interrupts
+from r2rgen_ros.generate.job import versions
+from r2rgen_ros.generate.manifest import Entry, episode_name
+from r2rgen_ros.generate.shipping import (
+    Files,
+    is_same_bag,
+    join_pieces,
+    pack,
+    pieces_of,
+    read_bag,
+    unpack,
+    write_bag,
+)
+from r2rgen_ros.model.errors import R2RGenError, require
+from r2rgen_ros.model.paths import os_errors
+
+try:
+    import ray
+    from ray.exceptions import RayError, RayTaskError
+except ImportError:
+    raise R2RGenError(
+        'the engine ray needs Ray, which is not installed',
+        '',
+        "run: pip install ray (or '.[ray]' in a checkout), on every machine of the cluster",
+    ) from None
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from r2rgen_ros.generate.engine import Result
+    from r2rgen_ros.generate.maker import Maker
+
+Made = tuple[Entry, 'Files | None', float]
+"""An attempt, the files of its bag (None where rejected), and how long it took."""
+_REACH_S = 5.0
+_COUNT_S = 2.0
+_NOT_THERE = 'failed to import'
+
+
+class RayEngine:
+    """Context manager that makes attempts with Ray; it is connected to until the block ends.
+
+    Args:
+        address: HOST:PORT of a cluster, or 'auto' for the one that runs on this machine; empty to
+            start Ray on this machine for the while.
+        workers: So many attempts at a time; None for as many as there are processor cores.
+
+    Raises:
+        R2RGenError: There is no cluster at the address, or Ray does not start.
+
+    """
+
+    def __init__(self, address: str = '', workers: int | None = None) -> None:
+        if address not in {'', 'auto'}:
+            _reach(address)
+        self._workers, self._is_own = workers, not address
+        os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # nobody is told what is done here
+        # What attempts fail of that are not waited for any more is the same as of the first one.
+        os.environ.setdefault('RAY_IGNORE_UNHANDLED_ERRORS', '1')
+        options: dict[str, Any] = {'num_cpus': workers} if self._is_own else {}
+        if self._is_own:
+            options['include_dashboard'] = False
+        try:
+            ray.init(
+                address=address or 'local',
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                namespace='r2rgen',
+                **options,
+            )
+        except Exception as error:  # Ray raises what its parts raise
+            where = f'at {address}' if address else 'on this machine'
+            raise R2RGenError(
+                f'Ray cannot be used {where} ({_first_line(error)})',
+                '',
+                'start it with "ray start --head", with the same versions of Ray and Python'
+                if address
+                else 'run with --engine local',
+            ) from error
+
+    def __enter__(self) -> RayEngine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with Interrupts():
+            ray.shutdown()
+            scratch.remove_leftovers()
+
+    @contextlib.contextmanager
+    def results(self, maker: Maker, pending: Path, indices: range) -> Iterator[Iterator[Result]]:
+        """Make attempts; see `Engine`."""
+        order = _Order(_parcel_of(maker), None if self._is_own else self._workers)
+        with Interrupts() as interrupts:
+            try:
+                yield order.results(pending, indices, interrupts)
+            finally:
+                order.cancel()
+
+
+def _reach(address: str) -> None:
+    """Notice at once that nobody listens; Ray tries for minutes."""
+    host, _, port = address.rpartition(':')
+    require(
+        bool(host) and port.isdigit() and '://' not in host,
+        f'the address is {address}', 'HOST:PORT, or auto', 'look at what "ray start --head" prints',
+    )  # fmt: skip
+    try:
+        socket.create_connection((host, int(port)), _REACH_S).close()
+    except (OSError, OverflowError) as error:
+        raise R2RGenError(
+            f'no cluster answers at {address} ({_first_line(error)})',
+            'the address that "ray start --head" prints',
+        ) from None
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    """What a worker process needs; it fetches what the references stand for when it begins.
+
+    Attributes:
+        name: Told from that of all other parcels.
+        host: Of the machine that generates.
+        versions: Of what decides the bytes.
+        maker: Reference of the packed maker.
+        bags: Fingerprint of each recording, and its files' names with references of their pieces.
+
+    """
+
+    name: str
+    host: str
+    versions: dict[str, str]
+    maker: Any
+    bags: dict[str, tuple[str, list[tuple[str, Any]]]]
+
+
+def _versions() -> dict[str, str]:
+    return {**versions(), 'python': platform.python_version()}
+
+
+def _parcel_of(maker: Maker) -> _Parcel:
+    packed, bags = pack(maker)
+    shipped = {}
+    with os_errors('cannot read the recording'):
+        for bag in bags:
+            pieces = [(name, ray.put(data)) for name, data in pieces_of(bag)]
+            shipped[str(bag)] = (fingerprint(bag), pieces)
+    host = platform.node()
+    return _Parcel(uuid.uuid4().hex, host, _versions(), ray.put(packed), shipped)
+
+
+class _Order:
+    """Tasks of one generation, and their results in the order of the attempts."""
+
+    def __init__(self, parcel: _Parcel, workers: int | None) -> None:
+        self._parcel, self._workers = ray.put(parcel), workers
+        self._task = ray.remote(num_cpus=1, max_retries=TRIES)(_attempt)
+        self._tasks: deque[tuple[int, Any]] = deque()
+        self._cores, self._counted = 1, 0.0
+
+    def _room(self) -> int:
+        """How many attempts may be under way; machines come and go."""
+        now = time.monotonic()
+        if now - self._counted > _COUNT_S or not self._counted:
+            self._cores, self._counted = int(_resources().get('CPU', 1)), now
+        cores = max(self._cores, 1)
+        # Results wait for their turn; of what somebody limits, no more than that is under way.
+        return AHEAD * cores if self._workers is None else min(self._workers, AHEAD * cores)
+
+    def results(self, pending: Path, indices: range, interrupts: Interrupts) -> Iterator[Result]:
+        """Yield the results; bags are written below the pending folder."""
+        following = iter(indices)
+        while True:
+            for index in islice(following, max(0, self._room() - len(self._tasks))):
+                self._tasks.append((index, self._task.remote(self._parcel, index)))
+            if not self._tasks:
+                return
+            index, task = self._tasks[0]
+            interrupts.check()
+            while not ray.wait([task], timeout=WATCH_S)[0]:
+                interrupts.check()
+            entry, files, seconds = _result_of(index, task)
+            self._tasks.popleft()
+            bag = None
+            if files is not None:
+                bag = pending / episode_name(index)
+                write_bag(bag, files)
+            del files, task  # the object store may forget them
+            yield entry, bag, seconds
+
+    def cancel(self) -> None:
+        """Stop what is under way."""
+        for _, task in self._tasks:
+            with contextlib.suppress(Exception):
+                ray.cancel(task, force=True)
+        self._tasks.clear()
+
+
+def _resources() -> dict[str, float]:
+    return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
+
+
+def _result_of(index: int, task: Any) -> Made:
+    try:
+        made: Made = ray.get(task)
+        return made
+    except RayTaskError as error:
+        cause = error.cause
+        if isinstance(cause, ImportError) or _NOT_THERE in str(cause):
+            raise R2RGenError(
+                f'a machine of the cluster cannot begin ({_first_line(cause)})',
+                'r2rgen_ros on every machine',
+                'install it there, in the Python that Ray runs in',
+            ) from error
+        raise cause from error
+    except RayError as error:
+        raise R2RGenError(
+            f'attempt {index} was lost with its worker {TRIES + 1} times'
+            f' ({type(error).__name__}: {_first_line(error)})',
+            '',
+            'look at the memory of the machines, and run again with --resume',
+        ) from error
+
+
+class _Worker:
+    """What a worker process keeps from attempt to attempt."""
+
+    def __init__(self, parcel: _Parcel) -> None:
+        scratch.remove_leftovers()
+        self.parcel = parcel
+        own = _versions()
+        for name, version in parcel.versions.items():
+            require(
+                own[name] == version,
+                f'{platform.node()} has {name} {own[name]}', f'{version}, as {parcel.host} has it',
+                'install the same versions on all machines of the cluster',
+            )  # fmt: skip
+        self._copies: list[scratch.Scratch] = []
+        self.maker = unpack(ray.get(parcel.maker), self._find)
+
+    def _find(self, bag: Path) -> Path:
+        """Return where a recording is on this machine, if need be a copy."""
+        mark, pieces = self.parcel.bags[str(bag)]
+        if is_same_bag(bag, mark):
+            return bag
+        copy = scratch.Scratch(
+            f'bag-{mark}',
+            lambda folder: join_pieces(folder, ((name, ray.get(piece)) for name, piece in pieces)),
+        )
+        self._copies.append(copy)
+        files = {name for name, _ in pieces}
+        return copy.path / bag.name if files == {bag.name} else copy.path
+
+    def attempt(self, index: int) -> Made:
+        """Make an attempt."""
+        with scratch.Scratch(f'attempt-{uuid.uuid4().hex}') as folder:
+            entry, bag, seconds = self.maker.attempt(index, folder)
+            return entry, None if bag is None else read_bag(bag), seconds
+
+    def close(self) -> None:
+        """Let go of copies."""
+        for copy in self._copies:
+            copy.close()
+
+
+_kept: _Worker | None = None
+
+
+def _attempt(parcel: _Parcel, index: int) -> Made:
+    """Make an attempt in a worker process."""
+    global _kept  # a task finds nothing else again of what earlier tasks of its process had
+    try:
+        if _kept is None or _kept.parcel.name != parcel.name:
+            if _kept is not None:
+                _kept.close()
+            _kept = _Worker(parcel)
+        return _kept.attempt(index)
+    except R2RGenError as error:
+        if platform.node() == parcel.host:
+            raise
+        found = f'on {platform.node()}: {error.found}'
+        raise type(error)(found, error.expected, error.fix) from error
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip('.') if lines else type(error).__name__
