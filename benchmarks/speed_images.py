@@ -17,7 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -28,7 +30,8 @@ from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.generate import compose
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.config import CameraConfig, GenerateConfig, OutputConfig
-from r2rgen_ros.generate.run import Job, make_attempts
+from r2rgen_ros.generate.job import Job
+from r2rgen_ros.generate.maker import Maker
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.model.episode import Episode, Rejection
 from r2rgen_ros.parse.propose import propose
@@ -49,17 +52,23 @@ _PIXEL_BYTES = 4 + 3 + 1  # depth, colour and label
 _POINT_BYTES = 12 + 3 + 1  # place, colour and label
 
 
-def measure() -> dict[str, Any]:
-    """Return the figures; must run on one core."""
+def measure(cores: list[int]) -> dict[str, Any]:
+    """Return the figures.
+
+    Args:
+        cores: What may be used; this process itself shall run on the first.
+
+    """
     with tempfile.TemporaryDirectory() as scratch:
         recording = Path(scratch) / 'bottle'
-        record.record('place-bottle', 0, recording, record.Options(sensor_noise='stereo'))
+        options = record.Options(sensor_noise='stereo')
+        record.record('place-bottle', 0, recording, options=options)
         ground = survey(load_demo(recording))
         job = _job(recording, propose(ground, recording))
         stages, step, share = _stages(job)
-        alone = _rates(recording, 1)
-        both = _rates(recording, 2)
-        grown = _started(recording, '_print_growth', 0).communicate()[0]
+        alone = _rates(recording, cores[:1])
+        both = _rates(recording, cores[:2])
+        grown = _started(recording, '_print_growth', cores[0]).communicate()[0]
     return {
         'frames_per_s_per_core': round(alone[0], 1),
         'two_cores_over_one': round(sum(both) / alone[0], 2) if len(both) == 2 else None,
@@ -98,8 +107,8 @@ def _stages(job: Job) -> tuple[dict[str, float], float, float]:
     next(made)
     begin = time.perf_counter()
     episodes = [episode for _, episode in zip(range(_EPISODES), made, strict=False) if episode]
-    count = sum(map(len, episodes))
-    out = {'variation, path and feasibility': (time.perf_counter() - begin) / count}
+    total = sum(map(len, episodes))
+    out = {'variation, path and feasibility': (time.perf_counter() - begin) / total}
     robot = robot_of(job.scene.demo)
     composer = compose.make_composer(job.scene, job.config, robot, job.noise)
     assert isinstance(composer, compose.ImageComposer)
@@ -120,7 +129,7 @@ def _stages(job: Job) -> tuple[dict[str, float], float, float]:
     camera.render = timed  # type: ignore[method-assign]
     images = _seconds(lambda: [_run(composer.images(episode)) for episode in episodes])
     step = sum(seconds for seconds, _ in drawn)
-    moved = sum(count for _, count in drawn)
+    moved = sum(size for _, size in drawn)
     camera.render = render  # type: ignore[method-assign]
     frames = _seconds(lambda: [_run(composer.frames(episode)) for episode in episodes])
     silent = compose.make_composer(
@@ -128,16 +137,27 @@ def _stages(job: Job) -> tuple[dict[str, float], float, float]:
     )
     _run(silent.frames(episodes[0]))
     clean = _seconds(lambda: [_run(silent.frames(episode)) for episode in episodes])
-    out['robot and objects'] = (images - step) / count
-    out['camera step'] = step / count
-    out['points and labels'] = (clean - images) / count
-    out['noise'] = (frames - clean) / count
-    return out, step / count, (moved / _bandwidth()) / step
+    out['robot and objects'] = (images - step) / total
+    out['camera step'] = step / total
+    out['points and labels'] = (clean - images) / total
+    out['noise'] = (frames - clean) / total
+    out['bag'] = _seconds_of_bags(job, episodes, composer) / total - frames / total
+    return out, step / total, (moved / _bandwidth()) / step
 
 
-def _run(frames: Iterator[Any]) -> None:
-    for _ in frames:
-        pass
+def _seconds_of_bags(job: Job, episodes: list[Episode], composer: compose.ImageComposer) -> float:
+    writer = Maker(job).writer
+    seconds = 0.0
+    with _scratch() as folder:
+        for number, episode in enumerate(episodes):
+            path = folder / str(number)
+            seconds += _seconds(lambda: writer.write(path, episode, composer.frames(episode)))  # noqa: B023
+            shutil.rmtree(path)
+    return seconds
+
+
+def _run(frames: Iterator[Any]) -> int:
+    return sum(1 for _ in frames)
 
 
 def _seconds(work: Callable[[], Any]) -> float:
@@ -168,15 +188,12 @@ def _started(recording: Path, name: str, core: int) -> subprocess.Popen[str]:
 
 
 def _pin(number: int) -> None:
-    cores = sorted(os.sched_getaffinity(1)) if os.geteuid() == 0 else sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[number % len(cores)]})
+    os.sched_setaffinity(0, {number})
 
 
-def _rates(recording: Path, processes: int) -> list[float]:
-    """Frames per second of each of so many processes that work at the same time."""
-    if processes > (os.cpu_count() or 1):
-        return []
-    started = [_started(recording, '_print_rate', core) for core in range(processes)]
+def _rates(recording: Path, cores: list[int]) -> list[float]:
+    """Frames per second of one process on each core, all at the same time."""
+    started = [_started(recording, '_print_rate', core) for core in cores]
     for process in started:  # all are ready before any begins
         assert process.stdout is not None
         process.stdout.readline()
@@ -186,44 +203,42 @@ def _rates(recording: Path, processes: int) -> list[float]:
 def _print_rate(recording: Path) -> None:
     with _scratch() as folder:
         job = _job(recording, propose(survey(load_demo(recording)), recording))
-        attempts = make_attempts(job, folder)
+        attempts = _attempts(job, folder)
         for _ in range(2):
-            _made(attempts)
+            next(attempts)
         print('ready', flush=True)
         sys.stdin.readline()
         begin, frames = time.perf_counter(), 0
         while time.perf_counter() - begin < 20.0:
-            frames += _made(attempts)
+            frames += next(attempts)
         print(frames / (time.perf_counter() - begin))
 
 
 def _print_growth(recording: Path) -> None:
     with _scratch() as folder:
         job = _job(recording, propose(survey(load_demo(recording)), recording))
-        attempts, peaks = make_attempts(job, folder), {}
+        attempts, peaks = _attempts(job, folder), {}
         done = 0
         while done < MANY:
-            done += _made(attempts) > 0
+            done += next(attempts) > 0
             if done in {FEW, MANY}:
                 peaks[done] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
         print(peaks[MANY] - peaks[FEW])
 
 
-def _made(attempts: Iterator[tuple[Any, Path | None]]) -> int:
-    """Frames of the next attempt; its bag is removed again."""
-    entry, bag = next(attempts)
-    if bag is None:
-        return 0
-    shutil.rmtree(bag)
-    return int(entry.frames)
+def _attempts(job: Job, folder: Path) -> Iterator[int]:
+    """Make attempts, and yield the frames of each, 0 if rejected; bags are removed again."""
+    maker = Maker(job)
+    for index in count():
+        entry, bag, _ = maker.attempt(index, folder)
+        if bag is not None:
+            shutil.rmtree(bag)
+        yield int(entry.frames)
 
 
-class _scratch(tempfile.TemporaryDirectory[str]):
+@contextmanager
+def _scratch() -> Iterator[Path]:
     """A folder in memory where the system has such a thing."""
-
-    def __init__(self) -> None:
-        memory = Path('/dev/shm')
-        super().__init__(dir=memory if os.access(memory, os.W_OK) else None)
-
-    def __enter__(self) -> Path:  # type: ignore[override]
-        return Path(super().__enter__())
+    memory = Path('/dev/shm')
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as name:
+        yield Path(name)

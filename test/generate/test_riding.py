@@ -241,7 +241,7 @@ def test_episodes_of_that_camera_show_what_it_sees_from_where_the_hand_goes(on_w
     robot = robot_of(scene.demo)
     frames = list(make_composer(scene, CONFIG, robot).frames(episode))
     out = tmp_path / 'out'
-    EpisodeWriter(source, link_poses=_known_links(robot)).write(out, episode, iter(frames))
+    EpisodeWriter(source, link_poses=_KnownLinks(robot)).write(out, episode, iter(frames))
     again = load_demo(out)
     base = se3.interpolate(scene.demo.drive.base2frame, episode.source)
     assert again.base_frame == 'odom'
