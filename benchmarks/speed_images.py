@@ -124,7 +124,7 @@ def _stages(job: Job) -> tuple[dict[str, float], float, float]:
         drawn.append((time.perf_counter() - before, moved))
         return image
 
-    for episode in episodes[:1]:
+    for episode in episodes:  # the source is read, and kept
         _run(composer.frames(episode))
     camera.render = timed  # type: ignore[method-assign]
     images = _seconds(lambda: [_run(composer.images(episode)) for episode in episodes])
@@ -135,7 +135,8 @@ def _stages(job: Job) -> tuple[dict[str, float], float, float]:
     silent = compose.make_composer(
         job.scene, replace(job.config, camera=replace(job.config.camera, noise='off')), robot
     )
-    _run(silent.frames(episodes[0]))
+    for episode in episodes:
+        _run(silent.frames(episode))
     clean = _seconds(lambda: [_run(silent.frames(episode)) for episode in episodes])
     out['robot and objects'] = (images - step) / total
     out['camera step'] = step / total

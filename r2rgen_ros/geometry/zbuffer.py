@@ -103,29 +103,34 @@ def _keep_nearest(pixel: Any, depth: Any, first: int, zbuf: Any, owner: Any) -> 
 
 
 @_compiled
+def _lower(one: Any, other: Any) -> None:
+    """Lower numbers (N,) to others; in a loop from zero on, which alone is turned into SIMD."""
+    for i in range(one.shape[0]):
+        a, b = one[i], other[i]
+        one[i] = a if a < b else b
+
+
+@_compiled
 def _nearest_in_patch(zbuf: Any, radius: int, windows: Any, rows: Any, out: Any) -> None:
     """Minimum over a square patch of an image, along rows and then along columns, in windows."""
     height, width = zbuf.shape
     for n in range(windows.shape[0]):
         left, top, right, bottom = windows[n]
         for v in range(max(0, top - radius), min(height, bottom + radius)):
-            for u in range(left, right):
-                rows[v, u] = zbuf[v, u]
+            row, lowest = zbuf[v], rows[v]
+            lowest[left:right] = row[left:right]
             for shift in range(1, radius + 1):
-                for u in range(left, min(right, width - shift)):
-                    a, b = rows[v, u], zbuf[v, u + shift]
-                    rows[v, u] = a if a < b else b
-                for u in range(max(left, shift), right):
-                    a, b = rows[v, u], zbuf[v, u - shift]
-                    rows[v, u] = a if a < b else b
+                last, first = min(right, width - shift), max(left, shift)
+                if left < last:
+                    _lower(lowest[left:last], row[left + shift : last + shift])
+                if first < right:
+                    _lower(lowest[first:right], row[first - shift : right - shift])
         for v in range(top, bottom):
-            for u in range(left, right):
-                out[v, u] = rows[v, u]
+            lowest = out[v, left:right]
+            lowest[:] = rows[v, left:right]
             for other in range(max(0, v - radius), min(height, v + radius + 1)):
                 if other != v:
-                    for u in range(left, right):
-                        a, b = out[v, u], rows[other, u]
-                        out[v, u] = a if a < b else b
+                    _lower(lowest, rows[other, left:right])
 
 
 @_compiled
@@ -192,8 +197,7 @@ def _copy_windows(image: Any, windows: Any, out: Any) -> None:
     for n in range(windows.shape[0]):
         left, top, right, bottom = windows[n]
         for v in range(top, bottom):
-            for u in range(left, right):
-                out[v, u] = image[v, u]
+            out[v, left:right] = image[v, left:right]
 
 
 class ZBuffer:
