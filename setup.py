@@ -85,7 +85,7 @@ setup(
         'pytransform3d',
         'pyyaml',
         'rich',
-        'rosbags>=0.11',
+        'rosbags>=0.11,<0.12',
         'scipy',
         'setuptools',
         'trimesh',

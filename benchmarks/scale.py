@@ -184,7 +184,7 @@ class Killer:
         return {
             'kills': self.done,
             'starts': self.starts,
-            'identical': found == truth,
+            'identical': found == truth and self.done >= kills,
             'left_behind': len(left),
             'seconds': round(time.monotonic() - begin, 1),
         }

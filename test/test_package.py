@@ -40,6 +40,8 @@ ROOMS = (
 # Each outside library has one room.
 LIBRARY_ROOM = {
     'rosbags': 'bags',
+    'lz4': 'bags',
+    'backports': 'bags',
     'pinocchio': 'robots',
     'coal': 'robots',
     'ompl': 'robots',

@@ -69,10 +69,11 @@ class _EndedFile:
 
     def write(self, data: Any) -> int:
         """Append bytes."""
-        # Chunks come as views of buffers that nobody changes any more: they need not be copied.
+        # What comes is not changed any more: it need not be copied.
         self._waiting.append(data)
-        self._size += len(data)
-        return len(data)
+        size = memoryview(data).nbytes
+        self._size += size
+        return size
 
     def tell(self) -> int:
         """Where the next byte goes."""

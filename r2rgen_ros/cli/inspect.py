@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from r2rgen_ros.bags.inspection import CameraReport, Inspection, TopicReport, inspect_bag
 from r2rgen_ros.bags.recorded_robot import read_robot
+from r2rgen_ros.bags.streams import StreamSelection
 from r2rgen_ros.cli import console
 from r2rgen_ros.cli.streams import add_stream_arguments, selected_streams
 from r2rgen_ros.generate.dataset import Dataset, is_dataset
-from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.errors import R2RGenError, require
 from r2rgen_ros.robots.inspection import inspect_robot, selection_of
 from r2rgen_ros.robots.profile import load_profile
 
@@ -51,9 +52,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Inspect a bag, print the findings, and return them."""
-    if is_dataset(args.bag):
-        return _dataset(args.bag)
     wanted, robot = selected_streams(args), None
+    if is_dataset(args.bag):
+        require(
+            args.robot is None and not args.mesh_folder and wanted == StreamSelection(),
+            f'{args.bag} is a dataset, which is listed from its manifest',
+            'no other option but --json',
+            'inspect one of its episodes with these options',
+        )
+        return _dataset(args.bag)
     if args.robot is None and args.mesh_folder:
         raise R2RGenError('--mesh-folder is given without --robot', '', 'name the robot as well')
     if args.robot is not None:

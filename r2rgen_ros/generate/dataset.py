@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from r2rgen_ros.bags.failures import writing
 from r2rgen_ros.generate.locks import FileLock
 from r2rgen_ros.generate.manifest import (
     Entry,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 FORMAT = 'r2rgen/dataset/2'
 FLAT_FORMAT = 'r2rgen/dataset/1'
-"""Of datasets whose episodes lie side by side; they are read and gone on with as they are."""
+"""Of datasets whose episodes lie side by side; they are read as they are."""
 INFO_NAME, MANIFEST_NAME, TIMINGS_NAME = 'dataset.yaml', 'manifest.jsonl', 'timings.jsonl'
 SHARD_SIZE = 1000
 _SHARD, _EPISODE = 'shard_', 'episode_'
@@ -89,7 +90,7 @@ def fingerprint(bag: Path) -> str:
 
 
 def is_dataset(folder: Path) -> bool:
-    """Whether a folder is a dataset that can be read or gone on with."""
+    """Whether a folder is a dataset."""
     return (folder / INFO_NAME).is_file()
 
 
@@ -174,6 +175,12 @@ class Dataset:
                 'leave out --resume, and choose another output or move the folder away',
             )
         dataset = cls.open(folder)
+        if dataset._is_flat:
+            raise R2RGenError(
+                f'{folder} was begun before datasets had shards, with settings of that time',
+                '',
+                'generate into a new folder; this one can be read as it is',
+            )
         wanted = json.loads(json.dumps(info))
         for key in wanted:
             if dataset.info.get(key) != wanted[key]:
@@ -275,10 +282,11 @@ class Dataset:
             seconds: How long it took.
 
         Raises:
+            DiskFullError: There is no space left.
             R2RGenError: The disk says no.
 
         """
-        with os_errors(f'cannot write to {self.folder}'):
+        with writing(self.folder / MANIFEST_NAME):
             if bag is not None:
                 self._keep(bag, self.episode(entry.index))
             line = entry.to_line(self.place(entry.index))

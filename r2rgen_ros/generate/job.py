@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -38,14 +39,26 @@ if TYPE_CHECKING:
     from r2rgen_ros.sense.noise import DepthNoise
 
 
+_OTHERS = ('rosbags', 'lz4', 'backports.zstd', 'pillow', 'pin', 'ompl')
+"""Of bags, their compression, images, kinematics and planners."""
+
+
 def versions() -> dict[str, str]:
-    """Versions of what decides the bytes of an episode."""
-    return {
+    """Versions of what decides the bytes of an episode; '' for what is not installed by name."""
+    own = {
         'r2rgen_ros': __version__,
         'numpy': np.__version__,
         'scipy': scipy.__version__,
         'numba': numba.__version__,
     }
+    return own | {name: _installed(name) for name in _OTHERS}
+
+
+def _installed(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ''
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +70,7 @@ class Job:
         scene: The same, parsed.
         config: What is asked for.
         seed: Seed of the dataset.
-        annotation: The annotation as plain data, for dataset.yaml.
+        info: All that decides the bytes of a dataset as plain data, for dataset.yaml.
         noise: Noise of the cameras; None for none.
 
     """

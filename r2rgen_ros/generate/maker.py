@@ -14,7 +14,6 @@ from r2rgen_ros.bags.episode import EpisodeWriter
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.compose import make_composer
 from r2rgen_ros.generate.further import with_composers
-from r2rgen_ros.generate.job import versions
 from r2rgen_ros.generate.manifest import Entry, episode_name
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.generate.trajectory import Trajectories
@@ -97,13 +96,11 @@ class Maker:
 
     Attributes:
         writer: Writes the episodes.
-        versions: Of what decides the bytes.
 
     """
 
     def __init__(self, job: Job) -> None:
         robot = robot_of(job.scene.demo)
-        self.versions = versions()
         self._limit = job.config.camera.max_unseen_share
         self._sampler = Sampler.create(job.scene, job.config, job.seed)
         self._assembler = Assembler.create(job.scene, job.config)

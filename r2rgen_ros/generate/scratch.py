@@ -49,13 +49,16 @@ class Scratch:
         with writing(self.path):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             while not (self._lock.take(shared=True) and self.path.is_dir()):
+                is_alone = False
                 try:
-                    if self._lock.take() and not self.path.is_dir():
+                    is_alone = self._lock.take()
+                    if is_alone and not self.path.is_dir():
                         self._make(fill)
                 finally:
                     self._lock.drop()
-                # Two that try at once would else go on getting in each other's way.
-                time.sleep(_AGAIN_S * (1 + os.getpid() % 7))
+                if not is_alone:
+                    # Two that try at once would else go on getting in each other's way.
+                    time.sleep(_AGAIN_S * (1 + os.getpid() % 7))
 
     def _make(self, fill: Callable[[Path], None] | None) -> None:
         part = self.path.with_name(self.path.name + _PART)

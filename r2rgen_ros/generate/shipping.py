@@ -55,10 +55,13 @@ class _Unpacker(pickle.Unpickler):
     def __init__(self, file: io.BytesIO, find: Callable[[Path], Path]) -> None:
         super().__init__(file)
         self._find = find
+        self._readers: dict[str, BagReader] = {}
 
     def persistent_load(self, name: Any) -> BagReader:
         """Open the bag of that path, or what stands in for it."""
-        return BagReader(self._find(Path(name)))
+        if name not in self._readers:  # asked once for every place that it stands in
+            self._readers[name] = BagReader(self._find(Path(name)))
+        return self._readers[name]
 
 
 def pack(maker: Maker) -> tuple[NDArray[np.uint8], tuple[Path, ...]]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _LONGEST_M = 0.02
-_FLAT = 0.25  # of a cell: how far off the surface may be where it is drawn more coarsely
+_FLAT = 0.08  # of a cell: how far off the surface may be where it is drawn more coarsely
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
-from benchmarks import flower, speed
+from benchmarks import flower, speed, speed_images
 from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.exchange.demogen import import_demogen
 from r2rgen_ros.geometry.zbuffer import ZBuffer
@@ -45,3 +46,21 @@ def test_every_counted_demo_is_a_whole_bag_and_is_deleted_again(tmp_path: Path) 
     seconds = list(speed.demos(job, 3, bags))
     assert len(seconds) == 3
     assert list(bags.iterdir()) == []
+
+
+def test_every_stage_of_images_is_timed_and_what_is_timed_is_unchanged(
+    virtual_demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speed_images, '_EPISODES', 1)
+    monkeypatch.setattr(speed_images, '_PROBE_BYTES', 1 << 22)
+    job = speed_images._job(virtual_demo, propose(survey(load_demo(virtual_demo)), virtual_demo))
+
+    stages, step, share = speed_images._stages(job)
+
+    assert list(stages) == [
+        'variation, path and feasibility', 'robot and objects', 'camera step', 'points and labels',
+        'noise', 'bag',
+    ]  # fmt: skip
+    assert stages['camera step'] == step > 0.0
+    assert 0.0 < share < 10.0
+    assert all(np.isfinite(value) for value in stages.values())

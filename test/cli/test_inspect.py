@@ -84,3 +84,7 @@ def test_a_dataset_is_listed_from_its_manifest_alone(r2rgen, table_demo, tmp_pat
     text = r2rgen('inspect', out).out
     assert f'a dataset of 6 episodes ({said["frames"]} frames), {said["attempts"]} attempts' in text
     assert f'episodes: {episodes[0]} to {episodes[-1]}' in text
+    for option in (('--robot', 'panda'), ('--mesh-folder', out), ('--topic', 'depth=/depth')):
+        refused = r2rgen('inspect', out, *option)
+        assert refused.is_refusal()
+        assert 'is a dataset, which is listed from its manifest' in refused.err
