@@ -25,13 +25,10 @@ from numpy.typing import NDArray
 from benchmarks import speed_images
 from benchmarks.flower import flower_job, real_recording
 from r2rgen_ros.bags.episode import EpisodeWriter
-from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.compose import make_composer
 from r2rgen_ros.generate.job import Job
-from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
-from r2rgen_ros.model.episode import Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,29 +78,25 @@ def demos(job: Job, count: int, bags: Path | None) -> Iterator[float]:
         bags: Folder to write each bag into (it is deleted again); None to compose only.
 
     """
-    sampler = Sampler.create(job.scene, job.config, job.seed)
-    assembler = Assembler.create(job.scene, job.config)
     composer = make_composer(job.scene, job.config)
     writer = EpisodeWriter(job.source)
-    index = done = 0
+    attempts = speed_images.episodes_of(job)
+    done = 0
     while done < count:
         begin = time.perf_counter()
-        variation = sampler.variation(index)
-        index += 1
-        if isinstance(variation, Rejection):
+        episode = next(attempts)
+        if episode is None:
             continue
-        episode = assembler.assemble(variation)
-        if isinstance(episode, Rejection):
-            continue
-        if bags is None:
+        bag = None if bags is None else bags / f'{done:06d}'
+        if bag is None:
             for _ in composer.frames(episode):
                 pass
         else:
-            writer.write(bags / f'{index:06d}', episode, composer.frames(episode))
+            writer.write(bag, episode, composer.frames(episode))
         yield time.perf_counter() - begin
         done += 1
-        if bags is not None:
-            shutil.rmtree(bags / f'{index:06d}')
+        if bag is not None:
+            shutil.rmtree(bag)
 
 
 def tabletop_points() -> NDArray[np.float32]:

@@ -23,12 +23,13 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
 from r2rgen_ros.model.errors import R2RGenError, require
-from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN, Scene
+from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, Scene
 from r2rgen_ros.model.sensed import SensedFrame
 from r2rgen_ros.parse.clusters import spacing
 from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.sense.cloud_camera import CloudCamera, coarse_camera
 from r2rgen_ros.sense.depth_camera import DepthCamera, Image, Layer
+from r2rgen_ros.sense.sampling import shown_pixels
 from r2rgen_ros.sense.unseen import could_be, never_seen, seen_far_off
 
 if TYPE_CHECKING:
@@ -505,26 +506,13 @@ def _sensed(
     colour = image.colour if scene.demo.frames[0].colour is not None else None
     if not config.output.labelled_points:
         return SensedFrame(depth=image.depth, colour=colour, unseen=image.unseen)
-    labels = image.label.reshape(-1)
-    index = np.empty(labels.size, dtype=np.int32)
-    index = index[: _thinned(labels, config.output.labelled_count, index)]
+    index = shown_pixels(image.depth, image.label, config.output.labelled_count)
     points = rays[index] * image.depth.reshape(-1)[index, None]
     cloud = Cloud(points, image.colour.reshape(-1, 3)[index]).transformed(camera2base)
     return SensedFrame(
-        image.depth, colour, labelled=cloud, labels=labels[index], unseen=image.unseen
+        image.depth,
+        colour,
+        labelled=cloud,
+        labels=image.label.reshape(-1)[index],
+        unseen=image.unseen,
     )
-
-
-@njit(cache=True, nogil=True)
-def _thinned(labels: Any, wanted: int, index: Any) -> int:
-    """List so many of the pixels (N,) that show something, spread evenly; all for 0."""
-    count = 0
-    for at in range(labels.shape[0]):
-        if labels[at] != UNSEEN:
-            index[count] = at
-            count += 1
-    if wanted == 0 or wanted >= count:
-        return count
-    for place in range(wanted):
-        index[place] = index[(place * count) // wanted]
-    return wanted

@@ -16,8 +16,9 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.surfels import Placed, SurfelImage, Surfels
 from r2rgen_ros.model.errors import require
-from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN
+from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT
 from r2rgen_ros.model.sensed import SensedFrame
+from r2rgen_ros.sense.sampling import shown_pixels
 from r2rgen_ros.sense.unseen import unseen_share
 
 if TYPE_CHECKING:
@@ -164,10 +165,7 @@ class DeployedComposer:
         output = self._config.output
         if not output.labelled_points:
             return SensedFrame(depth=depth, colour=shown, unseen=unseen)
-        index = np.flatnonzero((label != UNSEEN) & np.isfinite(depth))
-        if 0 < output.labelled_count < len(index):
-            places = np.arange(output.labelled_count, dtype=np.int64)
-            index = index[(places * len(index)) // output.labelled_count]
+        index = shown_pixels(depth, label, output.labelled_count)
         points = self._rays[index] * depth.reshape(-1)[index, None]
         cloud = Cloud(points, colour.reshape(-1, 3)[index]).transformed(camera2base)
         return SensedFrame(

@@ -18,7 +18,7 @@ from r2rgen_ros.generate.manifest import Entry, episode_name
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.generate.trajectory import Trajectories
 from r2rgen_ros.generate.unseen import TooMuchUnseenError, UnseenWatch
-from r2rgen_ros.model.episode import Episode, Rejection
+from r2rgen_ros.model.episode import Rejection
 from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.robots.camera_file import load_camera
 
@@ -125,19 +125,18 @@ class Maker:
         """Make one attempt; its bag, if any, is written below the pending folder."""
         begin = time.perf_counter()
         variation = self._sampler.variation(index)
-        outcome = variation
-        if not isinstance(variation, Rejection):
-            outcome = self._assembler.assemble(variation)  # type: ignore[assignment]
+        if isinstance(variation, Rejection):
+            return Entry.of(variation), None, time.perf_counter() - begin
+        outcome = self._assembler.assemble(variation)
         if isinstance(outcome, Rejection):
             return Entry.of(outcome), None, time.perf_counter() - begin
-        entry = Entry.of(outcome)  # type: ignore[arg-type]
+        entry = Entry.of(outcome)
         path = pending / episode_name(index)
         custom = {
             **self._base,
             'r2rgen.index': str(index),
             'r2rgen.variation': entry.to_line().strip(),
         }
-        assert isinstance(outcome, Episode)
         watch = UnseenWatch(outcome, self._limit)
         frames = watch.over(self._composer.frames(outcome))
         beside = {name: UnseenWatch(outcome, 1.0) for name in self._others}

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2rgen_ros.sense.sampling import farthest_points
+from r2rgen_ros.model.scene import UNSEEN
+from r2rgen_ros.sense.sampling import farthest_points, shown_pixels
 
 
 def plain(points, count):
@@ -55,3 +57,16 @@ def test_points_that_repeat_are_chosen_last():
         (0, 1, 0),
         (0, 0, 1),
     }
+
+
+@pytest.mark.parametrize('wanted', [0, 1, 7, 30, 500])
+def test_pixels_that_show_something_are_spread_evenly(wanted):
+    rng = np.random.default_rng(0)
+    depth = np.where(rng.random((9, 11)) < 0.3, np.nan, 1.0).astype(np.float32)
+    label = np.where(rng.random((9, 11)) < 0.2, UNSEEN, 0).astype(np.uint8)
+    shown = np.flatnonzero(np.isfinite(depth) & (label != UNSEEN))
+
+    index = shown_pixels(depth, label, wanted)
+
+    count = len(shown) if wanted == 0 else min(wanted, len(shown))
+    assert np.array_equal(index, shown[np.arange(count) * len(shown) // count])
