@@ -16,17 +16,16 @@ from __future__ import annotations
 
 import os
 import shlex
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r2rgen_ros.cli import console
 from r2rgen_ros.cli.streams import add_stream_arguments, selected_streams
-from r2rgen_ros.model.errors import R2RGenError, check_range
+from r2rgen_ros.generate.engines import LOCAL, NAMES, engine_named
+from r2rgen_ros.model.errors import R2RGenError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
     from r2rgen_ros.generate.engine import Engine
     from r2rgen_ros.generate.job import Job
@@ -66,8 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--engine',
-        choices=('local', 'ray'),
-        default='local',
+        choices=NAMES,
+        default=LOCAL,
         help='processes of this machine, or Ray (default: %(default)s)',
     )
     parser.add_argument(
@@ -89,24 +88,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Generate a dataset and draw its report."""
     if not args.resume:
         _require_free(args.output)
-    with _engine(args) as engine:
+    with engine_named(args.engine, args.address or '', args.workers) as engine:
         return _run(args, engine)
-
-
-@contextmanager
-def _engine(args: argparse.Namespace) -> Iterator[Engine | None]:
-    """Begin what makes the attempts; None for processes of this machine."""
-    if args.workers is not None:
-        check_range('the number of workers', args.workers, 1, 1024)
-    if args.engine == 'ray':
-        from r2rgen_ros.generate.engine_ray import RayEngine
-
-        with RayEngine(args.address or '', args.workers) as engine:
-            yield engine
-        return
-    if args.address:
-        raise R2RGenError('--address is given without --engine ray', '', 'add --engine ray')
-    yield None
 
 
 def _run(args: argparse.Namespace, engine: Engine | None) -> dict[str, Any]:
@@ -193,7 +176,7 @@ def _resume_command(args: argparse.Namespace) -> str:
         ('--annotation', args.annotation),
         ('--base-frame', args.base_frame),
         ('--ee-frame', args.ee_frame),
-        ('--engine', args.engine if args.engine != 'local' else None),
+        ('--engine', args.engine if args.engine != LOCAL else None),
         ('--address', args.address),
         *(('--topic', topic) for topic in args.topic),
     )

@@ -56,7 +56,9 @@ class Request:
         seed: Seed of the dataset.
         config: Configuration file; None for the defaults.
         annotation: Annotation file; None for the demo's own.
-        workers: Processes.
+        workers: Processes; None for one per core, of a cluster all.
+        engine: local or ray, see `engine_named`.
+        address: Of Ray's cluster; empty to start Ray on this machine.
         resume: Go on with what is there.
         report: Draw the report at the end.
         show: Tell of every new episode.
@@ -70,7 +72,9 @@ class Request:
     seed: int = 0
     config: Path | None = None
     annotation: Path | None = None
-    workers: int = 1
+    workers: int | None = 1
+    engine: str = 'local'
+    address: str = ''
     resume: bool = False
     report: bool = True
     show: bool = True

@@ -131,6 +131,7 @@ class _Work:
         self.enter(READING)
         from r2rgen_ros.generate.config import GenerateConfig
         from r2rgen_ros.generate.config_file import read_config
+        from r2rgen_ros.generate.engines import engine_named
         from r2rgen_ros.generate.job import Job
         from r2rgen_ros.generate.run import InterruptedGenerationError, generate
         from r2rgen_ros.generate.session import find_annotation
@@ -142,14 +143,16 @@ class _Work:
         teller = _Teller(job, self)
         self.enter(OPENING)
         try:
-            status = generate(
-                job,
-                request.dataset,
-                request.count,
-                resume=request.resume,
-                workers=request.workers,
-                progress=teller.tell,
-            )
+            with engine_named(request.engine, request.address, request.workers) as engine:
+                status = generate(
+                    job,
+                    request.dataset,
+                    request.count,
+                    resume=request.resume,
+                    workers=request.workers or os.cpu_count() or 1,
+                    engine=engine,
+                    progress=teller.tell,
+                )
         except InterruptedGenerationError:
             return Ended(is_stopped=True)
         teller.count(status)

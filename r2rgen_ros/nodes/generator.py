@@ -19,6 +19,7 @@ from rclpy.action import ActionServer, CancelResponse
 from std_srvs.srv import Trigger
 
 from r2rgen_ros.generate.dataset import is_dataset
+from r2rgen_ros.generate.engines import LOCAL, MOST_WORKERS, NAMES, check_engine
 from r2rgen_ros.model.errors import R2RGenError, check_range, require
 from r2rgen_ros.model.paths import as_is_or_below, inside, os_errors
 from r2rgen_ros.nodes.base import BaseNode, run
@@ -35,6 +36,13 @@ PARAMETERS = (
     Parameter('demos_folder', 'demos', 'Folder below which demos are looked for, too.'),
     Parameter(
         'datasets_folder', 'datasets', 'Folder that datasets are written below; made if need be.'
+    ),
+    Parameter(
+        'engine', LOCAL, 'Makes episodes: processes of this machine, or Ray.', choices=NAMES
+    ),
+    Parameter(
+        'ray_address', '',
+        "Of Ray's cluster: HOST:PORT, or auto; empty: Ray is started on this machine.",
     ),
     Parameter('report', True, 'Draw report.html when a dataset is done: true or false.'),
     Parameter('publish_episodes', True, 'Publish new episodes for RViz: true or false.'),
@@ -84,7 +92,7 @@ class GeneratorNode(BaseNode):
     # The life cycle.
 
     def configure(self) -> None:
-        """Check the folder and the prefix."""
+        """Check the engine, the folder and the prefix."""
         prefix = self.settings['tf_prefix'].strip('/')
         require(
             re.fullmatch(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*', prefix) is not None,
@@ -93,6 +101,7 @@ class GeneratorNode(BaseNode):
             'set tf_prefix to r2rgen/',
         )
         self.settings['tf_prefix'] = f'{prefix}/'
+        check_engine(self.settings['engine'], self.settings['ray_address'])
         self._folder = Path(self.settings['datasets_folder']).expanduser().absolute()
         with os_errors(f'cannot write to {self._folder}'):
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -217,7 +226,7 @@ class GeneratorNode(BaseNode):
         require(bool(goal.demo), 'the demo of the goal is empty', 'a bag or the folder of one')
         check_range('the count of the goal', goal.count, 1, 10_000_000)
         check_range('the seed of the goal', goal.seed, 0, 2**63 - 1)
-        check_range('the workers of the goal', goal.workers, 0, 1024)
+        check_range('the workers of the goal', goal.workers, 0, MOST_WORKERS)
         dataset = _dataset_path(self._folder, goal.dataset, goal.resume)
         return Request(
             demo=as_is_or_below(Path(self.settings['demos_folder']).expanduser(), goal.demo),
@@ -226,7 +235,9 @@ class GeneratorNode(BaseNode):
             seed=goal.seed,
             config=Path(goal.config).expanduser() if goal.config else None,
             annotation=Path(goal.annotation).expanduser() if goal.annotation else None,
-            workers=goal.workers or os.cpu_count() or 1,
+            workers=goal.workers or None,
+            engine=self.settings['engine'],
+            address=self.settings['ray_address'],
             resume=goal.resume,
             report=self.settings['report'],
             show=self._showing is not None,

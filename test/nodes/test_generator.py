@@ -211,6 +211,29 @@ def test_the_dataset_is_that_of_the_command_line(generator, table_demo, from_cli
     assert list(last.reasons) == list(result.reasons)
 
 
+@pytest.mark.timeout(600)
+def test_ray_makes_the_same_dataset(generator, table_demo, from_cli, narrow):
+    pytest.importorskip('ray')
+    node = generator(engine='ray')
+
+    goal = {'demo': table_demo, 'dataset': 'many', 'count': 12, 'seed': 5, 'config': narrow}
+    result = node.generate(**goal, workers=1).result
+
+    assert result.error_code == ErrorCode.NONE, result.error_msg
+    assert _content(node.folder / 'many') == _content(from_cli)
+
+
+def test_a_cluster_that_is_not_there_is_told(generator, table_demo):
+    pytest.importorskip('ray')
+    node = generator(engine='ray', ray_address='127.0.0.1:1')
+
+    result = node.generate(demo=table_demo, dataset='many', count=4).result
+
+    assert result.error_code == ErrorCode.BAD_REQUEST
+    assert 'no cluster answers at 127.0.0.1:1' in result.error_msg
+    assert not (node.folder / 'many').exists()
+
+
 def test_it_is_cancelled_and_goes_on_to_the_same_bytes(generator, table_demo, from_cli, narrow):
     node = generator()
     out, goal = node.folder / 'a', {'seed': 5, 'config': narrow, 'workers': 2}
@@ -559,6 +582,8 @@ def test_what_cannot_be_configured_is_told(generator, client, tmp_path):
     for name, value, words in (
         ('tf_prefix', '', "so that no frame is the live robot's"),
         ('datasets_folder', str(tmp_path / 'file' / 'x'), 'cannot write to'),
+        ('engine', 'fast', 'parameter engine'),
+        ('ray_address', 'head:6379', 'the engine is local'),
     ):
         given = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
         request = SetParameters.Request(parameters=[Parameter(name=name, value=given)])
@@ -567,7 +592,8 @@ def test_what_cannot_be_configured_is_told(generator, client, tmp_path):
         )
         assert not node.change(Transition.TRANSITION_CONFIGURE).success
         client.until(lambda words=words: words in node.process.text)
-        given.string_value = 'r2rgen/' if name == 'tf_prefix' else str(tmp_path / 'datasets')
+        good = {'tf_prefix': 'r2rgen/', 'engine': 'local', 'ray_address': ''}
+        given.string_value = good.get(name, str(tmp_path / 'datasets'))
         client.call(SetParameters, '/generator/set_parameters', request)
     assert node.change(Transition.TRANSITION_CONFIGURE).success
 
