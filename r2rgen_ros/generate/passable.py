@@ -18,6 +18,7 @@ from r2rgen_ros.generate.collisions import support_sides
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.distance_field import is_far, nearest_of
 from r2rgen_ros.geometry.point_groups import PointGroups, moved, over_plane
+from r2rgen_ros.geometry.rigid import inverse_into, product_into, screw_into
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -199,43 +200,6 @@ class Passable:
 
 
 @_compiled
-def _exponential(screw: Floats, angle: float) -> Floats:
-    """Motion (4, 4) along a twist, linear before angular, whose angular part is one or zero."""
-    out = np.eye(4)
-    v, w = screw[:3], screw[3:]
-    if w @ w < 0.5:
-        out[:3, 3] = angle * v
-        return out
-    cross = np.array([[0.0, -w[2], w[1]], [w[2], 0.0, -w[0]], [-w[1], w[0], 0.0]])
-    square = cross @ cross
-    s, c = np.sin(angle), np.cos(angle)
-    out[:3, :3] += s * cross + (1.0 - c) * square
-    out[:3, 3] = angle * v + (1.0 - c) * (cross @ v) + (angle - s) * (square @ v)
-    return out
-
-
-@_compiled
-def _times(one: Floats, other: Floats) -> Floats:
-    out = np.zeros((4, 4))
-    for row in range(4):
-        for column in range(4):
-            for k in range(4):
-                out[row, column] += one[row, k] * other[k, column]
-    return out
-
-
-@_compiled
-def _inverse(pose: Floats) -> Floats:
-    out = np.eye(4)
-    for row in range(3):
-        out[row, 3] = 0.0
-        for column in range(3):
-            out[row, column] = pose[column, row]
-            out[row, 3] -= pose[column, row] * pose[column, 3]
-    return out
-
-
-@_compiled
 def _measure(
     moves: Floats,
     wanted: Floats,
@@ -269,13 +233,15 @@ def _measure(
     count = len(screws)
     links = np.empty((count + 1, 4, 4))
     links[0] = np.eye(4)
+    step, back, pose, there, onto = np.eye(4), np.eye(4), np.eye(4), np.eye(4), np.eye(4)
     for m in range(len(moves)):
         for joint in range(count):
-            links[joint + 1] = _times(links[joint], _exponential(screws[joint], moves[m, joint]))
-        back = _inverse(links[count])
+            screw_into(moves[m, joint] * screws[joint], step)
+            product_into(links[joint], step, links[joint + 1])
+        inverse_into(links[count], back)
         # What is far out meets things first.
         for body in range(len(carried) - 1, -1, -1):
-            pose = _times(links[carried[body]], poses[body])
+            product_into(links[carried[body]], poses[body], pose)
             for other in range(wanted.shape[2]):
                 least, field = wanted[m, body, other], other - 1
                 if quick and least == -np.inf:
@@ -287,8 +253,10 @@ def _measure(
                         (size[0], size[1], size[2])
                     )
                     if field_carried[field] > 0:
-                        local = _times(back, local)
-                    local = _times(fields[field], local)
+                        product_into(back, pose, there)
+                        local = there
+                    product_into(fields[field], local, onto)
+                    local = onto
                 if field < 0:
                     x, y, z = moved(local, wide[body])
                     height = up[0] * x + up[1] * y + up[2] * z - offset - wide_radii[body]

@@ -18,7 +18,8 @@ import numpy as np
 import pinocchio as pin
 
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.geometry.serial_chain import SerialChain, part_way
+from r2rgen_ros.geometry.rigid import part_way
+from r2rgen_ros.geometry.serial_chain import SerialChain
 from r2rgen_ros.model.driving import is_base_joint
 from r2rgen_ros.model.errors import R2RGenError, check_array, check_finite, require
 from r2rgen_ros.robots.description import check_description

@@ -1,18 +1,17 @@
 # Copyright 2026 The r2rgen_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Joints in a row: poses, Jacobians, logarithms, and what is reached of single poses and paths."""
+"""Joints in a row: poses, Jacobians, and what is reached of single poses and paths."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.linalg import expm
 from scipy.spatial.transform import Rotation
 
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.geometry.serial_chain import SerialChain, part_way, twist_between
+from r2rgen_ros.geometry.rigid import twist_between
+from r2rgen_ros.geometry.serial_chain import SerialChain
 
 TOLERANCE = 5e-4, 0.0035
 
@@ -70,34 +69,6 @@ def test_columns_of_the_jacobian_are_what_the_joints_do_in_the_frame_of_the_hand
             aside = values + 1e-6 * (np.arange(7) == j)
             moved = (se3.inverse(here) @ chain.pose(0, aside) - np.eye(4)) / 1e-6
             np.testing.assert_allclose(hat(found[:, j])[:3], moved[:3], atol=2e-6)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    angle=st.one_of(
-        st.floats(0.0, np.pi - 1e-6), st.sampled_from([0.0, 1e-9, 9.9e-3, 1.01e-2, np.pi - 1e-9])
-    ),
-    seed=st.integers(0, 99),
-)
-def test_the_logarithm_undoes_the_exponential_at_any_angle(angle, seed):
-    rng = np.random.default_rng(seed)
-    axis = rng.normal(size=3)
-    twist = np.concatenate([rng.normal(size=3), angle * axis / np.linalg.norm(axis)])
-    start = random_pose(rng)
-
-    found = twist_between(start, start @ expm(hat(twist)))
-
-    np.testing.assert_allclose(found, twist, atol=1e-7)
-
-
-def test_half_of_a_screw_twice_is_all_of_it_and_none_is_nothing():
-    rng = np.random.default_rng(3)
-    for _ in range(10):
-        one, other = random_pose(rng), random_pose(rng)
-        half = part_way(one, other, 0.5)
-        np.testing.assert_allclose(half @ se3.inverse(one) @ half, other, atol=1e-9)
-        np.testing.assert_allclose(part_way(one, other, 0.0), one, atol=1e-12)
-        np.testing.assert_allclose(part_way(one, other, 1.0), other, atol=1e-9)
 
 
 def test_a_pose_nearby_is_reached_within_the_limits_and_a_far_one_is_missed_by_what_is_told():
