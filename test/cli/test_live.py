@@ -36,7 +36,6 @@ def _nodes(folder):
     return found
 
 
-@pytest.mark.timeout(400)
 def test_the_whole_story_is_told(virtual_demo, tmp_path, domain):
     out = tmp_path / 'out'
     words = ['-o', out, '-n', 2, '--recording', virtual_demo, '--domain', domain, '--json']

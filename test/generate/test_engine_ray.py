@@ -23,9 +23,6 @@ from benchmarks.scale_cluster import Nodes
 from r2rgen_ros.generate import engine_ray
 from r2rgen_ros.generate.engine_ray import RayEngine
 
-# Every worker that Ray starts imports all anew: seconds, but a minute where much else runs.
-pytestmark = pytest.mark.timeout(900)
-
 
 @pytest.fixture(scope='module')
 def nodes():

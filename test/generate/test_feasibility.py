@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.spatial import Delaunay
+from scipy.spatial import ConvexHull, Delaunay
 from scipy.spatial.distance import cdist
 
 from r2rgen_ros.generate.assemble import object_changes
@@ -165,8 +165,11 @@ def test_nothing_that_is_accepted_overlaps_or_leaves_also_on_a_tilted_table(tabl
         if found is not None:
             continue
         feet = [
-            support.to_plane(se3.apply(changes[k, 0] @ o.object2base[0], o.cloud.points))
+            points[ConvexHull(points).vertices]
             for k, o in enumerate(objects)
+            for points in [
+                support.to_plane(se3.apply(changes[k, 0] @ o.object2base[0], o.cloud.points))
+            ]
         ]
         outline = Delaunay(support.to_plane(support.outline))
         assert (outline.find_simplex(np.concatenate(feet)) >= 0).all()

@@ -211,7 +211,6 @@ def test_the_dataset_is_that_of_the_command_line(generator, table_demo, from_cli
     assert list(last.reasons) == list(result.reasons)
 
 
-@pytest.mark.timeout(600)
 def test_ray_makes_the_same_dataset(generator, table_demo, from_cli, narrow):
     pytest.importorskip('ray')
     node = generator(engine='ray')

@@ -7,7 +7,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import pytest
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import PointStamped
 from r2rgen_interfaces.action import Annotate, Generate
@@ -113,7 +112,6 @@ def _content(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.timeout(400)
 def test_a_robot_is_recorded_annotated_and_multiplied(start, client, virtual_demo, tmp_path):
     story = Story(start, client, tmp_path, virtual_demo)
 

@@ -71,7 +71,6 @@ def _assert_two_arms(demo):
         assert np.ptp(track.gripper) > 0.02
 
 
-@pytest.mark.timeout(400)
 def test_two_arms_are_recorded_annotated_and_multiplied(start, client, repository, tmp_path):
     start('virtual_robot', autostart=True, task='lift-box', rate_hz=3.0, width=320, height=240)
     client.wait_active('/virtual_robot', 200.0)
