@@ -166,10 +166,11 @@ class Stage:
         )
 
     def _noise(self) -> str:
-        """What noise the generator is asked for: that of this recording.
+        """What noise the generator is asked for: that of this sensor, standing still.
 
-        It cannot be fitted to a camera that moves. As a person would, the same sensor is fitted
-        where it stands still, and the fit is written to a file.
+        It can be fitted to a camera that moves, but tells less there: outlines of what is near are
+        off by the errors of its pose. As docs/how-to.md advises, the sensor is fitted where it
+        stands still, and the fit is written to a file.
         """
         if self.is_static:
             return 'fitted'

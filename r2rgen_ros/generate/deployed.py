@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from r2rgen_ros.geometry.surfels import Placed, SurfelImage, Surfels
 from r2rgen_ros.model.errors import require
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT
 from r2rgen_ros.model.sensed import SensedFrame
+from r2rgen_ros.sense.depth_camera import Image
 from r2rgen_ros.sense.sampling import shown_pixels
 from r2rgen_ros.sense.unseen import unseen_share
 
@@ -99,11 +101,20 @@ class DeployedComposer:
 
     def frames(self, episode: Episode) -> Iterator[SensedFrame]:
         """Yield the frames of an episode in order."""
+        spoiler = None if self._noise is None else self._noise.start(episode)
+        for image, camera2base in self.images(episode):
+            unseen = unseen_share(image.label)
+            if self._noise is not None and spoiler is not None:
+                depth = self._noise.spoiled(spoiler, image.depth, image.label, still=True)
+                image = replace(image, depth=depth)
+            yield self._sensed(image, camera2base, unseen)
+
+    def images(self, episode: Episode) -> Iterator[tuple[Image, Floats]]:
+        """Yield the images of an episode without noise, with the pose camera2base (4, 4)."""
         scene = self._scene
         path = camera_path(self._mounted, episode, scene.demo, self._robot)
         poses = None if self._shell is None else self._shell.poses(episode)
         world = episode.variation.base2base
-        spoiler = None if self._noise is None else self._noise.start(episode)
         for frame, source in enumerate(episode.source_frames.tolist()):
             base2camera = se3.inverse(path[frame])
             layers = [Placed(self._environment, base2camera @ world, ENVIRONMENT)]
@@ -120,10 +131,7 @@ class DeployedComposer:
                 self._add_robot(in_camera(path[frame], poses[frame]), depth, colour, label)
             if self._far is not None:
                 self._far.add(source, path[frame], colour, label)
-            unseen = unseen_share(label)
-            if self._noise is not None and spoiler is not None:
-                depth = self._noise.spoiled(spoiler, depth, label, still=True)
-            yield self._sensed(depth, colour, label, path[frame], unseen)
+            yield Image(depth, colour, label), path[frame]
 
     def _robot_discs(self, frame: int) -> Surfels:
         """The robot's pixels of a source frame as discs, base frame, where there is no URDF."""
@@ -150,15 +158,9 @@ class DeployedComposer:
         wins = np.isfinite(drawn) & ~(depth < drawn)
         depth[wins], colour[wins], label[wins] = drawn[wins], shade[wins], ROBOT
 
-    def _sensed(
-        self,
-        depth: NDArray[np.float32],
-        colour: NDArray[np.uint8],
-        label: NDArray[np.uint8],
-        camera2base: Floats,
-        unseen: float,
-    ) -> SensedFrame:
+    def _sensed(self, image: Image, camera2base: Floats, unseen: float) -> SensedFrame:
         """What the sensor makes of it, with its labelled cloud, thinned evenly over the image."""
+        depth, colour, label = image.depth, image.colour, image.label
         near, far = self._mounted.range_m
         depth[(depth < near) | (depth > far)] = np.nan
         shown = colour if self._scene.demo.frames[0].colour is not None else None

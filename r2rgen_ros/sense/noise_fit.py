@@ -54,6 +54,8 @@ _NOTHING = 1e-6  # metres, or a share: no camera is that good
 _FEW = 0.005  # fewer flying pixels than these are corners of three depths
 _MOST_BASELINE_M = 0.12
 _SURE_SHADOW = 0.25  # by how much more of a shadow than of what is around it must be holes
+# Windows, down and across: beside what is near an outline may be off by many pixels.
+_SHADOW_MARGINS_PX = ((13, 21), (3, 5))
 _MILLIMETRE = 0.001
 _STEP_BINS = 1 << 17
 _SURE_STEP = 0.3
@@ -409,12 +411,15 @@ def _fit_shadow(
 
 def _inside(looks: Sequence[Look], camera: PinholeCamera, baseline: float) -> float:
     """Share of holes well inside shadows: their rims are as uncertain as outlines are."""
-    total = holes = 0
-    for look in looks:
-        inside = minimum_filter(shadows(look.inverse, camera, baseline), (3, 5)) & look.usable
-        total += int(inside.sum())
-        holes += int((inside & ~np.isfinite(look.pair.raw)).sum())
-    return holes / total if total >= _ENOUGH else 1.0
+    for margin in _SHADOW_MARGINS_PX:
+        total = holes = 0
+        for look in looks:
+            inside = minimum_filter(shadows(look.inverse, camera, baseline), margin) & look.usable
+            total += int(inside.sum())
+            holes += int((inside & ~np.isfinite(look.pair.raw)).sum())
+        if total >= _ENOUGH:
+            return holes / total
+    return 1.0
 
 
 # Correction.

@@ -52,6 +52,8 @@ class Pair:
         number: Number of the image in time.
         shrink: By how much the variance about the clean image is smaller than that of one image:
             1 - 1 / n where a mean of n has the image itself in it, 1 + 1 / n where it has not.
+        exact: (H, W) pixels whose clean depth is known to fractions of the noise, which that of
+            completed objects is not; None for those that are MEAN, or where none is, all.
 
     """
 
@@ -61,6 +63,7 @@ class Pair:
     usable: NDArray[np.bool_] | None = None
     number: int = 0
     shrink: float = 1.0
+    exact: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         """Check that the images fit."""
@@ -95,9 +98,8 @@ class Look:
         self.usable: Mask = (self.inverse > 0.0) & comparable(pair)
         beside = maximum_filter(self.hidden, (3, 5)) if baseline else self.hidden
         self._beside = beside
-        # Means are known to fractions of the noise, which completed objects are not.
-        mean = pair.known == MEAN
-        self._compared: Mask = mean if mean.any() else np.ones_like(mean)
+        exact = pair.known == MEAN if pair.exact is None else pair.exact
+        self._compared: Mask = exact if exact.any() else np.ones_like(exact)
         self.plain: Mask = self.usable & ~beside & ~((self.edge > 0) & (self.edge <= _MARGIN_PX))
 
     @property

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from benchmarks.parse import scene_of
 from r2rgen_ros.generate.compose import ImageComposer, make_composer
 from r2rgen_ros.generate.config import CameraConfig, GenerateConfig, OutputConfig
 from r2rgen_ros.generate.noise import EpisodeNoise, measured_pixels, wanted_noise
@@ -18,9 +19,12 @@ from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.noise import NoiseModel
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, UNSEEN
 from r2rgen_ros.parse.robot import robot_of
+from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.sense.noise import FRESH, MEAN, RAW, ParametricNoise
 from r2rgen_ros.sense.noise_file import load_noise
 from r2rgen_ros.simulate.depth_noise import StereoCamera, StereoNoise
+from r2rgen_ros.simulate.ground_truth import GroundTruth
+from r2rgen_ros.simulate.record import Options, act, write
 
 TRUTH = StereoNoise(steady=0.0)
 LABELS = OutputConfig(labelled_points=False)
@@ -168,8 +172,27 @@ def test_noise_that_cannot_be_given_is_refused(scene, table_scene):
     moving = sensor.camera2base.copy()
     moving[1:, 0, 3] += 0.1
     demo = replace(scene.demo, sensor=replace(sensor, camera2base=moving))
-    with pytest.raises(R2RGenError, match='its camera moves'):
+    with pytest.raises(R2RGenError, match='moves, but with no link'):
         wanted_noise(replace(scene, demo=demo), config_of('fitted'), None)
+
+
+@pytest.fixture(scope='module')
+def from_wrist(tmp_path_factory):
+    """The bottle put onto the plate, recorded at 5 Hz by a noisy camera on the wrist, parsed."""
+    folder = tmp_path_factory.mktemp('wrist') / 'demo'
+    performance = act('place-bottle', 100, camera_every=400, camera=load_camera('panda_wrist'))
+    write(performance, folder, options=Options(sensor_noise='stereo'))
+    return scene_of(folder, GroundTruth.load(folder), 100)
+
+
+def test_a_demonstration_watched_from_the_wrist_tells_the_noise_of_its_camera(from_wrist):
+    model = fit_scene(from_wrist, robot_of(from_wrist.demo)).model
+    truth = StereoNoise()
+    assert model.axial.growth_1_m == pytest.approx(truth.axial, rel=0.15)
+    assert model.axial.constant_m < 0.0003
+    assert model.axial.width_px == pytest.approx(truth.smooth, rel=0.25)
+    assert model.shadow.baseline_m == pytest.approx(truth.baseline, rel=0.1)
+    assert model.shadow.share > 0.9
 
 
 @pytest.mark.parametrize(
