@@ -3,10 +3,11 @@
 """How large an episode is, and how long its frames take to write and to read, by compression.
 
 Episodes are generated once and written again and again: of the virtual robot (640x480 depth and
-colour), with exact depth and with the noise of a stereo camera fitted and drawn anew, and of a real
-recording of clouds; beside them four real captures of depth and colour, which hold what a real
-colour camera does to a frame. Times are of one core's processor, the least of some repetitions,
-with serialized messages on one side and a closed bag on the other; what the disk takes is not in.
+colour), with exact depth and with the noise of a stereo camera fitted and drawn anew, each also
+without images and with 4096 points (`output.images: false`), and of a real recording of clouds;
+beside them four real captures of depth and colour, which hold what a real colour camera does to a
+frame. Times are of one core's processor, the least of some repetitions, with serialized messages on
+one side and a closed bag on the other; what the disk takes is not in.
 
 `choices` are lossless and leave topics as they are. `codecs` change the type of a topic: an episode
 of a recording that has them has them as well, and no other has.
@@ -64,6 +65,7 @@ CHOICES: dict[str, Compression] = {
 DEFAULT = 'zstd 1'
 FORMER = 'rosbags: zstd 3, chunks of 1 MiB'
 CAPTURES = ('blue_mug', 'cheezit', 'green_bowl', 'red_mug')
+_POLICY_POINTS = 4096
 _TYPES = (messages.IMAGE, messages.POINT_CLOUD)
 
 
@@ -118,8 +120,8 @@ def measure(task: str = 'place-bottle', seed: int = 0) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         taped = {
-            'virtual': virtual_episode(scratch / 'exact', task, seed, noisy=False),
-            'virtual, camera.noise': virtual_episode(scratch / 'noisy', task, seed, noisy=True),
+            **virtual_episodes(scratch / 'exact', task, seed, noisy=False),
+            **virtual_episodes(scratch / 'noisy', task, seed, noisy=True),
             'clouds': cloud_episode(scratch / 'clouds'),
         }
         captures = captured()
@@ -142,8 +144,8 @@ def measure(task: str = 'place-bottle', seed: int = 0) -> dict[str, Any]:
     }
 
 
-def virtual_episode(folder: Path, task: str, seed: int, *, noisy: bool) -> Taped:
-    """Record the virtual robot, generate one episode and read it.
+def virtual_episodes(folder: Path, task: str, seed: int, *, noisy: bool) -> dict[str, Taped]:
+    """Record the virtual robot, generate an episode with images and one without, and read them.
 
     Args:
         folder: Scratch folder.
@@ -151,17 +153,30 @@ def virtual_episode(folder: Path, task: str, seed: int, *, noisy: bool) -> Taped
         seed: Of the task.
         noisy: Whether the recording camera is noisy, and the episode's as well.
 
+    Returns:
+        The episodes, by what they are.
+
     """
     folder.mkdir()
     bag = folder / 'demo'
     options = record.Options(sensor_noise='stereo' if noisy else 'none', with_truth=False)
     record.write(record.act(task, seed), bag, options=options)
-    return _generated(bag, GenerateConfig(
-        camera=CameraConfig(noise='fitted' if noisy else 'off'),
-        output=OutputConfig(compression='none'),
-        # Which attempts are accepted has nothing to do with sizes.
-        feasibility=FeasibilityConfig(collisions=False),
-    ), folder / 'dataset')  # fmt: skip
+    name = 'virtual, camera.noise' if noisy else 'virtual'
+    outputs = {
+        name: OutputConfig(compression='none'),
+        f'{name}, no images': OutputConfig(
+            compression='none', images=False, labelled_count=_POLICY_POINTS
+        ),
+    }
+    return {
+        name: _generated(bag, GenerateConfig(
+            camera=CameraConfig(noise='fitted' if noisy else 'off'),
+            output=output,
+            # Which attempts are accepted has nothing to do with sizes.
+            feasibility=FeasibilityConfig(collisions=False),
+        ), folder / f'dataset_{number}')
+        for number, (name, output) in enumerate(outputs.items())
+    }  # fmt: skip
 
 
 def _generated(bag: Path, config: GenerateConfig, dataset: Path) -> Taped:

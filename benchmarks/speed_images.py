@@ -1,11 +1,12 @@
 # Copyright 2026 The r2rgen_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How many frames of depth and colour images a core makes, and what of that takes how long.
+"""How many frames a core makes of a recording of images, and what of that takes how long.
 
 The virtual robot's place-bottle at 640 x 480, recorded with the noise of a stereo camera: camera
 step, fill, noise fitted to the recording, clouds of 4096 points, feasibility with collisions, and
-bags of the recording's topics, images included, written to a file system in memory where there is
-one. Rejected attempts count in the time.
+bags, written to a file system in memory where there is one. Once the bags hold clouds, joints and
+transforms (`output.images: false`), once depth and colour images as well. Rejected attempts count
+in the time.
 """
 
 from __future__ import annotations
@@ -68,9 +69,11 @@ def measure(cores: list[int]) -> dict[str, Any]:
         stages, step, share = _stages(job)
         alone = _rates(recording, cores[:1])
         both = _rates(recording, cores[:2])
-        grown = _started(recording, '_print_growth', cores[0]).communicate()[0]
+        with_images = _rates(recording, cores[:1], images=True)
+        grown = _started(recording, '_print_growth', cores[0], images=True).communicate()[0]
     return {
         'frames_per_s_per_core': round(alone[0], 1),
+        'frames_with_images_per_s_per_core': round(with_images[0], 1),
         'two_cores_over_one': round(sum(both) / alone[0], 2) if len(both) == 2 else None,
         'stages_ms_per_frame': {name: round(1e3 * value, 3) for name, value in stages.items()},
         'image_camera_ms_per_frame': round(1e3 * step, 3),
@@ -80,9 +83,10 @@ def measure(cores: list[int]) -> dict[str, Any]:
     }
 
 
-def _job(recording: Path, annotation: Any) -> Job:
+def _job(recording: Path, annotation: Any, *, images: bool = False) -> Job:
     config = GenerateConfig(
-        camera=CameraConfig(noise='fitted'), output=OutputConfig(labelled_count=POINTS)
+        camera=CameraConfig(noise='fitted'),
+        output=OutputConfig(images=images, labelled_count=POINTS),
     )
     return Job.prepare(recording, annotation, recording, config, seed=0, cache=True)
 
@@ -125,7 +129,7 @@ def _stages(job: Job) -> tuple[dict[str, float], float, float]:
     for episode in episodes:  # the source is read, and kept
         _run(composer.frames(episode))
     camera.render = timed  # type: ignore[method-assign]
-    images = _seconds(lambda: [_run(composer.images(episode)) for episode in episodes])
+    drawing = _seconds(lambda: [_run(composer.images(episode)) for episode in episodes])
     step = sum(seconds for seconds, _ in drawn)
     moved = sum(size for _, size in drawn)
     camera.render = render  # type: ignore[method-assign]
@@ -136,11 +140,14 @@ def _stages(job: Job) -> tuple[dict[str, float], float, float]:
     for episode in episodes:
         _run(silent.frames(episode))
     clean = _seconds(lambda: [_run(silent.frames(episode)) for episode in episodes])
-    out['robot and objects'] = (images - step) / total
+    out['robot and objects'] = (drawing - step) / total
     out['camera step'] = step / total
-    out['points and labels'] = (clean - images) / total
+    out['points and labels'] = (clean - drawing) / total
     out['noise'] = (frames - clean) / total
-    out['bag'] = _seconds_of_bags(job, episodes, composer) / total - frames / total
+    for name, images in (('bag', False), ('bag with images', True)):
+        config = replace(job.config, output=replace(job.config.output, images=images))
+        taken = _seconds_of_bags(replace(job, config=config), episodes, composer)
+        out[name] = (taken - frames) / total
     return out, step / total, (moved / _bandwidth()) / step
 
 
@@ -175,12 +182,12 @@ def _bandwidth() -> float:
     return 2 * _PROBE_BYTES / median(_seconds(lambda: np.copyto(out, source)) for _ in range(5))
 
 
-def _started(recording: Path, name: str, core: int) -> subprocess.Popen[str]:
+def _started(recording: Path, name: str, core: int, *, images: bool) -> subprocess.Popen[str]:
     """Run a function of this module in a process of its own, on one core."""
     root = Path(__file__).resolve().parent.parent
     code = (
         f'from benchmarks import speed_images as s; from pathlib import Path; '
-        f's._pin({core}); s.{name}(Path({str(recording)!r}))'
+        f's._pin({core}); s.{name}(Path({str(recording)!r}), images={images})'
     )
     return subprocess.Popen(
         [sys.executable, '-c', code], cwd=root, text=True, stdin=subprocess.PIPE,
@@ -192,18 +199,18 @@ def _pin(number: int) -> None:
     os.sched_setaffinity(0, {number})
 
 
-def _rates(recording: Path, cores: list[int]) -> list[float]:
+def _rates(recording: Path, cores: list[int], *, images: bool = False) -> list[float]:
     """Frames per second of one process on each core, all at the same time."""
-    started = [_started(recording, '_print_rate', core) for core in cores]
+    started = [_started(recording, '_print_rate', core, images=images) for core in cores]
     for process in started:  # all are ready before any begins
         assert process.stdout is not None
         process.stdout.readline()
     return [float(process.communicate('go\n')[0]) for process in started]
 
 
-def _print_rate(recording: Path) -> None:
+def _print_rate(recording: Path, *, images: bool) -> None:
     with _scratch() as folder:
-        job = _job(recording, propose(survey(load_demo(recording)), recording))
+        job = _job(recording, propose(survey(load_demo(recording)), recording), images=images)
         attempts = _attempts(job, folder)
         for _ in range(2):
             next(attempts)
@@ -215,9 +222,9 @@ def _print_rate(recording: Path) -> None:
         print(frames / (time.perf_counter() - begin))
 
 
-def _print_growth(recording: Path) -> None:
+def _print_growth(recording: Path, *, images: bool) -> None:
     with _scratch() as folder:
-        job = _job(recording, propose(survey(load_demo(recording)), recording))
+        job = _job(recording, propose(survey(load_demo(recording)), recording), images=images)
         attempts, peaks = _attempts(job, folder), {}
         done = 0
         while done < MANY:

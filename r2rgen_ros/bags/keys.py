@@ -19,8 +19,9 @@ SALVAGED = 'r2rgen.salvaged'
 OWN_FRAMES = 'r2rgen/'
 """Frames that the annotator and the generator show begin so; none is the live robot's."""
 OWN_TOPICS = '/r2rgen/'
-"""Topics that this package adds begin so; they are no input."""
+"""Topics that this package adds begin so; but for the next one they are no input."""
 LABELLED_POINTS = '/r2rgen/labelled_points'
+"""Clouds in the base frame; all that the camera saw in an episode without images."""
 
 
 def path_topic(arm: str, arms: int) -> str:

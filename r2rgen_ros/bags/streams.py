@@ -302,10 +302,15 @@ class _Finder:
             return chosen
         found = self._of(messages.POINT_CLOUD)
         if depth is None:
-            return self._best('cloud', found, _cloud_score)
+            return self._best('cloud', found or self._labelled(), _cloud_score)
         frame = frame_name(self.first(depth).header.frame_id)
         same = [t for t in found if frame_name(self.first(t).header.frame_id) == frame]
         return max(same, key=_cloud_score) if same else None
+
+    def _labelled(self) -> list[Topic]:
+        """The clouds of an episode that holds no others and no images."""
+        own = [topic for topic in self.reader.topics if topic.name == keys.LABELLED_POINTS]
+        return [topic for topic in own if topic.count and topic.type == messages.POINT_CLOUD]
 
     def _others(self, main: list[Topic | None]) -> tuple[CameraTopics, ...]:
         """Depth cameras beside the one whose topics are given, each with its best depth."""

@@ -298,6 +298,7 @@ class OutputConfig:
         compression_level: Of zstd, -7 (fast) to 19 (small).
         chunk_mib: Size of what is compressed as one, MiB: frames that repeat each other shrink
             where they lie in one chunk.
+        images: Whether images are written; without them an episode holds clouds alone.
         labelled_points: Whether the labelled cloud is written beside the source's topics.
         labelled_count: Points of the labelled cloud; 0 keeps every point.
         joint_trajectory: Whether what controllers would be told is written as well.
@@ -307,6 +308,7 @@ class OutputConfig:
     compression: str = 'auto'
     compression_level: int = 1
     chunk_mib: int = 16
+    images: bool = True
     labelled_points: bool = True
     labelled_count: int = 8192
     joint_trajectory: bool = True

@@ -308,15 +308,15 @@ def _output(part: YamlSection) -> OutputConfig:
         'chunk_mib': (1, 64),
         'labelled_count': (0, 10_000_000),
     }
-    part.keys([], ['compression', 'labelled_points', 'joint_trajectory', *numbers])
+    flags = ('images', 'labelled_points', 'joint_trajectory')
+    part.keys([], ['compression', *flags, *numbers])
     values: dict[str, Any] = {}
     if 'compression' in part:
         values['compression'] = part['compression'].choice(COMPRESSIONS)
-    if 'labelled_points' in part:
-        values['labelled_points'] = part['labelled_points'].flag()
+    for key in flags:
+        if key in part:
+            values[key] = part[key].flag()
     for key, (least, most) in numbers.items():
         if key in part:
             values[key] = part[key].whole(least, most)
-    if 'joint_trajectory' in part:
-        values['joint_trajectory'] = part['joint_trajectory'].flag()
     return OutputConfig(**values)

@@ -21,6 +21,7 @@ from r2rgen_ros.generate.dataset import fingerprint
 from r2rgen_ros.generate.noise import noise_data, wanted_noise
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.generate.session import streams_data
+from r2rgen_ros.generate.written import written_source
 from r2rgen_ros.model.annotation_file import annotation_data
 from r2rgen_ros.model.errors import check_range
 from r2rgen_ros.parse.cache import cached_scene
@@ -113,6 +114,7 @@ class Job:
         """
         check_range('the seed', seed, 0, 2**63 - 1)
         source = read_source(bag, wanted)
+        written_source(source, config)  # what cannot be written is said before anything is parsed
         demo = demo_of(source)
         scene = cached_scene(demo, annotation, folder, wanted, progress, keep=cache)
         info = {

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from r2rgen_ros.bags.chunks import Compression
-from r2rgen_ros.bags.deployment import seen_by
 from r2rgen_ros.bags.episode import EpisodeWriter
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.compose import make_composer
@@ -18,9 +17,9 @@ from r2rgen_ros.generate.manifest import Entry, episode_name
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.generate.trajectory import Trajectories
 from r2rgen_ros.generate.unseen import TooMuchUnseenError, UnseenWatch
+from r2rgen_ros.generate.written import written_source
 from r2rgen_ros.model.episode import Rejection
 from r2rgen_ros.parse.robot import robot_of
-from r2rgen_ros.robots.camera_file import load_camera
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,9 +104,8 @@ class Maker:
         self._sampler = Sampler.create(job.scene, job.config, job.seed)
         self._assembler = Assembler.create(job.scene, job.config)
         self._composer = make_composer(job.scene, job.config, robot, job.noise)
-        source = job.source if robot is not None else _without_joints(job.source)
-        if job.config.camera.render_for:
-            source = seen_by(source, load_camera(job.config.camera.render_for))
+        source = written_source(job.source, job.config)
+        source = source if robot is not None else _without_joints(source)
         source, self._others = with_composers(source, job.scene, job.config, robot, job.noise)
         self.writer = EpisodeWriter(
             source,

@@ -59,7 +59,7 @@ def test_every_stage_of_images_is_timed_and_what_is_timed_is_unchanged(
 
     assert list(stages) == [
         'variation, path and feasibility', 'robot and objects', 'camera step', 'points and labels',
-        'noise', 'bag',
+        'noise', 'bag', 'bag with images',
     ]  # fmt: skip
     assert stages['camera step'] == step > 0.0
     assert 0.0 < share < 10.0

@@ -17,6 +17,7 @@ from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.config import (
     CameraConfig,
     GenerateConfig,
+    OutputConfig,
     PerturbationConfig,
     SamplingConfig,
 )
@@ -25,6 +26,7 @@ from r2rgen_ros.generate.further import mounted_camera, with_composers
 from r2rgen_ros.generate.job import Job
 from r2rgen_ros.generate.run import generate
 from r2rgen_ros.generate.sampling import Sampler
+from r2rgen_ros.generate.written import written_source
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.annotation_file import dump_annotation
 from r2rgen_ros.model.episode import PlanarMove
@@ -168,6 +170,19 @@ def test_further_cameras_can_be_omitted(both, camera, reason):
     assert composers == {}
     assert len(left.left_out) == 4
     assert all(reason in note for note in left.left_out)
+
+
+def test_without_images_no_further_camera_is_rendered(both):
+    source, scene = both
+    config = GenerateConfig(output=OutputConfig(images=False))
+    left, composers = with_composers(
+        written_source(source, config), scene, config, robot_of(scene.demo)
+    )
+    assert left.others == ()
+    assert composers == {}
+    further = [note for note in left.left_out if f'of camera "{WRIST.name}"' in note]
+    assert len(further) == 4
+    assert all('output.images is false' in note for note in left.left_out)
 
 
 def test_a_camera_that_moves_with_nothing_known_is_left_out(both):
