@@ -16,9 +16,12 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
+from queue import Queue
 from struct import Struct, pack
+from threading import Thread
 from typing import TYPE_CHECKING, Literal, get_args
 
 # Both come with rosbags, which reads chunks with them.
@@ -123,12 +126,75 @@ class _Parts(BytesIO):
         return b''.join(self.parts)
 
 
+class _Aside:
+    """A thread that puts chunks into a file, one after another, while further ones are filled.
+
+    It begins with the first chunk and ends with the bag, so that no process is forked meanwhile.
+    One chunk is under way and another one waits; whoever brings a third is kept waiting.
+
+    Args:
+        put: What puts a chunk into the file.
+
+    """
+
+    def __init__(self, put: Callable[[PendingChunk], None]) -> None:
+        self._put = put
+        self._waiting: Queue[PendingChunk | None] = Queue(1)
+        self._error: BaseException | None = None
+        self._is_dropping = False
+        self._thread: Thread | None = None
+
+    def _run(self) -> None:
+        while (chunk := self._waiting.get()) is not None:
+            if self._error is not None or self._is_dropping:
+                continue
+            try:
+                self._put(chunk)
+            except BaseException as error:  # noqa: BLE001  # raised where the next chunk comes from
+                self._error = error
+
+    def take(self, chunk: PendingChunk) -> None:
+        """Put a chunk into the file, later.
+
+        Raises:
+            OSError: An earlier one could not be written.
+
+        """
+        if self._error is not None:
+            raise self._error
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name='chunks', daemon=True)
+            self._thread.start()
+        self._waiting.put(chunk)
+
+    def end(self) -> None:
+        """Wait until all chunks are in the file.
+
+        Raises:
+            OSError: One of them could not be written.
+
+        """
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
+            self._thread = None
+        if self._error is not None:
+            raise self._error
+
+    def drop(self) -> None:
+        """End without the chunks that wait."""
+        self._is_dropping = True
+        with suppress(BaseException):
+            self.end()
+
+
 class ChunkWriter(McapWriter):
     """The storage of rosbags with chunks of any size and compression, and without copies.
 
     Args:
         path: Folder of the bag, in which the file is created.
         compression: Of the chunks.
+        overlapped: Whether a thread of its own compresses and writes them.
 
     """
 
@@ -138,23 +204,49 @@ class ChunkWriter(McapWriter):
     _OPCODE, _CHUNK, _INDEX = 0x05, 0x06, 0x07
     _BEFORE_DATA = Struct('<HIQQ').size
 
-    def __init__(self, path: Path, compression: Compression = NONE) -> None:
+    def __init__(
+        self, path: Path, compression: Compression = NONE, *, overlapped: bool = False
+    ) -> None:
         super().__init__(path, CompressionMode.NONE)
+        self._aside = _Aside(self._put) if overlapped else None
         self._most = compression.chunk_bytes
         self.compression = '' if compression.kind == 'none' else compression.kind
         self.compressor = compression.compressor()
         self._begin()
 
     def _begin(self) -> None:
-        self._parts = _Parts()
-        self.chunk = PendingChunk(2**63 - 1, 0, self._parts, defaultdict(list))
+        self.chunk = PendingChunk(2**63 - 1, 0, _Parts(), defaultdict(list))
 
     def close_chunk(self) -> None:
-        """Write the pending chunk with its indices and begin another one."""
-        chunk, plain, name = self.chunk, self._parts.tell(), self.compression.encode()
-        pieces = self._parts.parts
+        """Write the pending chunk with its indices, or have it written, and begin another one."""
+        chunk = self.chunk
+        self._begin()
+        if self._aside is None:
+            self._put(chunk)
+        else:
+            self._aside.take(chunk)
+
+    def close(self, version: int, metadata: str) -> None:
+        """Write what is left, and the end."""
+        if self.chunk.bio.tell():
+            self.close_chunk()
+        if self._aside is not None:
+            self._aside.end()
+        super().close(version, metadata)
+
+    def abort(self) -> None:
+        """Close without an end."""
+        if self._aside is not None:
+            self._aside.drop()
+        super().abort()
+
+    def _put(self, chunk: PendingChunk) -> None:
+        """Write a chunk with its indices."""
+        parts, name = chunk.bio, self.compression.encode()
+        assert isinstance(parts, _Parts)
+        plain, pieces = parts.tell(), parts.parts
         if name:
-            pieces = [self.compressor(self._parts.getvalue())]
+            pieces = [self.compressor(parts.getvalue())]
         packed = sum(memoryview(piece).nbytes for piece in pieces)
         named = pack('<I', len(name)) + name
         span = pack('<QQ', chunk.message_start_time, chunk.message_end_time)
@@ -165,17 +257,19 @@ class ChunkWriter(McapWriter):
         for piece in pieces:
             self.bio.write(piece)
         end = self.bio.tell()
-        places = b''.join(pack('<HQ', number, self._write_index(number)) for number in chunk.msgs)
+        places = b''.join(
+            pack('<HQ', number, self._write_index(number, found))
+            for number, found in chunk.msgs.items()
+        )
         record = BytesIO()
         record.write(span + pack('<QQI', begin, end - begin, len(places)) + places)
         record.write(pack('<Q', self.bio.tell() - end) + named + pack('<QQ', packed, plain))
         self.chunks.append(record)
-        self._begin()
 
-    def _write_index(self, number: int) -> int:
+    def _write_index(self, number: int, messages: list[tuple[int, int]]) -> int:
         """Write where the messages of a channel are in the chunk; return where that is."""
         place = self.bio.tell()
-        entries = b''.join(pack('<QQ', *entry) for entry in self.chunk.msgs[number])
+        entries = b''.join(pack('<QQ', *entry) for entry in messages)
         head = pack('<BQHI', self._INDEX, 6 + len(entries), number, len(entries))
         self.bio.write(head + entries)
         return place

@@ -71,6 +71,8 @@ class EpisodeWriter:
             where there is no URDF.
         compression: Of the bags.
         trajectories: What controllers would be told of an episode; None for nothing.
+        overlapped: Whether images are compressed and written by a thread beside the one that makes
+            frames.
 
     """
 
@@ -81,12 +83,15 @@ class EpisodeWriter:
         link_poses: LinkPoses | None = None,
         compression: Compression = NONE,
         trajectories: Callable[[Episode], Sequence[Trajectory]] | None = None,
+        overlapped: bool = False,
     ) -> None:
         self.source = source
         self._trajectories = trajectories
         self.left_out = source.left_out
         self._replay = Replay(source, link_poses)
         self._compression = compression
+        # A bag without images is hardly more than the last chunk, for which all has to wait.
+        self._overlapped = overlapped and source.depth is not None
         infos = (source.camera_info, *source.recorded.more_info)
         self._infos = [track for track in infos if track is not None]
         self._per_frame = [found for t in self._infos if (found := self._matched_info(t))]
@@ -131,7 +136,12 @@ class EpisodeWriter:
         small += [self._told(episode, item) for item in told]
         small.sort(key=lambda item: item.log_ns)
         provenance = self._provenance(custom_data or {})
-        with BagWriter(path, custom_data=provenance, compression=self._compression) as bag:
+        with BagWriter(
+            path,
+            custom_data=provenance,
+            compression=self._compression,
+            overlapped=self._overlapped,
+        ) as bag:
             for name, msgtype, profiles in self._topics():
                 bag.add_topic(name, msgtype, profiles)
             for item in told:

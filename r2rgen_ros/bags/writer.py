@@ -51,17 +51,20 @@ class GrowingWriter(Writer):
     Args:
         path: Folder to create.
         compression: Of the chunks.
+        overlapped: Whether a thread of its own compresses and writes them.
 
     """
 
-    def __init__(self, path: Path, compression: Compression = NONE) -> None:
+    def __init__(
+        self, path: Path, compression: Compression = NONE, *, overlapped: bool = False
+    ) -> None:
         super().__init__(path, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
-        self._compression = compression
+        self._compression, self._overlapped = compression, overlapped
 
     def open(self) -> None:
         """Create the folder and the storage in it."""
         self.path.mkdir(mode=0o755, parents=True)
-        self.storage = ChunkWriter(self.path, self._compression)
+        self.storage = ChunkWriter(self.path, self._compression, overlapped=self._overlapped)
 
     def declare(self, topic: str, msgtype: str, profiles: tuple[Qos, ...]) -> Connection:
         """Add a connection whose definition, hash and QoS text are looked up, not made again.
@@ -178,6 +181,8 @@ class BagWriter:
         path: Folder to create.
         custom_data: Provenance for metadata.yaml, string to string.
         compression: Of the MCAP chunks.
+        overlapped: Whether they are compressed and written by a thread of the bag's own, which
+            takes a second core.
 
     Raises:
         R2RGenError: The path exists, or cannot be written.
@@ -190,13 +195,14 @@ class BagWriter:
         *,
         custom_data: Mapping[str, str] | None = None,
         compression: Compression = NONE,
+        overlapped: bool = False,
     ) -> None:
         self.path = Path(path)
         # The storage file takes its name from its folder: so the temporary name is that of a
         # folder around the bag, and the bag has its own name from the start.
         self._around = self.path.absolute().parent / f'.{self.path.name}.tmp-{os.getpid()}'
         self._inside = self._around / self.path.name
-        self._compression = compression
+        self._compression, self._overlapped = compression, overlapped
         self._custom_data = dict(sorted((custom_data or {}).items()))
         self._connections: dict[str, Connection] = {}
 
@@ -210,7 +216,7 @@ class BagWriter:
         return self
 
     def _open(self) -> GrowingWriter:
-        writer = GrowingWriter(self._inside, self._compression)
+        writer = GrowingWriter(self._inside, self._compression, overlapped=self._overlapped)
         for key, value in self._custom_data.items():
             writer.set_custom_data(key, str(value))
         writer.open()

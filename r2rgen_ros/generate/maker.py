@@ -92,13 +92,14 @@ class Maker:
 
     Args:
         job: What is to be generated.
+        overlapped: Whether a core is idle that may write while frames are made.
 
     Attributes:
         writer: Writes the episodes.
 
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, *, overlapped: bool = False) -> None:
         robot = robot_of(job.scene.demo)
         self._limit = job.config.camera.max_unseen_share
         self._sampler = Sampler.create(job.scene, job.config, job.seed)
@@ -112,6 +113,7 @@ class Maker:
             link_poses=_KnownLinks(robot) if robot is not None else None,
             compression=_compression(job),
             trajectories=_trajectories(job, robot),
+            overlapped=overlapped,
         )
         self._base = {
             'r2rgen.source': job.source.path.resolve().name,

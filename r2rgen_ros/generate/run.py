@@ -8,6 +8,7 @@ the same bytes wherever they are made, and after any interruption followed by a 
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -90,7 +91,7 @@ def generate(
     """
     check_range('the number of episodes', count, 1, 10_000_000)
     check_range('the number of workers', workers, 1, 1024)
-    maker = Maker(job)
+    maker = Maker(job, overlapped=engine is None and has_idle_core(workers))
     info = {**job.info, 'left_out': list(maker.writer.left_out)}
     dataset = Dataset.resume(folder, info) if resume else Dataset.create(folder, info)
     try:
@@ -99,6 +100,11 @@ def generate(
     finally:
         with Interrupts():  # a second press must not stop the cleaning
             dataset.unlock()
+
+
+def has_idle_core(workers: int) -> bool:
+    """Whether so many processes leave one of the cores idle that this one may use."""
+    return workers < len(os.sched_getaffinity(0))
 
 
 def _local(workers: int) -> Engine:

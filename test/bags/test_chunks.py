@@ -7,6 +7,8 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +54,12 @@ def images() -> list[np.ndarray]:
     return out
 
 
-def record(path: Path, choice: Compression) -> list[tuple[str, int, bytes]]:
+def record(
+    path: Path, choice: Compression, *, overlapped: bool = False
+) -> list[tuple[str, int, bytes]]:
     """Write a bag and return what was written, in the order of log times."""
     written = []
-    with BagWriter(path, compression=choice) as bag:
+    with BagWriter(path, compression=choice, overlapped=overlapped) as bag:
         bag.add_topic('/depth', messages.IMAGE)
         bag.add_topic('/colour', messages.IMAGE)
         for number, pixels in enumerate(images()):
@@ -106,6 +110,72 @@ def test_the_same_messages_make_the_same_bytes_in_any_process(tmp_path, choice):
     subprocess.run([sys.executable, '-c', code], cwd=root, check=True, timeout=60)
     found = [(tmp_path / name / 'bag' / 'bag.mcap').read_bytes() for name in 'abc']
     assert found[0] == found[1] == found[2]
+
+
+def beside() -> list[str]:
+    """Names of the threads that write."""
+    return [thread.name for thread in threading.enumerate() if thread.name == 'chunks']
+
+
+@pytest.mark.parametrize('choice', CHOICES, ids=name_of)
+def test_a_thread_that_writes_makes_the_same_bytes_and_ends_with_the_bag(tmp_path, choice):
+    record(tmp_path / 'a' / 'bag', choice)
+    record(tmp_path / 'b' / 'bag', choice, overlapped=True)
+    assert beside() == []
+    found = [(tmp_path / name / 'bag' / 'bag.mcap').read_bytes() for name in 'ab']
+    assert found[0] == found[1]
+
+
+def write_and_stop(path: Path, stop: type[BaseException]) -> None:
+    """Stop while a thread still compresses."""
+    data = np.random.default_rng(0).integers(0, 256, (1024, 1024), dtype=np.uint8)
+    with BagWriter(path, compression=Compression('zstd', 15, 1), overlapped=True) as bag:
+        bag.add_topic('/a', messages.IMAGE)
+        for number in range(4):
+            bag.write('/a', number, messages.image(number, 'camera', data, 'mono8'))
+        assert beside() == ['chunks']
+        raise stop
+
+
+@pytest.mark.parametrize('stop', [KeyboardInterrupt, ValueError])
+def test_a_bag_that_is_stopped_while_a_thread_writes_leaves_nothing(tmp_path, stop):
+    with pytest.raises(stop):
+        write_and_stop(tmp_path / 'bag', stop)
+    assert beside() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_chunk_waits_while_the_ones_before_it_are_written(tmp_path):
+    """However slow the disk is, no more than two chunks wait in memory."""
+    (tmp_path / 'bag').mkdir()
+    storage = ChunkWriter(tmp_path / 'bag', Compression('zstd', 1, 1), overlapped=True)
+    begun, go_on = [], threading.Semaphore(0)
+
+    def slow(plain):
+        begun.append(len(plain))
+        go_on.acquire()
+        return plain[:10]
+
+    storage.compressor = slow
+    closed = []
+
+    def fill():
+        for _ in range(4):
+            storage.chunk.bio.write(b'x' * 100)
+            storage.close_chunk()
+            closed.append(1)
+
+    filling = threading.Thread(target=fill)
+    filling.start()
+    while not begun or len(closed) < 2:
+        time.sleep(0.001)
+    filling.join(0.05)
+    assert len(closed) == 2  # one is under way, one waits, and whoever brings the third waits too
+    for _ in range(4):
+        go_on.release()
+    filling.join()
+    storage.close(8, 'metadata')
+    assert begun == [100] * 4
 
 
 @pytest.mark.parametrize('choice', CHOICES, ids=name_of)

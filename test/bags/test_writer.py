@@ -194,9 +194,9 @@ WRITE_MUCH = """
     from r2rgen_ros.bags import messages
     from r2rgen_ros.bags.writer import BagWriter
     from r2rgen_ros.model.errors import R2RGenError
-    def write(path, size):
+    def write(path, size, overlapped=False):
         try:
-            with BagWriter(path) as bag:
+            with BagWriter(path, overlapped=overlapped) as bag:
                 bag.add_topic('/a', messages.IMAGE)
                 for k in range(size):
                     pixels = np.zeros((256, 1024), np.uint8)
@@ -206,8 +206,9 @@ WRITE_MUCH = """
 """
 
 
+@pytest.mark.parametrize('overlapped', [False, True])
 @pytest.mark.parametrize('size', [1, 8, 40])
-def test_full_disk_is_said_in_one_line_and_leaves_nothing(tmp_path, size):
+def test_full_disk_is_said_in_one_line_and_leaves_nothing(tmp_path, size, overlapped):
     # A limit on the size of files fails as a full disk does, in the middle and at the end.
     limit = size * 256 * 1024 - 100_000
     script = (
@@ -215,7 +216,7 @@ def test_full_disk_is_said_in_one_line_and_leaves_nothing(tmp_path, size):
         + f"""
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
-    write({str(tmp_path / 'bag')!r}, {size})
+    write({str(tmp_path / 'bag')!r}, {size}, {overlapped})
     """
     )
     out = run_python(script)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +25,7 @@ from r2rgen_ros.generate.config import (
 from r2rgen_ros.generate.dataset import Dataset, fingerprint
 from r2rgen_ros.generate.job import Job
 from r2rgen_ros.generate.manifest import Entry
-from r2rgen_ros.generate.run import InterruptedGenerationError, generate
+from r2rgen_ros.generate.run import InterruptedGenerationError, generate, has_idle_core
 from r2rgen_ros.generate.session import find_annotation, reopen
 from r2rgen_ros.model.episode import PlanarMove
 from r2rgen_ros.model.errors import R2RGenError
@@ -100,6 +101,12 @@ def test_compressed_episodes_hold_the_same_messages(dataset, table_demo, tmp_pat
             (path / f'{bag.name}.mcap').stat().st_size for path in (bag, _twin(dataset, bag))
         )
         assert small < 0.9 * large
+
+
+def test_an_idle_core_is_one_that_no_worker_needs():
+    cores = len(os.sched_getaffinity(0))
+    assert not has_idle_core(cores)
+    assert has_idle_core(cores - 1)
 
 
 def test_docking_errors_are_the_same_whoever_makes_the_attempts(table_demo, tmp_path, content):
