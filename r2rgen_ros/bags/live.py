@@ -10,7 +10,7 @@ recorder leaves is mended by `salvage`.
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 import shutil
 import time
@@ -21,6 +21,7 @@ from r2rgen_ros.bags import messages
 from r2rgen_ros.bags.failures import DiskFullError, writing
 from r2rgen_ros.bags.qos import LATCHED, LATCHED_TF, RELIABLE, SENSOR, TF
 from r2rgen_ros.bags.writer import GrowingWriter, dump_metadata
+from r2rgen_ros.model.locks import FileLock
 from r2rgen_ros.model.paths import require_new, sync
 
 if TYPE_CHECKING:
@@ -266,19 +267,19 @@ class LiveWriter:
         with self._writing():
             self._writer.close()
             publish(self._part, self.path)
-            os.close(self._lock)
+            self._lock.drop()
         return self.path
 
     def discard(self) -> None:
         """Remove the bag."""
         self._file.abandon()
         shutil.rmtree(self._part, ignore_errors=True)
-        os.close(self._lock)
+        self._lock.drop()
 
     def abandon(self) -> None:
         """Let go of the bag as it is on the disk, for `salvage`."""
         self._file.abandon()
-        os.close(self._lock)
+        self._lock.drop()
 
 
 def _qos(msgtype: str, *, reliable: bool, latched: bool) -> Qos:
@@ -290,20 +291,17 @@ def _qos(msgtype: str, *, reliable: bool, latched: bool) -> Qos:
     return RELIABLE if reliable else SENSOR
 
 
-def lock(part: Path) -> int:
-    """Hold the folder of a growing bag, so that nobody salvages it; return the handle.
+def lock(part: Path) -> FileLock:
+    """Hold the folder of a growing bag, so that nobody salvages it; return the lock.
 
     Raises:
         BlockingIOError: Another process holds it.
 
     """
-    handle = os.open(part / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle
+    held = FileLock(part / LOCK_NAME)
+    if not held.take():
+        raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK), str(part))
+    return held
 
 
 def publish(part: Path, path: Path) -> None:

@@ -31,7 +31,7 @@ def unfinished(folder: Path) -> list[Path]:
         if not part.is_dir() or not any(part.glob('*/*.mcap')):
             continue
         try:
-            os.close(lock(part))
+            lock(part).drop()
         except OSError:
             continue
         found.append(part)
@@ -55,7 +55,7 @@ def salvage(part: Path) -> Path:
     """
     with writing(part):
         try:
-            handle = lock(part)
+            held = lock(part)
         except BlockingIOError:
             raise R2RGenError(f'{part} is being recorded', '', 'stop the recorder first') from None
         try:
@@ -66,7 +66,7 @@ def salvage(part: Path) -> Path:
             path = free_name(part.parent / bag.name, part.parent / bag.name)
             publish(part, path)
         finally:
-            os.close(handle)
+            held.drop()
     return path
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from r2rgen_ros.bags.chunks import CHUNK_MIB, KINDS, LEVELS
 from r2rgen_ros.model.episode import PlanarMove
 from r2rgen_ros.model.errors import check_range, require
 
@@ -18,7 +19,7 @@ MODES = ('ranges', 'grid', 'given')
 FILLS = ('none', 'shrink', 'expand')
 OTHERS = ('render', 'omit')
 MOMENTS = ('start', 'skills')
-COMPRESSIONS = ('auto', 'none', 'lz4', 'zstd')
+COMPRESSIONS = ('auto', *KINDS)
 PLANNERS = ('blend', 'line', 'sampled')
 CAMERA_MODES = ('auto', 'on', 'off')
 DOCKING_SHAPES = ('normal', 'uniform')
@@ -320,8 +321,8 @@ class OutputConfig:
             f'compression is "{self.compression}"',
             f'one of {COMPRESSIONS}',
         )
-        check_range('compression_level', self.compression_level, -7, 19)
-        check_range('chunk_mib', self.chunk_mib, 1, 64, 'MiB')
+        check_range('compression_level', self.compression_level, *LEVELS)
+        check_range('chunk_mib', self.chunk_mib, *CHUNK_MIB, 'MiB')
         check_range('labelled_count', self.labelled_count, 0, 10_000_000)
 
 

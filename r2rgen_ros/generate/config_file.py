@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from r2rgen_ros.bags.chunks import CHUNK_MIB, LEVELS
 from r2rgen_ros.generate.config import (
     CAMERA_MODES,
     COMPRESSIONS,
@@ -304,8 +305,8 @@ def _camera(part: YamlSection) -> CameraConfig:
 
 def _output(part: YamlSection) -> OutputConfig:
     numbers = {
-        'compression_level': (-7, 19),
-        'chunk_mib': (1, 64),
+        'compression_level': LEVELS,
+        'chunk_mib': CHUNK_MIB,
         'labelled_count': (0, 10_000_000),
     }
     flags = ('images', 'labelled_points', 'joint_trajectory')

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from r2rgen_ros.bags.failures import writing
-from r2rgen_ros.generate.locks import FileLock
 from r2rgen_ros.generate.manifest import (
     Entry,
     Outcome,
@@ -32,6 +31,7 @@ from r2rgen_ros.generate.manifest import (
     read_lines,
 )
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.locks import FileLock
 from r2rgen_ros.model.paths import (
     inside,
     os_errors,

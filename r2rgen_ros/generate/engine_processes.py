@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import shutil
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 from r2rgen_ros.generate.engine import AHEAD, TRIES, WATCH_S
 from r2rgen_ros.generate.interrupts import Interrupts
 from r2rgen_ros.generate.manifest import episode_name
+from r2rgen_ros.generate.orphans import end_with
 from r2rgen_ros.model.errors import R2RGenError
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from r2rgen_ros.generate.engine import Result
     from r2rgen_ros.generate.maker import Maker
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Processes:
@@ -157,9 +155,7 @@ def _start_worker(maker: Maker, parent: int) -> None:
     global _maker  # a pool hands state to its workers in no other way
     _maker = maker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
+    end_with(parent, signal.SIGKILL)
 
 
 def _work(index: int, pending: Path) -> Result:

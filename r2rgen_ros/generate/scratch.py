@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from r2rgen_ros.bags.failures import writing
-from r2rgen_ros.generate.locks import FileLock
+from r2rgen_ros.model.locks import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,6 @@ killed: the kernel sends SIGTERM then, which counts as Ctrl-C here.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import pickle
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from r2rgen_ros.bags.failures import NO_SPACE, DiskFullError
 from r2rgen_ros.generate.dataset import is_dataset
 from r2rgen_ros.generate.interrupts import Interrupts
+from r2rgen_ros.generate.orphans import end_with
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.nodes.generation import (
     AGAIN,
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from r2rgen_ros.generate.job import Job
     from r2rgen_ros.generate.run import Status
 
-_PR_SET_PDEATHSIG = 1
 _AGAIN_S = 0.4
 
 
@@ -66,9 +65,7 @@ def _end_with(parent: int) -> None:
     signal.signal(signal.SIGALRM, _stop)
     # Workers are ended by SIGTERM.
     os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
+    end_with(parent, signal.SIGTERM)
 
 
 def _stop(_number: int, _frame: Any) -> None:

@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from r2rgen_ros.generate.locks import FileLock
+from r2rgen_ros.model.locks import FileLock
 
 
 @pytest.fixture
