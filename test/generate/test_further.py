@@ -180,7 +180,8 @@ def test_without_images_no_further_camera_is_rendered(both):
     )
     assert left.others == ()
     assert composers == {}
-    further = [note for note in left.left_out if f'of camera "{WRIST.name}"' in note]
+    name = source.others[0].topics.name
+    further = [note for note in left.left_out if f'of camera "{name}"' in note]
     assert len(further) == 4
     assert all('output.images is false' in note for note in left.left_out)
 
