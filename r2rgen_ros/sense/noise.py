@@ -16,10 +16,20 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.special import ndtri
 
-from r2rgen_ros.geometry.tiles import Tiles, mark_changes
+from r2rgen_ros.geometry.tiles import Tiles, joined, mark_changes
 from r2rgen_ros.sense import noise_pixels as pixels
 from r2rgen_ros.sense.noise_pixels import COSINES, FRESH, MEAN, RAW
-from r2rgen_ros.sense.noise_rows import SHARES, SIDE, UNIT, WANDER_PX, level, list_special, spoil
+from r2rgen_ros.sense.noise_rows import (
+    RUN,
+    SHARES,
+    SIDE,
+    UNIT,
+    WANDER_PX,
+    level,
+    list_special,
+    spoil,
+    survey,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,6 +133,9 @@ class NoisyCamera:
         self._rows = np.zeros(camera.height, dtype=np.bool_)
         self._counts = np.zeros(camera.height, dtype=np.int32)
         self._columns = np.zeros(shape, dtype=np.int16)
+        self._spans = np.zeros((camera.height, 5), dtype=np.int32)
+        runs = (camera.width + RUN - 1) // RUN
+        self._kinds = np.zeros((camera.height, runs), dtype=np.uint8)
         shares = torn_table(model)
         self._reach = len(shares) - 1
         self._torn = quantile(shares)
@@ -143,6 +156,7 @@ class NoisyCamera:
             np.sqrt(holes.steady), np.sqrt(1.0 - holes.steady),
             quantile(model.shadow.share), model.step_1_m, edges.wander_px, edges.flying,
         ], dtype=np.float32)  # fmt: skip
+        self._lowest = lowest_of_rows(holes.patch_px, width)
         self._steady_at = self._rng.integers(0, SIDE, (len(_STEADY), 2))
         self._past = self._begin(shape)
 
@@ -168,7 +182,8 @@ class NoisyCamera:
         out = np.empty_like(self._inverse)
         spoil(
             depth, self._inverse, known, self._edge, self._covered, self._limit, self._spread,
-            self._counts, self._columns, self._numbers, self._torn, smooth, patchy, white, at,
+            self._counts, self._columns, self._spans, self._levels[3], self._lowest,
+            self._numbers, self._torn, smooth, patchy, white, at,
             self._past, out,
         )  # fmt: skip
         return out
@@ -179,7 +194,7 @@ class NoisyCamera:
         pixels.invert(depth, windows, self._inverse)
         if reach:
             pixels.find_edges(
-                self._inverse, model.edges.jump, reach, windows, self._marks, self._edge
+                self._inverse, model.edges.jump, reach, joined(windows), self._marks, self._edge
             )
         if self._gain != 0.0:
             # A row is seen by the same row of the other imager, all of it.
@@ -190,6 +205,10 @@ class NoisyCamera:
         level(
             self._inverse, known, self._cosine, windows, pixels.SLOPE_PX, self._levels,
             self._turned, self._grazing, _QUANTILES, self._limit, self._spread,
+        )  # fmt: skip
+        survey(
+            self._inverse, known, self._limit, self._levels[3], windows, pixels.SLOPE_PX,
+            self._kinds, self._spans,
         )  # fmt: skip
         pixels.rows_of(windows, reach, self._rows)
         wanders = reach > 0 and model.edges.wander_px > 0.0
@@ -260,6 +279,14 @@ def smooth_noise(width: float, coarse: float = 0.0, more: int = 0) -> NDArray[np
         out += np.sqrt(share) * (part - part.mean()) / part.std()
     steps = np.clip(np.rint(out / UNIT), -_MOST_STEPS, _MOST_STEPS)
     return _repeated(steps.astype(np.int16), more)
+
+
+@lru_cache(maxsize=8)
+def lowest_of_rows(width: float, more: int) -> NDArray[np.float32]:
+    """Smallest step (SIDE,) in each row of smooth noise, float32."""
+    out: NDArray[np.float32] = smooth_noise(width, 0.0, more).min(axis=1).astype(np.float32)
+    out.flags.writeable = False
+    return out
 
 
 @lru_cache(maxsize=2)

@@ -45,21 +45,33 @@ def invert(depth: Any, windows: Any, out: Any) -> None:
 @_compiled
 def _jumps(one: Any, other: Any, share: Any) -> Any:
     """Whether there is an edge between two neighbours of known depth."""
-    nearer = min(one, other)
-    return (abs(one - other) > share * nearer) & (nearer > np.float32(0.0))
+    nearer = one if one < other else other
+    return (np.abs(one - other) > share * nearer) & (nearer > np.float32(0.0))
+
+
+@_compiled
+def _mark_inside(
+    above: Any, row: Any, below: Any, before: Any, after: Any, share: Any, out: Any
+) -> None:
+    """Mark what differs from one of four neighbours; from zero on, or there is no SIMD."""
+    for u in range(out.shape[0]):
+        w = row[u]
+        down = _jumps(w, above[u], share) | _jumps(w, below[u], share)
+        along = _jumps(w, before[u], share) | _jumps(w, after[u], share)
+        out[u] = np.uint8(down | along)
 
 
 @_compiled
 def _mark_row(
     above: Any, row: Any, below: Any, left: int, right: int, share: Any, out: Any
 ) -> None:
-    """Mark the pixels of a row that differ from one of their four neighbours; branch-free."""
+    """Mark the pixels of a row that differ from one of their four neighbours."""
     last = row.shape[0] - 1
-    for u in range(max(left, 1), min(right, last)):
-        w = row[u]
-        down = _jumps(w, above[u], share) | _jumps(w, below[u], share)
-        along = _jumps(w, row[u - 1], share) | _jumps(w, row[u + 1], share)
-        out[u] = np.uint8(down | along)
+    first, end = max(left, 1), min(right, last)
+    if first < end:
+        here = slice(first, end)
+        before, after = row[first - 1 : end - 1], row[first + 1 : end + 1]
+        _mark_inside(above[here], row[here], below[here], before, after, share, out[here])
     for u in (0, last):
         if left <= u < right:
             w, beside = row[u], row[min(1, last)] if u == 0 else row[last - 1]
@@ -88,19 +100,56 @@ def find_edges(inverse: Any, jump: float, reach: int, windows: Any, marks: Any, 
             _mark_row(above, inverse[v], below, left, right, np.float32(jump), marks[v])
     for n in range(windows.shape[0]):
         left, top, right, bottom = grown(windows[n], reach, height, width)
+        start, end = max(0, top - reach + 1), min(height, bottom + reach - 1)
+        along = np.empty((end - start, right - left), np.uint8)
+        for v in range(start, end):
+            _far_along(marks[v], left, reach, along[v - start])
         for v in range(top, bottom):
-            for u in range(left, right):
-                out[v, u] = 0
-        first_u, first_v, last_u, last_v = grown(windows[n], 2 * reach, height, width)
-        for v in range(first_v, last_v):
-            for u in range(first_u, last_u):
-                if marks[v, u] == 0:
-                    continue
-                for vv in range(max(top, v - reach + 1), min(bottom, v + reach)):
-                    for uu in range(max(left, u - reach + 1), min(right, u + reach)):
-                        far = 1 + max(abs(vv - v), abs(uu - u))
-                        if out[vv, uu] == 0 or far < out[vv, uu]:
-                            out[vv, uu] = far
+            row = out[v, left:right]
+            row[:] = _NEVER
+            for other in range(max(start, v - reach + 1), min(end, v + reach)):
+                _lower_to_farther(along[other - start], np.uint8(1 + abs(other - v)), row)
+            _forget_never(row)
+
+
+_NEVER = np.uint8(255)
+
+
+@_compiled
+def _far_along(marks: Any, left: int, reach: int, out: Any) -> None:
+    """How far the pixels of a row from one on are from a mark in it: 1 there, 2 beside it..."""
+    count, width = out.shape[0], marks.shape[0]
+    out[:] = _NEVER
+    for step in range(reach - 1, -1, -1):
+        far = np.uint8(step + 1)
+        for shift in (-step, step):
+            first, last = max(0, -left - shift), min(count, width - left - shift)
+            if first < last:
+                begin = left + shift + first
+                _mark_far(marks[begin : begin + last - first], far, out[first:last])
+
+
+@_compiled
+def _mark_far(marks: Any, far: Any, out: Any) -> None:
+    for u in range(out.shape[0]):
+        same = out[u]
+        out[u] = far if marks[u] > np.uint8(0) else same
+
+
+@_compiled
+def _lower_to_farther(along: Any, far: Any, out: Any) -> None:
+    """The distance in a square is the larger of those along rows and along columns."""
+    for u in range(out.shape[0]):
+        here, now = along[u], out[u]
+        here = here if here > far else far
+        out[u] = here if here < now else now
+
+
+@_compiled
+def _forget_never(out: Any) -> None:
+    for u in range(out.shape[0]):
+        now = out[u]
+        out[u] = np.uint8(0) if now == _NEVER else now
 
 
 @_compiled
@@ -117,20 +166,45 @@ def find_shadows(inverse: Any, gain: float, rows: Any, out: Any) -> None:
         out: (H, W) float32, written: what has a smaller inverse depth in a pixel is hidden.
 
     """
-    height, width = inverse.shape
-    size, margin = np.float32(abs(gain)), np.float32(_BESIDE_PX)
-    share = np.float32(1.0) / size
-    for v in range(height):
-        if not rows[v]:
-            continue
-        least = np.float32(1e9)
-        for k in range(width):
-            u = width - 1 - k if gain > 0.0 else k
-            w = inverse[v, u]
-            column = np.float32(width - 1 - k)  # from the other side, the image is mirrored
-            out[v, u] = (column - least - margin) * share
-            if w > 0.0:
-                least = min(least, column - size * w)
+    size = np.float32(abs(gain))
+    which = np.flatnonzero(rows)
+    # What is least so far is waited for: of four rows at a time that is no wait.
+    for first in range(0, which.shape[0], 4):
+        last = which.shape[0] - 1
+        a, b = which[first], which[min(first + 1, last)]
+        c, d = which[min(first + 2, last)], which[min(first + 3, last)]
+        _shade_rows(
+            inverse[a], inverse[b], inverse[c], inverse[d], size, gain > 0.0,
+            out[a], out[b], out[c], out[d],
+        )  # fmt: skip
+
+
+@_compiled
+def _least_place(column: Any, size: Any, w: Any, least: Any) -> Any:
+    """The smallest place in the image of the other imager so far."""
+    place = column - size * w
+    return place if (w > np.float32(0.0)) & (place < least) else least
+
+
+@_compiled
+def _shade_rows(
+    row_a: Any, row_b: Any, row_c: Any, row_d: Any, size: Any, from_end: bool,
+    out_a: Any, out_b: Any, out_c: Any, out_d: Any,
+) -> None:  # fmt: skip
+    width = row_a.shape[0]
+    share, margin = np.float32(1.0) / size, np.float32(_BESIDE_PX)
+    a = b = c = d = np.float32(1e9)
+    for k in range(width):
+        u = width - 1 - k if from_end else k
+        column = np.float32(width - 1 - k)  # from the other side, the image is mirrored
+        out_a[u] = (column - a - margin) * share
+        out_b[u] = (column - b - margin) * share
+        out_c[u] = (column - c - margin) * share
+        out_d[u] = (column - d - margin) * share
+        a = _least_place(column, size, row_a[u], a)
+        b = _least_place(column, size, row_b[u], b)
+        c = _least_place(column, size, row_c[u], c)
+        d = _least_place(column, size, row_d[u], d)
 
 
 @_compiled
@@ -146,8 +220,9 @@ def rows_of(windows: Any, margin: int, out: Any) -> None:
 def _slope(a: Any, b: Any, c: Any) -> Any:
     """The smaller of two steps to neighbours; NaN where one of those is not known."""
     before, after = b - a, c - b
-    smaller = before if abs(before) < abs(after) else after
-    return smaller if min(a, c) > np.float32(0.0) else np.float32(np.nan)
+    smaller = before if np.abs(before) < np.abs(after) else after
+    known = (a > np.float32(0.0)) & (c > np.float32(0.0))
+    return smaller if known else np.float32(np.nan)
 
 
 @_compiled
@@ -177,12 +252,30 @@ def find_cosines(inverse: Any, camera: Any, windows: Any, out: Any) -> None:
             out[v, left : max(left, far)] = one
             out[v, min(right, width - far) : right] = one
             y = (np.float32(v) - cy) / fy
-            above, row, below = inverse[v - far], inverse[v], inverse[v + far]
-            for u in range(max(left, far), min(right, width - far)):
-                w = row[u]
-                x = (np.float32(u) - cx) * inverse_fx
-                a = gain_x * _slope(row[u - far], w, row[u + far])
-                b = gain_y * _slope(above[u], w, below[u])
-                c = w - a * x - b * y
-                cosine = w * w / ((a * a + b * b + c * c) * (x * x + y * y + one))
-                out[v, u] = cosine if cosine <= one else one
+            first, end = max(left, far), min(right, width - far)
+            if first >= end:
+                continue
+            here = slice(first, end)
+            row = inverse[v]
+            _turn_row(
+                inverse[v - far, here], row[here], inverse[v + far, here],
+                row[first - far : end - far], row[first + far : end + far],
+                np.int32(first), y, cx, inverse_fx, gain_x, gain_y, out[v, here],
+            )  # fmt: skip
+
+
+@_compiled
+def _turn_row(
+    above: Any, row: Any, below: Any, before: Any, after: Any, first: Any, y: Any, cx: Any,
+    inverse_fx: Any, gain_x: Any, gain_y: Any, out: Any,
+) -> None:  # fmt: skip
+    """Squared cosines of a part of a row that begins at a column; from zero on, for SIMD."""
+    one = np.float32(1.0)
+    for u in range(out.shape[0]):
+        w = row[u]
+        x = (np.float32(first + np.int32(u)) - cx) * inverse_fx
+        a = gain_x * _slope(before[u], w, after[u])
+        b = gain_y * _slope(above[u], w, below[u])
+        c = w - a * x - b * y
+        cosine = w * w / ((a * a + b * b + c * c) * (x * x + y * y + one))
+        out[u] = cosine if cosine <= one else one

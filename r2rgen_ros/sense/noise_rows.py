@@ -32,6 +32,9 @@ SHARES = 4096
 
 _MASK = SIDE - 1
 
+RUN = 32
+"""Pixels of a row whose kinds are kept together."""
+
 _compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
@@ -109,40 +112,58 @@ def list_special(
     """
     height, width = edge.shape
     margin = WANDER_PX if wanders else 0
+    hidden = np.zeros(width + 2 * margin, np.uint8)
+    special = np.zeros((width + 7) // 8 * 8, np.uint8)
+    eights = special.view(np.uint64)
     for v in range(height):
         if not rows[v]:
             continue
-        count, last = 0, -1 - margin
-        ahead = 0  # the next pixel in a shadow, if it is no farther than the margin
-        for u in range(width):
-            if _is_hidden(inverse, covered, v, u):
-                last = u
-            ahead = max(ahead, u)
-            end = min(width, u + margin + 1)
-            while ahead < end and not _is_hidden(inverse, covered, v, ahead):
-                ahead += 1
-            if edge[v, u] > 0 or u - last <= margin or ahead < end:
-                columns[v, count] = u
-                count += 1
+        _hide(inverse[v], covered[v], hidden[margin : margin + width])
+        special[:width] = edge[v]
+        for shift in range(2 * margin + 1):
+            _join(hidden[shift : shift + width], special[:width])
+        count = 0
+        for k in range(eights.shape[0]):
+            if eights[k] == np.uint64(0):
+                continue
+            for u in range(8 * k, 8 * k + 8):
+                if special[u] > np.uint8(0):
+                    columns[v, count] = u
+                    count += 1
         counts[v] = count
+
+
+@_compiled
+def _hide(inverse: Any, covered: Any, out: Any) -> None:
+    for u in range(out.shape[0]):
+        w = inverse[u]
+        out[u] = np.uint8((w > np.float32(0.0)) & (w < covered[u]))
+
+
+@_compiled
+def _join(more: Any, out: Any) -> None:
+    for u in range(out.shape[0]):
+        out[u] |= more[u]
 
 
 @_compiled
 def _special(
     inverse: Any, known: Any, edge: Any, covered: Any, limit: Any, spread: Any, numbers: Any,
-    torn: Any, smooth: Any, white: Any, at: Any, error: Any, latent: Any, v: int, columns: Any,
-    out: Any,
+    torn: Any, smooth: Any, white: Any, at: Any, error: Any, holes: Any, old: Any, v: int,
+    columns: Any, out: Any,
 ) -> None:  # fmt: skip
     """Noise of the pixels of a row that lie beside edges, in shadows or beside the end of one."""
     height, width = inverse.shape
     shade, step, size, flying = numbers[6:10]
+    old_share, new_share = numbers[4] * UNIT, numbers[5] * UNIT
     for i in range(columns.shape[0]):
         u = columns[i]
+        latent = new_share * np.float32(holes[u]) + old_share * np.float32(old[u])
         w, kind, near = inverse[v, u], known[v, u], edge[v, u]
         if w == 0.0:
             continue
         if kind == RAW:
-            if w < covered[v, u] and latent[u] < shade:
+            if w < covered[v, u] and latent < shade:
                 out[v, u] = np.nan
             continue
         seen, vv, uu = w, v, u
@@ -167,7 +188,7 @@ def _special(
         value = seen + spread[v, u] * error[u]
         if step > 0.0:
             value = np.rint(value / step) * step
-        lost = latent[u] < lowest or not value > 0.0
+        lost = latent < lowest or not value > 0.0
         out[v, u] = np.nan if lost else np.float32(1.0) / value
 
 
@@ -221,6 +242,14 @@ def _reported(value: Any, inverse: Any, latent: Any, limit: Any, out: Any) -> No
 
 
 @_compiled
+def _reported_all(value: Any, inverse: Any, out: Any) -> None:
+    zero, one, none = np.float32(0.0), np.float32(1.0), np.float32(np.nan)
+    for u in range(out.shape[0]):
+        z = one / value[u]
+        out[u] = z if (value[u] > zero) & (inverse[u] > zero) else none
+
+
+@_compiled
 def _as_recorded(depth: Any, known: Any, inverse: Any, out: Any) -> None:
     for u in range(out.shape[0]):
         same, now = depth[u], out[u]
@@ -228,10 +257,60 @@ def _as_recorded(depth: Any, known: Any, inverse: Any, out: Any) -> None:
 
 
 @_compiled
+def survey(
+    inverse: Any, known: Any, limit: Any, rate: Any, windows: Any, margin: int, kinds: Any,
+    spans: Any,
+) -> None:  # fmt: skip
+    """Find what of each row asks for more than the usual work.
+
+    Args:
+        inverse: (H, W) float32.
+        known: (H, W) uint8, FRESH, MEAN or RAW.
+        limit: (H, W) float32 of `level`.
+        rate: Float32, the limit of holes anywhere.
+        windows: (K, 4) where, see `geometry.tiles`.
+        margin: How far around these as well.
+        kinds: (H, T) uint8, kept from call to call: what there is in each run of pixels.
+        spans: (H, 5) int32, written: first column, and that after the last, of what is FRESH and of
+            what is RAW, and whether the limit of a pixel of known depth is above the rate.
+
+    """
+    height, width = known.shape
+    for n in range(windows.shape[0]):
+        left, top, right, bottom = grown(windows[n], margin, height, width)
+        for v in range(top, bottom):
+            for run in range(left // RUN, (right + RUN - 1) // RUN):
+                part = slice(run * RUN, min(width, (run + 1) * RUN))
+                kinds[v, run] = _kinds(inverse[v, part], known[v, part], limit[v, part], rate)
+    for v in range(height):
+        spans[v] = 0
+        for run in range(kinds.shape[1]):
+            kind, last = kinds[v, run], min(width, (run + 1) * RUN)
+            if kind & 1:
+                spans[v, 0] = run * RUN if spans[v, 1] == 0 else spans[v, 0]
+                spans[v, 1] = last
+            if kind & 2:
+                spans[v, 2] = run * RUN if spans[v, 3] == 0 else spans[v, 2]
+                spans[v, 3] = last
+            if kind & 4:
+                spans[v, 4] = 1
+
+
+@_compiled
+def _kinds(inverse: Any, known: Any, limit: Any, rate: Any) -> int:
+    fresh, raw, above = np.uint8(0), np.uint8(0), np.int32(0)
+    for u in range(known.shape[0]):
+        fresh |= np.uint8(known[u] == FRESH)
+        raw |= np.uint8(known[u] == RAW)
+        above |= np.int32((limit[u] > rate) & (inverse[u] > np.float32(0.0)))
+    return int(fresh) + 2 * int(raw) + 4 * int(above)
+
+
+@_compiled
 def spoil(
     depth: Any, inverse: Any, known: Any, edge: Any, covered: Any, limit: Any, spread: Any,
-    counts: Any, columns: Any, numbers: Any, torn: Any, smooth: Any, patchy: Any, white: Any,
-    at: Any, past: Any, out: Any,
+    counts: Any, columns: Any, spans: Any, rate: Any, lowest: Any, numbers: Any, torn: Any,
+    smooth: Any, patchy: Any, white: Any, at: Any, past: Any, out: Any,
 ) -> None:  # fmt: skip
     """Make one noisy image.
 
@@ -245,6 +324,9 @@ def spoil(
         spread: (H, W) float32 of it.
         counts: (H,) of `list_special`.
         columns: (H, W) of it.
+        spans: (H, 5) of `survey`.
+        rate: The limit of holes anywhere.
+        lowest: (SIDE,) smallest entry of each row of the table of holes.
         numbers: (10,) float32: weights of the steady and of the changing part of the noise, of the
             changing part of the image before, and of what is new in it; weights of the steady and
             of the changing part of holes; the limit of holes in shadows; the step of the inverse
@@ -277,17 +359,24 @@ def spoil(
             past[v] = error
         _mix(error, error, changing, zero, error)
         if steady > zero:
+            here = slice(spans[v, 0], spans[v, 1])
             still = smooth[(v + at[4, 0]) & _MASK, e : e + width]
-            _add_where_fresh(still, still_share, known[v], error)
-        holes = patchy[(v + at[2, 0]) & _MASK, c : c + width]
+            _add_where_fresh(still[here], still_share, known[v, here], error[here])
+        row = (v + at[2, 0]) & _MASK
+        holes = patchy[row, c : c + width]
         old = patchy[(v + at[3, 0]) & _MASK, d : d + width]
-        _mix(holes, old, new_share, old_share, latent)
         _noisy(inverse[v], spread[v], error, value)
         if step > zero:
             _stepped(step, value)
-        _reported(value, inverse[v], latent, limit[v], out[v])
-        _as_recorded(depth[v], known[v], inverse[v], out[v])
+        # Holes are rare: in most rows the noise of holes is nowhere as low.
+        if old_holes == zero and spans[v, 4] == 0 and new_share * lowest[row] >= rate:
+            _reported_all(value, inverse[v], out[v])
+        else:
+            _mix(holes, old, new_share, old_share, latent)
+            _reported(value, inverse[v], latent, limit[v], out[v])
+        here = slice(spans[v, 2], spans[v, 3])
+        _as_recorded(depth[v, here], known[v, here], inverse[v, here], out[v, here])
         _special(
             inverse, known, edge, covered, limit, spread, numbers, torn, smooth, white, at, error,
-            latent, v, columns[v, : counts[v]], out,
+            holes, old, v, columns[v, : counts[v]], out,
         )  # fmt: skip

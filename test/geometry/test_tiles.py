@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2rgen_ros.geometry.tiles import TILE, Tiles, mark_changes, whole
+from r2rgen_ros.geometry.tiles import TILE, Tiles, joined, mark_changes, whole
 
 SHAPES = [(48, 64), (50, 70), (10, 5)]
 
@@ -31,6 +31,23 @@ def test_windows_hold_what_is_marked_once_and_nothing_else(seed, share, shape):
     wanted = np.kron(tiles.mask, np.ones((TILE, TILE), dtype=int))[: shape[0], : shape[1]]
     assert np.array_equal(covered(tiles.windows(), shape), wanted)
     assert not len(tiles.windows())  # forgotten
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**31), st.floats(0.0, 1.0), st.sampled_from(SHAPES))
+def test_joined_windows_hold_all_that_was_in_many_and_are_not_much_larger(seed, share, shape):
+    tiles = Tiles(*shape)
+    tiles.mask[:] = np.random.default_rng(seed).random(tiles.mask.shape) < share
+    windows = tiles.windows()
+    kept = windows.copy()
+    few = joined(windows, 1.5)
+    before, after = covered(windows, shape), covered(few, shape)
+    assert np.array_equal(windows, kept)
+    assert len(few) <= len(windows)
+    assert (after[before > 0] > 0).all()
+    # Each time two become one, half as many pixels may come to these.
+    assert after.sum() <= 1.5 ** (len(windows) - len(few)) * before.sum()
+    assert len(joined(whole(*shape))) == 1
 
 
 @settings(deadline=None, max_examples=60)
