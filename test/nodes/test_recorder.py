@@ -280,7 +280,7 @@ def test_without_a_camera_it_waits_and_starts_when_there_is_one(drive, record, c
 def test_faults_while_recording_show_in_status_diagnostics_and_answer(
     drive, record, client, demos, fault, expected
 ):
-    drive('--fault', fault, '--after-s', '8')
+    drive('--fault', fault, '--after-s', '20')  # on a busy machine the recorder begins late
     recorder = record()
     client.wait_active('/recorder')
     assert _trigger(client, 'start').success
