@@ -51,6 +51,11 @@ class Nodes:
         self._cluster.remove_node(self._second, allow_graceful=False)
         self._second = self._cluster.add_node(num_cpus=1)
 
+    def kill_head(self) -> None:
+        """Kill the process that knows of all nodes with kill -9; no cluster is left."""
+        head: Any = self._cluster.head_node
+        os.kill(int(head.all_processes['gcs_server'][0].process.pid), signal.SIGKILL)
+
 
 def _raylet(node: Any) -> int:
     return int(node.all_processes['raylet'][0].process.pid)

@@ -63,6 +63,7 @@ Made = tuple[Entry, 'Files | None', float]
 """An attempt, the files of its bag (None where rejected), and how long it took."""
 _REACH_S = 5.0
 _COUNT_S = 2.0
+_ASK_S = 2.0
 _NOT_THERE = 'failed to import'
 
 
@@ -123,12 +124,15 @@ class RayEngine:
     @contextlib.contextmanager
     def results(self, maker: Maker, pending: Path, indices: range) -> Iterator[Iterator[Result]]:
         """Make attempts; see `Engine`."""
-        order = _Order(_parcel_of(maker), None if self._is_own else self._workers)
+        head = _Head()
         with Interrupts() as interrupts:
+            with _told_if_lost(head):
+                order = _Order(_parcel_of(maker), None if self._is_own else self._workers, head)
             try:
                 yield order.results(pending, indices, interrupts)
             finally:
-                order.cancel()
+                if head.is_there:
+                    order.cancel()
 
 
 def _reach(address: str) -> None:
@@ -145,6 +149,52 @@ def _reach(address: str) -> None:
             f'no cluster answers at {address} ({_first_line(error)})',
             'the address that "ray start --head" prints',
         ) from None
+
+
+class _Head:
+    """The process that knows of the whole cluster: without it Ray ends this one after a minute."""
+
+    def __init__(self) -> None:
+        self.address = str(ray.get_runtime_context().gcs_address)
+        self.is_there = True
+        self._asked = time.monotonic()
+
+    def check(self) -> None:
+        """Ask now and then whether it is there; see `ask`."""
+        if time.monotonic() - self._asked > _ASK_S:
+            self.ask()
+
+    def ask(self) -> None:
+        """Ask whether it is there.
+
+        Raises:
+            R2RGenError: It is gone.
+
+        """
+        host, _, port = self.address.rpartition(':')
+        try:
+            socket.create_connection((host, int(port)), _REACH_S).close()
+        except OSError as error:
+            self.is_there = False
+            raise self.lost(error) from None
+        self._asked = time.monotonic()
+
+    def lost(self, error: BaseException) -> R2RGenError:
+        """What to say of it."""
+        return R2RGenError(
+            f'the cluster at {self.address} is lost ({_first_line(error)})',
+            '',
+            'start it again, and go on with --resume: what is in the dataset stays',
+        )
+
+
+@contextlib.contextmanager
+def _told_if_lost(head: _Head) -> Iterator[None]:
+    """Turn what Ray raises where it cannot reach its own parts into one message."""
+    try:
+        yield
+    except (RayError, ConnectionError) as error:
+        raise head.lost(error) from error
 
 
 @dataclass(frozen=True)
@@ -185,8 +235,8 @@ def _parcel_of(maker: Maker) -> _Parcel:
 class _Order:
     """Tasks of one generation, and their results in the order of the attempts."""
 
-    def __init__(self, parcel: _Parcel, workers: int | None) -> None:
-        self._parcel, self._workers = ray.put(parcel), workers
+    def __init__(self, parcel: _Parcel, workers: int | None, head: _Head) -> None:
+        self._parcel, self._workers, self._head = ray.put(parcel), workers, head
         self._task = ray.remote(num_cpus=1, max_retries=TRIES)(_attempt)
         self._tasks: deque[tuple[int, Any]] = deque()
         self._cores, self._counted = 1, 0.0
@@ -195,6 +245,7 @@ class _Order:
         """How many attempts may be under way; machines come and go."""
         now = time.monotonic()
         if now - self._counted > _COUNT_S or not self._counted:
+            self._head.ask()
             self._cores, self._counted = int(_resources().get('CPU', 1)), now
         cores = max(self._cores, 1)
         # Results wait for their turn; of what somebody limits, no more than that is under way.
@@ -212,6 +263,7 @@ class _Order:
             interrupts.check()
             while not ray.wait([task], timeout=WATCH_S)[0]:
                 interrupts.check()
+                self._head.check()
             entry, files, seconds = _result_of(index, task)
             self._tasks.popleft()
             bag = None

@@ -131,3 +131,22 @@ def test_machines_without_the_recording_work_on_a_copy(
         'bag-another.lock',
     }  # one for both, as they share the disk
     assert content(tmp_path / 'dataset') == content(undisturbed)
+
+
+def test_a_lost_head_is_told_and_the_dataset_resumes(table_job, undisturbed, tmp_path, content):
+    folder = tmp_path / 'dataset'
+
+    def kill(status):
+        if status.attempts == 5:
+            cluster.kill_head()
+
+    with (
+        Nodes() as cluster,
+        RayEngine(cluster.address) as engine,
+        pytest.raises(R2RGenError, match=f'the cluster at {cluster.address} is lost .*resume'),
+    ):
+        generate(table_job, folder, 40, engine=engine, progress=kill)
+    assert not [path for path in folder.iterdir() if path.name.startswith('.')]
+    generate(table_job, folder, 40, resume=True, workers=2)
+
+    assert content(folder) == content(undisturbed)
