@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from r2rgen_ros.bags.failures import writing
+from r2rgen_ros.model.errors import require
 from r2rgen_ros.model.locks import FileLock
 
 if TYPE_CHECKING:
@@ -28,6 +30,30 @@ _LOCK, _PART = '.lock', '.part'
 def scratch_root() -> Path:
     """Folder that all of them lie in; one per user."""
     return Path(tempfile.gettempdir()) / f'r2rgen-{os.getuid()}'
+
+
+def _begin_root(root: Path) -> None:
+    """Make the folder, unless it is there.
+
+    Raises:
+        R2RGenError: Somebody else made it, who could then change what is read from it.
+
+    """
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    require(
+        _is_own(root), f'{root} belongs to somebody else, or others may write into it',
+        'a folder of your own', 'remove it, or set TMPDIR to a folder of your own',
+    )  # fmt: skip
+
+
+def _is_own(root: Path) -> bool:
+    """Whether a folder, no link, is the user's, and nobody else may write into it."""
+    try:
+        found = root.lstat()
+    except OSError:
+        return False
+    mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    return mine and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 class Scratch:
@@ -47,7 +73,7 @@ class Scratch:
         self.path = scratch_root() / name
         self._lock = FileLock(self.path.with_name(name + _LOCK))
         with writing(self.path):
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _begin_root(self.path.parent)
             while not (self._lock.take(shared=True) and self.path.is_dir()):
                 is_alone = False
                 try:
@@ -82,6 +108,8 @@ class Scratch:
 
 def remove_leftovers() -> None:
     """Remove the folders that no process holds."""
+    if not _is_own(scratch_root()):
+        return
     for path in scratch_root().glob(f'*{_LOCK}'):
         _remove(FileLock(path), path.with_name(path.name.removesuffix(_LOCK)))
 

@@ -13,12 +13,35 @@ import pytest
 from r2rgen_ros.bags.failures import DiskFullError
 from r2rgen_ros.generate import scratch
 from r2rgen_ros.generate.scratch import Scratch
+from r2rgen_ros.model.errors import R2RGenError
 
 
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
     return scratch.scratch_root()
+
+
+@pytest.mark.parametrize('kind', ['a link', 'open to all', 'a file'])
+def test_a_folder_that_others_could_change_is_refused_and_left_alone(root, tmp_path, kind):
+    elsewhere = tmp_path / 'elsewhere'
+    elsewhere.mkdir()
+    (elsewhere / 'a.lock').write_text('')
+    (elsewhere / 'a').mkdir()
+    if kind == 'a link':
+        root.symlink_to(elsewhere)
+    elif kind == 'open to all':
+        elsewhere.rename(root)
+        root.chmod(0o777)
+    else:
+        root.write_text('')
+
+    scratch.remove_leftovers()
+    with pytest.raises(R2RGenError, match=str(root)):
+        Scratch('b')
+
+    if kind != 'a file':
+        assert sorted(path.name for path in root.iterdir()) == ['a', 'a.lock']
 
 
 def test_a_folder_is_filled_once_and_shared(root):
