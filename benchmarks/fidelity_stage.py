@@ -29,19 +29,16 @@ from r2rgen_ros.generate.config import (
     OutputConfig,
     PerturbationConfig,
 )
-from r2rgen_ros.generate.noise_pairs import fit_scene
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.model.episode import Episode, PlanarMove, Variation
 from r2rgen_ros.model.scene import FIRST_OBJECT, ROBOT, UNSEEN
-from r2rgen_ros.parse.robot import robot_of
-from r2rgen_ros.sense.noise_file import dump_noise
 from r2rgen_ros.simulate import record
 from r2rgen_ros.simulate.cameras import camera_named
 from r2rgen_ros.simulate.depth_noise import StereoCamera, StereoNoise
 from r2rgen_ros.simulate.eye import Eye
 from r2rgen_ros.simulate.ground_truth import GroundTruth
 from r2rgen_ros.simulate.tasks import make_task
-from r2rgen_ros.simulate.world import EXTERNAL, World
+from r2rgen_ros.simulate.world import World
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -157,28 +154,13 @@ class Stage:
     def config(self) -> GenerateConfig:
         """What is asked of the generator."""
         # What is cropped cannot be compared.
-        camera = CameraConfig(fill='expand', noise=self._noise())
+        camera = CameraConfig(fill='expand', noise='fitted')
         return GenerateConfig(
             perturbation=PerturbationConfig(count=1),
             feasibility=FeasibilityConfig(collisions=False),
             camera=camera,
             output=OutputConfig(labelled_points=False),
         )
-
-    def _noise(self) -> str:
-        """What noise the generator is asked for: that of this sensor, standing still.
-
-        It can be fitted to a camera that moves, but tells less there: outlines of what is near are
-        off by the errors of its pose. As docs/how-to.md advises, the sensor is fitted where it
-        stands still, and the fit is written to a file.
-        """
-        if self.is_static:
-            return 'fitted'
-        still = Stage(self.task, self.seed, EXTERNAL.name, self._folder)
-        found = fit_scene(still.scene, robot_of(still.scene.demo))
-        path = self._folder / f'{self.task}-{self.seed}-{self.mount}-noise.yaml'
-        path.write_text(dump_noise(found.model, 'Of the same sensor, standing still.'))
-        return str(path)
 
     @cached_property
     def _makers(self) -> tuple[Sampler, Assembler]:

@@ -17,6 +17,7 @@ The effects are those that stereo and time-of-flight cameras share:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 from r2rgen_ros.model.errors import check_range, require
@@ -71,6 +72,9 @@ class EdgeNoise:
 
     Attributes:
         jump: Change between neighbouring pixels that makes an edge, as a share of the depth.
+        jump_px: Change of the disparity within three pixels that makes an edge instead: what the
+            window of a stereo matcher cannot follow, also on near surfaces that slant; 0 for none.
+        patch_px: How large holes at edges are: standard deviation of the smoothing, pixels.
         wander_px: Standard deviation by which edges wander, pixels.
         flying: Share of the pixels at an edge that lie between its two depths.
         torn: Share of the pixels at an edge without depth.
@@ -84,10 +88,14 @@ class EdgeNoise:
     flying: float = 0.0
     torn: float = 0.0
     reach_px: float = 0.0
+    jump_px: float = 0.0
+    patch_px: float = 1.0
 
     def __post_init__(self) -> None:
         """Check ranges."""
         check_range('edges.jump', self.jump, 0.001, 0.5)
+        check_range('edges.jump_px', self.jump_px, 0.0, 100.0, 'pixels')
+        check_range('edges.patch_px', self.patch_px, 0.0, 10.0, 'pixels')
         check_range('edges.wander_px', self.wander_px, 0.0, 5.0, 'pixels')
         check_range('edges.flying', self.flying, 0.0, 1.0)
         check_range('edges.torn', self.torn, 0.0, 1.0)
@@ -169,8 +177,28 @@ class NoiseModel:
     step_1_m: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check the step."""
+        """Check the step, and that there is a disparity where edges are made by it."""
         check_range('step_1_m', self.step_1_m, 0.0, 0.1, '1/m')
+        require(
+            self.edges.jump_px == 0.0 or self.shadow.baseline_m != 0.0,
+            f'edges.jump_px is {self.edges.jump_px:g} pixels of disparity, and shadow.baseline_m 0',
+            'a baseline, without which there is no disparity',
+            'set shadow.baseline_m, or edges.jump_px: 0',
+        )
+
+    def edge_rule(self, focal_px: float) -> tuple[float, float]:
+        """Return the share of the depth, and the change of inverse depth, that make an edge.
+
+        The first is between neighbours, the second (1/m) within three pixels; one of them is
+        infinite.
+
+        Args:
+            focal_px: Focal length of the camera along rows.
+
+        """
+        if self.edges.jump_px == 0.0:
+            return self.edges.jump, math.inf
+        return math.inf, self.edges.jump_px / (focal_px * abs(self.shadow.baseline_m))
 
     def scaled(self, scale: float) -> NoiseModel:
         """Return the model with errors and shares of pixels so many times as large.

@@ -48,10 +48,10 @@ DEPTH_NOISE = 'r2rgen_ros.depth_noise'
 _TURN_LIMIT = np.radians(87.0)
 _MOST_REACH = 6
 _REACHES = 2.5  # what is farther from an edge than so many times reach_px is far from it
-_OFFSETS = 8
+_OFFSETS = 10
 _MOST_STEPS = 32767
 COARSER = 4.0
-_STEADY = [3, 4]  # these places stay through an episode
+_STEADY = [3, 4, 9]  # these places stay through an episode
 _TABLES = 20261122  # the tables are the same for all; where in them one begins is chance
 
 
@@ -118,6 +118,7 @@ class NoisyCamera:
         self._model, self._rng = model, rng
         self._camera = np.array([camera.fx, camera.fy, camera.cx, camera.cy], dtype=np.float32)
         self._gain = camera.fx * model.shadow.baseline_m
+        self._rule = model.edge_rule(camera.fx)
         shape = (camera.height, camera.width)
         # Unlike any image, so that the first one differs everywhere.
         self._bits = np.full(shape, -1, dtype=np.int32)
@@ -145,7 +146,8 @@ class NoisyCamera:
         width = camera.width
         self._tables = (
             smooth_noise(axial.width_px, axial.coarse, width),
-            smooth_noise(holes.patch_px, 0.0, width), white_noise(width),
+            smooth_noise(holes.patch_px, 0.0, width),
+            smooth_noise(edges.patch_px, 0.0, width), white_noise(width),
         )  # fmt: skip
         self._levels = np.array([
             axial.constant_m, axial.slope, axial.growth_1_m, quantile(holes.rate), *holes.range_m,
@@ -178,12 +180,11 @@ class NoisyCamera:
             self._look(depth, known, windows)
         at = self._rng.integers(0, SIDE, (_OFFSETS, 2))
         at[_STEADY] = self._steady_at
-        smooth, patchy, white = self._tables
         out = np.empty_like(self._inverse)
         spoil(
             depth, self._inverse, known, self._edge, self._covered, self._limit, self._spread,
             self._counts, self._columns, self._spans, self._levels[3], self._lowest,
-            self._numbers, self._torn, smooth, patchy, white, at,
+            self._numbers, self._torn, *self._tables, at,
             self._past, out,
         )  # fmt: skip
         return out
@@ -194,7 +195,7 @@ class NoisyCamera:
         pixels.invert(depth, windows, self._inverse)
         if reach:
             pixels.find_edges(
-                self._inverse, model.edges.jump, reach, joined(windows), self._marks, self._edge
+                self._inverse, *self._rule, reach, joined(windows), self._marks, self._edge
             )
         if self._gain != 0.0:
             # A row is seen by the same row of the other imager, all of it.

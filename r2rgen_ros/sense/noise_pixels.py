@@ -25,6 +25,7 @@ COSINES = 2048
 
 SLOPE_PX = 3  # noise of the images themselves must not look like slopes
 _BESIDE_PX = 0.25
+_UNKNOWN = np.float32(1e9)
 
 _compiled = njit(cache=True, nogil=True, error_model='numpy')
 
@@ -80,12 +81,63 @@ def _mark_row(
 
 
 @_compiled
-def find_edges(inverse: Any, jump: float, reach: int, windows: Any, marks: Any, out: Any) -> None:
+def _span_rows(above: Any, row: Any, below: Any, most: Any, least: Any) -> None:
+    """Largest and smallest known inverse depth of three rows, column by column."""
+    zero, far = np.float32(0.0), _UNKNOWN
+    for u in range(row.shape[0]):
+        a, b, c = above[u], row[u], below[u]
+        high = a if a > b else b
+        most[u] = high if high > c else c
+        a, b, c = a if a > zero else far, b if b > zero else far, c if c > zero else far
+        low = a if a < b else b
+        least[u] = low if low < c else c
+
+
+@_compiled
+def _mark_spans(row: Any, most: Any, least: Any, limit: Any, out: Any) -> None:
+    """Mark the known pixels (N,) about which three rows (N + 2,) differ by more than a limit."""
+    for u in range(out.shape[0]):
+        high = most[u] if most[u] > most[u + 1] else most[u + 1]
+        high = high if high > most[u + 2] else most[u + 2]
+        low = least[u] if least[u] < least[u + 1] else least[u + 1]
+        low = low if low < least[u + 2] else least[u + 2]
+        out[u] = np.uint8((high - low > limit) & (row[u] > np.float32(0.0)))
+
+
+@_compiled
+def _mark_wide_row(
+    above: Any, row: Any, below: Any, left: int, right: int, limit: Any, spans: Any, out: Any
+) -> None:
+    """Mark the pixels of a row in whose square of three pixels the inverse depth spans more."""
+    first, end = max(left - 1, 0), min(right + 1, row.shape[0])
+    # Beyond the image's end there is what is at its end.
+    shift = 1 + first - left
+    count = end - first
+    most, least = spans[0], spans[1]
+    here = slice(first, end)
+    _span_rows(
+        above[here], row[here], below[here], most[shift : shift + count],
+        least[shift : shift + count],
+    )  # fmt: skip
+    last = right - left + 1
+    if shift == 1:
+        most[0], least[0] = most[1], least[1]
+    if shift + count <= last:
+        most[last], least[last] = most[last - 1], least[last - 1]
+    _mark_spans(row[left:right], most, least, limit, out[left:right])
+
+
+@_compiled
+def find_edges(
+    inverse: Any, jump: float, span: float, reach: int, windows: Any, marks: Any, out: Any
+) -> None:
     """How far every pixel is from an edge, where the image changed.
 
     Args:
         inverse: (H, W) float32.
-        jump: Share of the nearer depth by which neighbours of an edge differ.
+        jump: Share of the nearer depth by which neighbours of an edge differ; infinite for the
+            other rule.
+        span: By how much the inverse depth differs within three by three pixels at an edge, 1/m.
         reach: Largest distance of interest, from 1.
         windows: (K, 4) where the image is another than at the last call, see `geometry.tiles`.
         marks: (H, W) uint8, kept from call to call: 1 at an edge.
@@ -93,11 +145,16 @@ def find_edges(inverse: Any, jump: float, reach: int, windows: Any, marks: Any, 
 
     """
     height, width = inverse.shape
+    spans = np.empty((2, width + 2), np.float32)
     for n in range(windows.shape[0]):
         left, top, right, bottom = grown(windows[n], 1, height, width)
         for v in range(top, bottom):
-            above, below = inverse[max(v - 1, 0)], inverse[min(v + 1, height - 1)]
-            _mark_row(above, inverse[v], below, left, right, np.float32(jump), marks[v])
+            above, row, below = inverse[max(v - 1, 0)], inverse[v], inverse[min(v + 1, height - 1)]
+            if np.isfinite(jump):
+                _mark_row(above, row, below, left, right, np.float32(jump), marks[v])
+            else:
+                limit = np.float32(span)
+                _mark_wide_row(above, row, below, left, right, limit, spans, marks[v])
     for n in range(windows.shape[0]):
         left, top, right, bottom = grown(windows[n], reach, height, width)
         start, end = max(0, top - reach + 1), min(height, bottom + reach - 1)

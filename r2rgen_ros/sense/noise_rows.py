@@ -149,8 +149,8 @@ def _join(more: Any, out: Any) -> None:
 @_compiled
 def _special(
     inverse: Any, known: Any, edge: Any, covered: Any, limit: Any, spread: Any, numbers: Any,
-    torn: Any, smooth: Any, white: Any, at: Any, error: Any, holes: Any, old: Any, v: int,
-    columns: Any, out: Any,
+    torn: Any, smooth: Any, tears: Any, white: Any, at: Any, error: Any, holes: Any, old: Any,
+    v: int, columns: Any, out: Any,
 ) -> None:  # fmt: skip
     """Noise of the pixels of a row that lie beside edges, in shadows or beside the end of one."""
     height, width = inverse.shape
@@ -183,12 +183,14 @@ def _special(
         # Beside an edge it counts what the pixel shows now, else where it looks.
         if seen < covered[v, u] if near > 0 else _is_hidden(inverse, covered, vv, uu):
             lowest = max(lowest, shade)
-        if near > 0:
-            lowest = max(lowest, torn[near])
         value = seen + spread[v, u] * error[u]
         if step > 0.0:
             value = np.rint(value / step) * step
         lost = latent < lowest or not value > 0.0
+        if near > 0:
+            tear = new_share * np.float32(tears[(v + at[8, 0]) & _MASK, u + at[8, 1]])
+            tear += old_share * np.float32(tears[(v + at[9, 0]) & _MASK, u + at[9, 1]])
+            lost = lost or tear < torn[near]
         out[v, u] = np.nan if lost else np.float32(1.0) / value
 
 
@@ -310,7 +312,7 @@ def _kinds(inverse: Any, known: Any, limit: Any, rate: Any) -> int:
 def spoil(
     depth: Any, inverse: Any, known: Any, edge: Any, covered: Any, limit: Any, spread: Any,
     counts: Any, columns: Any, spans: Any, rate: Any, lowest: Any, numbers: Any, torn: Any,
-    smooth: Any, patchy: Any, white: Any, at: Any, past: Any, out: Any,
+    smooth: Any, patchy: Any, tears: Any, white: Any, at: Any, past: Any, out: Any,
 ) -> None:  # fmt: skip
     """Make one noisy image.
 
@@ -335,9 +337,11 @@ def spoil(
         smooth: Table (SIDE, SIDE + W) of smooth normal noise in steps of UNIT, int16, which repeats
             without a seam.
         patchy: The same for holes.
+        tears: The same for those at edges.
         white: The same, uniform from 0 to 1 and without correlation.
-        at: (8, 2) where in these tables to begin: two of what is new, holes, their steady part, the
-            steady part of the noise, wandering along rows and columns, flying.
+        at: (10, 2) where in these tables to begin: two of what is new, holes, their steady part,
+            the steady part of the noise, wandering along rows and columns, flying, holes at edges,
+            their steady part.
         past: (H, W) float32 changing part of the noise of the image before, written.
         out: (H, W) float32, written.
 
@@ -377,6 +381,6 @@ def spoil(
         here = slice(spans[v, 2], spans[v, 3])
         _as_recorded(depth[v, here], known[v, here], inverse[v, here], out[v, here])
         _special(
-            inverse, known, edge, covered, limit, spread, numbers, torn, smooth, white, at, error,
-            holes, old, v, columns[v, : counts[v]], out,
+            inverse, known, edge, covered, limit, spread, numbers, torn, smooth, tears, white, at,
+            error, holes, old, v, columns[v, : counts[v]], out,
         )  # fmt: skip

@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import maximum_filter
+from scipy.optimize import brentq
+from scipy.special import ndtri
+from scipy.stats import multivariate_normal
 
 from r2rgen_ros.geometry.tiles import whole
 from r2rgen_ros.model.errors import require
+from r2rgen_ros.model.noise import EdgeNoise, NoiseModel
 from r2rgen_ros.sense import noise_pixels as pixels
 from r2rgen_ros.sense.noise_pixels import FRESH, MEAN, RAW
 
@@ -36,6 +40,9 @@ LAGS_PX = (0, 1, 2, 3, 4, 5, 6, 8, 11, 16)
 EDGE_PX = 6
 _MARGIN_PX = 5  # what is nearer to an edge than this is no plain surface
 _SIDES = 0.25  # share of a jump within which a depth belongs to a side of it
+_JUMP = EdgeNoise().jump
+_STEEP_DEG = 60.0
+_FEW_HOLES = 300
 _LONG = 3  # images that are so far apart share only what all share
 
 
@@ -77,19 +84,25 @@ class Look:
     Args:
         pair: The pair.
         camera: Intrinsics.
-        jump: See `EdgeNoise`.
-        baseline: See `ShadowNoise`, metres.
+        model: What makes an edge, and whose shadows there are.
 
     """
 
-    def __init__(self, pair: Pair, camera: PinholeCamera, jump: float, baseline: float) -> None:
+    def __init__(self, pair: Pair, camera: PinholeCamera, model: NoiseModel) -> None:
         self.pair = pair
         shape = pair.clean.shape
         self.inverse = np.empty(shape, dtype=np.float32)
         everywhere = whole(*shape)
         pixels.invert(pair.clean, everywhere, self.inverse)
         self.edge, marks = np.empty((2, *shape), dtype=np.uint8)
-        pixels.find_edges(self.inverse, jump, EDGE_PX, everywhere, marks, self.edge)
+        rule = model.edge_rule(camera.fx)
+        pixels.find_edges(self.inverse, *rule, EDGE_PX, everywhere, marks, self.edge)
+        self._jump = self.edge
+        if rule[0] != _JUMP:
+            self._jump = np.empty_like(self.edge)
+            alone = NoiseModel().edge_rule(camera.fx)
+            pixels.find_edges(self.inverse, *alone, EDGE_PX, everywhere, marks, self._jump)
+        baseline = model.shadow.baseline_m
         self.hidden = shadows(self.inverse, camera, baseline)
         numbers = np.array([camera.fx, camera.fy, camera.cx, camera.cy], dtype=np.float32)
         cosine = np.empty(shape, dtype=np.float32)
@@ -97,7 +110,7 @@ class Look:
         self.angle = np.degrees(np.arccos(np.sqrt(cosine)))
         self.usable: Mask = (self.inverse > 0.0) & comparable(pair)
         beside = maximum_filter(self.hidden, (3, 5)) if baseline else self.hidden
-        self._beside = beside
+        self.beside = beside
         exact = pair.known == MEAN if pair.exact is None else pair.exact
         self._compared: Mask = exact if exact.any() else np.ones_like(exact)
         self.plain: Mask = self.usable & ~beside & ~((self.edge > 0) & (self.edge <= _MARGIN_PX))
@@ -109,8 +122,21 @@ class Look:
 
     @cached_property
     def at_edge(self) -> Mask:
-        """Pixels (H, W) beside edges, in no shadow."""
-        return np.asarray(self.usable & (self.edge > 0) & ~self._beside)
+        """Pixels (H, W) beside edges, in no shadow; where slopes are edges, not of steep ones."""
+        out = self.usable & (self.edge > 0) & ~self.beside
+        return np.asarray(out if self._jump is self.edge else out & (self.angle < _STEEP_DEG))
+
+    @property
+    def gentle(self) -> Mask:
+        """Pixels (H, W) of surfaces that are not steep, and away from jumps."""
+        jumps = (self._jump > 0) & (self._jump <= _MARGIN_PX)
+        return np.asarray(self.usable & ~self.beside & ~jumps & (self.angle < _STEEP_DEG))
+
+    @cached_property
+    def slope(self) -> Mask:
+        """Pixels (H, W) of surfaces that count as edges for their slope alone."""
+        jumps = (self._jump > 0) & (self._jump <= _MARGIN_PX)
+        return np.asarray(self.usable & (self.edge == 1) & ~jumps & ~self.beside)
 
     @cached_property
     def sides(self) -> tuple[Mask, Floats, Floats]:
@@ -151,9 +177,13 @@ class Statistics:
             is a mean.
         plain: (Z, A) pixels on surfaces, with or without depth.
         plain_holes: (Z, A) of those without.
+        slope: (2, A) pixels of surfaces that are edges for their slope, and those without depth.
+        torn_pairs: (3,) neighbours in a row both of which are at edges: how many, how many single
+            pixels of them have no depth, and how many both.
         edge: (EDGE_PX + 1,) pixels by their distance from an edge, from 1.
         edge_holes: (EDGE_PX + 1,) of those without depth.
-        edge_flying: (EDGE_PX + 1,) between both depths.
+        edge_jumps: (EDGE_PX + 1,) of all about which there are two depths, and not just a slope.
+        edge_flying: (EDGE_PX + 1,) of those, between both depths.
         edge_turned: (2, EDGE_PX + 1) which show the other depth, on the near side and on the far.
         edge_sides: (2, EDGE_PX + 1) which show either.
         hidden: Pixels in the shadow.
@@ -168,8 +198,11 @@ class Statistics:
     later_image: float
     plain: Floats
     plain_holes: Floats
+    slope: Floats
+    torn_pairs: Floats
     edge: Floats
     edge_holes: Floats
+    edge_jumps: Floats
     edge_flying: Floats
     edge_turned: Floats
     edge_sides: Floats
@@ -184,7 +217,7 @@ class Statistics:
     @property
     def edge_flying_rate(self) -> Floats:
         """Share (EDGE_PX + 1,) of pixels between both depths."""
-        return _share(self.edge_flying, self.edge)
+        return _share(self.edge_flying, self.edge_jumps)
 
     @property
     def edge_turned_rate(self) -> Floats:
@@ -203,10 +236,36 @@ class Statistics:
         return middle, np.sqrt(_share(square, count)), count
 
     def holes_by_angle(self) -> tuple[Floats, Floats, Floats]:
-        """Middles (A,) of bins, degrees; share of holes (A,); and pixels (A,)."""
-        count = self.plain.sum(axis=0)
+        """Middles (A,) of bins, degrees; share of holes (A,); and pixels (A,).
+
+        Of slopes that are edges it is what is lost besides what any edge loses.
+        """
         middle = 0.5 * (ANGLE_EDGES_DEG[1:] + ANGLE_EDGES_DEG[:-1])
-        return middle, _share(self.plain_holes.sum(axis=0), count), count
+        torn = float(np.clip(np.nan_to_num(self.edge_hole_rate[1]), 0.0, 0.99))
+        slope, lost = self.slope
+        more = np.maximum(lost - torn * slope, 0.0) / (1.0 - torn)
+        count = self.plain.sum(axis=0) + slope
+        return middle, _share(self.plain_holes.sum(axis=0) + more, count), count
+
+    @property
+    def torn_likeness(self) -> float:
+        """Correlation of what tears neighbours at edges; 0 where that cannot be told.
+
+        Of two normal numbers, below whose quantile by its share a pixel is a hole.
+        """
+        pairs, single, both = self.torn_pairs
+        share = single / (2.0 * pairs) if pairs else 0.0
+        if single < _FEW_HOLES or share > 1.0 - 1e-3:
+            return 0.0
+        limit = float(ndtri(share))
+
+        def off(likeness: float) -> float:
+            normal = multivariate_normal([0.0, 0.0], [[1.0, likeness], [likeness, 1.0]])
+            return float(normal.cdf([limit, limit]) - both / pairs)
+
+        if off(0.0) >= 0.0:
+            return 0.0
+        return float(brentq(off, 0.0, 0.999)) if off(0.999) > 0.0 else 0.999
 
     def holes_by_depth(self, limit_deg: float = 60.0) -> tuple[Floats, Floats, Floats]:
         """Middles (Z,) of bins, metres; share of holes (Z,) up to an angle; and pixels (Z,)."""
@@ -235,9 +294,10 @@ class Counter:
         self._moments = np.zeros((3, *size))
         self._plain, self._holes = np.zeros(size), np.zeros(size)
         self._lags = np.zeros((2, len(LAGS_PX)))
-        self._edge = np.zeros((3, EDGE_PX + 1))
+        self._edge = np.zeros((4, EDGE_PX + 1))
         self._turned, self._sides = np.zeros((2, EDGE_PX + 1)), np.zeros((2, EDGE_PX + 1))
         self._hidden = np.zeros(2)
+        self._slope, self._torn = np.zeros((2, size[1])), np.zeros(3)
         self._earlier: list[tuple[int, NDArray[np.float32], NDArray[np.float32], bool]] = []
         self._next, self._later = np.zeros(2), np.zeros(2)
 
@@ -253,6 +313,8 @@ class Counter:
         z_bin = np.clip(np.searchsorted(DEPTH_EDGES_M, clean) - 1, 0, len(DEPTH_EDGES_M) - 2)
         a_bin = np.searchsorted(ANGLE_EDGES_DEG[1:-1], look.angle, side='right')
         place = z_bin * (len(ANGLE_EDGES_DEG) - 1) + a_bin
+        for row, mask in enumerate((look.slope, look.slope & hole)):
+            self._slope[row] += np.bincount(a_bin[mask], minlength=self._slope.shape[1])
         self._plain += _counted(place[look.plain], self._plain.shape)
         self._holes += _counted(place[look.plain & hole], self._holes.shape)
         with np.errstate(invalid='ignore'):
@@ -285,14 +347,18 @@ class Counter:
 
     def _count_edges(self, look: Look, raw: NDArray[np.float32], hole: Mask) -> None:
         at = look.at_edge
+        torn = at & (look.edge == 1)
+        pair, both = torn[:, 1:] & torn[:, :-1], hole[:, 1:] & hole[:, :-1]
+        single = hole[:, 1:][pair].sum() + hole[:, :-1][pair].sum()
+        self._torn += pair.sum(), single, (pair & both).sum()
         away = look.edge[at].astype(np.int64)
         is_near, near, far = look.sides
         with np.errstate(invalid='ignore'):
             share = (1.0 / raw[at].astype(float) - far) / np.maximum(near - far, 1e-9)
-        jumps = near - far > 0.0
+        jumps = near - far > _JUMP * far
         shows_near, shows_far = share > 1.0 - _SIDES, share < _SIDES
         flying = jumps & (share >= _SIDES) & (share <= 1.0 - _SIDES)
-        for row, mask in enumerate((np.ones_like(flying), hole[at], flying)):
+        for row, mask in enumerate((np.ones_like(flying), hole[at], jumps, flying)):
             self._edge[row] += np.bincount(away[mask], minlength=EDGE_PX + 1)
         either = jumps & (shows_near | shows_far)
         for side, (mine, other) in enumerate(((is_near, shows_far), (~is_near, shows_near))):
@@ -307,9 +373,10 @@ class Counter:
         lags = _share(self._lags[0], self._lags[1])
         level = max(float(np.nan_to_num(lags[0])), 1e-18)
         beyond = [_ratio(pair, level) for pair in (self._next, self._later)]
+        edge, lost, jumps, flying = self._edge
         return Statistics(
             spread, count, lags / level, beyond[0], beyond[1], self._plain, self._holes,
-            self._edge[0], self._edge[1], self._edge[2], self._turned, self._sides,
+            self._slope, self._torn, edge, lost, jumps, flying, self._turned, self._sides,
             float(self._hidden[0]), float(self._hidden[1]),
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from r2rgen_ros.model.noise import EdgeNoise
+from r2rgen_ros.model.noise import NoiseModel
 from r2rgen_ros.sense.noise_pixels import MEAN
 from r2rgen_ros.sense.noise_statistics import DEPTH_EDGES_M, Look, first_gate
 
@@ -63,7 +63,7 @@ def steady_part(
     bins = len(DEPTH_EDGES_M) - 1
     found = np.full((2, len(pairs[:: max(1, len(pairs) // _PAIRS)]), bins), np.nan)
     for row, pair in enumerate(pairs[:: max(1, len(pairs) // _PAIRS)]):
-        look = Look(pair, camera, EdgeNoise().jump, 0.0)
+        look = Look(pair, camera, NoiseModel())
         plain = look.plain & (pair.known == MEAN)
         whole = uniform_filter(plain.astype(float), _WINDOW_PX, mode='constant') > 0.999
         inverse = look.inverse.astype(np.float64)

@@ -12,7 +12,7 @@ from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.noise import AxialNoise, EdgeNoise, HoleNoise, NoiseModel, ShadowNoise
 from r2rgen_ros.sense.noise import FRESH, ParametricNoise
 from r2rgen_ros.sense.noise_fit import fit_noise
-from r2rgen_ros.sense.noise_statistics import Pair
+from r2rgen_ros.sense.noise_statistics import Look, Pair
 from r2rgen_ros.simulate.depth_noise import StereoCamera, StereoNoise
 
 CAMERA = PinholeCamera(640, 480, 600.0, 600.0, 319.5, 239.5)
@@ -104,6 +104,40 @@ def test_it_holds_for_images_that_were_not_seen(stereo):
     assert both.sum() >= 4
     assert np.abs(got / wanted - 1.0)[both].max() < 0.15, depth[both]
     assert fit.model.axial.growth_1_m == pytest.approx(fresh.model.axial.growth_1_m, rel=0.05)
+
+
+def near_boxes(seed):
+    """Boxes a hand's breadth away whose sides slant by 50 to 75 degrees, and a wall behind."""
+    rng, rays = np.random.default_rng(seed), CAMERA.rays()
+    depth = np.full((CAMERA.height, CAMERA.width), 0.5, dtype=np.float32)
+    for _ in range(12):
+        v, u = rng.integers(20, 360), rng.integers(20, 500)
+        high, wide = rng.integers(60, 120, 2)
+        angle, turn = np.radians(rng.uniform(50.0, 75.0)), rng.uniform(0.0, 2.0 * np.pi)
+        side = np.array([np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn), np.cos(angle)])
+        window = slice(v, v + high), slice(u, u + wide)
+        ray = rays[v + high // 2, u + wide // 2]
+        plane = rng.uniform(0.25, 0.35) * (side @ ray) / (rays[window] @ side)
+        near = (plane > 0.15) & (plane < depth[window])
+        depth[window][near] = plane[near]
+    return depth
+
+
+def test_near_surfaces_that_slant_are_torn_as_much_as_the_simulators():
+    truth = StereoNoise()
+    camera = StereoCamera(CAMERA, truth, np.random.default_rng(3))
+    clean = [near_boxes(seed) for seed in range(4)]
+    kinds = np.full(clean[0].shape, FRESH, dtype=np.uint8)
+    pairs = [Pair(depth, camera(depth), kinds, number=10 * t) for t, depth in enumerate(clean)]
+    model = fit_noise(pairs, CAMERA).model
+    assert model.edges.jump_px == pytest.approx(truth.edge, rel=0.15)
+    spoiler = ParametricNoise(model).start(CAMERA, np.random.default_rng(1))
+    fresh = near_boxes(99)
+    made, recorded = spoiler.apply(fresh, kinds), camera(fresh)
+    slants = (fresh < 0.4) & (Look(Pair(fresh, recorded, kinds), CAMERA, NoiseModel()).edge == 0)
+    want, have = (float(np.isnan(image[slants]).mean()) for image in (recorded, made))
+    assert want > 0.05
+    assert have == pytest.approx(want, abs=0.04)
 
 
 def test_a_model_finds_itself_again():

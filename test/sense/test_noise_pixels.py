@@ -39,15 +39,43 @@ def edges(inverse):
 def test_distances_from_edges_are_those_of_squares_also_where_only_windows_changed(reach):
     marks, out = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
     inverse = random_inverse(reach)
-    find_edges(inverse, JUMP, reach, whole(*SHAPE), marks, out)
+    find_edges(inverse, JUMP, np.inf, reach, whole(*SHAPE), marks, out)
     windows = np.array([[0, 0, 16, 16], [48, 16, 70, 32], [16, 32, 32, 40]], dtype=np.int32)
     for left, top, right, bottom in windows:
         inverse[top:bottom, left:right] = random_inverse(99)[top:bottom, left:right]
-    find_edges(inverse, JUMP, reach, windows, marks, out)
+    find_edges(inverse, JUMP, np.inf, reach, windows, marks, out)
     v, u = np.nonzero(edges(inverse))
     rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
     far = 1 + np.maximum(abs(rows[..., None] - v), abs(columns[..., None] - u)).min(axis=2)
     assert np.array_equal(out, np.where(far <= reach, far, 0))
+
+
+def wide_edges(inverse, span):
+    """Known pixels about which three by three known pixels differ by more than a span."""
+    out = np.zeros(SHAPE, dtype=bool)
+    for v, u in np.ndindex(SHAPE):
+        around = inverse[max(0, v - 1) : v + 2, max(0, u - 1) : u + 2]
+        known = around[around > 0.0]
+        out[v, u] = inverse[v, u] > 0.0 and known.max() - known.min() > span
+    return out
+
+
+def test_edges_by_disparity_are_where_three_pixels_span_more_also_where_windows_changed():
+    rng = np.random.default_rng(5)
+    inverse = np.add.outer(0.01 * np.arange(SHAPE[0]), 0.02 * np.arange(SHAPE[1]))
+    inverse = (inverse + 0.02 * rng.random(SHAPE)).astype(np.float32)
+    inverse[rng.random(SHAPE) < 0.1] = 0.0
+    marks, out = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    find_edges(inverse, np.inf, 0.06, 1, whole(*SHAPE), marks, out)
+    assert 0.2 < wide_edges(inverse, 0.06).mean() < 0.8
+    assert np.array_equal(out > 0, wide_edges(inverse, 0.06))
+    windows = np.array([[0, 0, 16, 16], [48, 16, 70, 32], [16, 32, 32, 40]], dtype=np.int32)
+    for left, top, right, bottom in windows:
+        inverse[top:bottom, left:right] += (0.05 * rng.random((bottom - top, right - left))).astype(
+            np.float32
+        )
+    find_edges(inverse, np.inf, 0.06, 1, windows, marks, out)
+    assert np.array_equal(out > 0, wide_edges(inverse, 0.06))
 
 
 @pytest.mark.parametrize('gain', [9.0, -9.0])

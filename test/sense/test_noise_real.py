@@ -24,6 +24,7 @@ from scipy.ndimage import (
 )
 
 from r2rgen_ros.geometry.camera import PinholeCamera
+from r2rgen_ros.model.noise import NoiseModel
 from r2rgen_ros.report.noise import draw_noise
 from r2rgen_ros.sense.noise import FRESH, MEAN, RAW, ParametricNoise
 from r2rgen_ros.sense.noise_fit import fit_noise, simulate
@@ -131,7 +132,9 @@ def smoothed(depth):
 def roughness(image, smooth, camera):
     """Robust standard deviation of an image about planes, by `DEPTHS_M`, metres; and pixels."""
     nothing = np.zeros(smooth.shape, dtype=np.uint8)
-    good = (Look(Pair(smooth, smooth, nothing), camera, 0.02, 0.0).edge == 0) & np.isfinite(image)
+    good = (Look(Pair(smooth, smooth, nothing), camera, NoiseModel()).edge == 0) & np.isfinite(
+        image
+    )
     whole = uniform_filter(good.astype(float), WINDOW, mode='constant') > 0.999
     whole[:32] = whole[-32:] = False
     whole[:, :32] = whole[:, -32:] = False
@@ -173,7 +176,7 @@ def test_holes_at_edges_of_captures_left_out_are_within_five_points(captures, he
     counts = []
     for name, (fit, pair) in held_out.items():
         camera, model = captures[name].camera, fit.model
-        look = Look(pair, camera, model.edges.jump, model.shadow.baseline_m)
+        look = Look(pair, camera, NoiseModel(shadow=model.shadow))
         made = spoilt(model, camera, pair.clean, pair.known)
         near = look.usable & (look.edge > 0)  # within six pixels, in shadows or not
         wide = look.usable & binary_dilation(look.edge > 0, iterations=34)  # all of the shadows
@@ -198,7 +201,7 @@ def test_captures_left_out_are_drawn_beside_the_model(captures, held_out, tmp_pa
     for name, (fit, pair) in held_out.items():
         camera, model = captures[name].camera, fit.model
         look, gate = (
-            Look(pair, camera, model.edges.jump, model.shadow.baseline_m),
+            Look(pair, camera, NoiseModel(shadow=model.shadow)),
             first_gate([pair]),
         )
         shown = replace(
