@@ -37,6 +37,7 @@ _simulated = _module('simulated')
 _tabletop = _module('tabletop')
 virtual_demo = _simulated.virtual_demo
 bridge_demo = _simulated.bridge_demo
+small_demo = _simulated.small_demo
 
 # 0 is everybody's domain, and above 101 the ports may be taken. One after another: ports of a test
 # that has just ended are free only after a while.

@@ -49,11 +49,11 @@ def test_every_counted_demo_is_a_whole_bag_and_is_deleted_again(tmp_path: Path) 
 
 
 def test_every_stage_of_images_is_timed_and_what_is_timed_is_unchanged(
-    virtual_demo: Path, monkeypatch: pytest.MonkeyPatch
+    small_demo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(speed_images, '_EPISODES', 1)
     monkeypatch.setattr(speed_images, '_PROBE_BYTES', 1 << 22)
-    job = speed_images._job(virtual_demo, propose(survey(load_demo(virtual_demo)), virtual_demo))
+    job = speed_images._job(small_demo, propose(survey(load_demo(small_demo)), small_demo))
 
     stages, step, share = speed_images._stages(job)
 

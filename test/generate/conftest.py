@@ -77,6 +77,12 @@ def virtual_recorded(virtual_demo):
 
 
 @pytest.fixture(scope='session')
+def small_recorded(small_demo):
+    """The same put small and at 5 Hz, and its annotation."""
+    return small_demo, propose(survey(load_demo(small_demo)), small_demo, ())
+
+
+@pytest.fixture(scope='session')
 def virtual_scene(virtual_recorded):
     """The bottle put onto the plate by the virtual robot, parsed: object_2 onto object_1."""
     return virtual_recorded[1]

@@ -158,11 +158,12 @@ def test_a_camera_on_the_base_stands_still_and_what_it_alone_sees_is_a_hole(virt
 
 
 def test_a_dataset_tells_the_share_of_unseen_pixels_and_is_the_same_with_any_number_of_workers(
-    virtual_demo, virtual_scene, tmp_path, content
+    small_recorded, tmp_path, content
 ):
-    (tmp_path / 'annotation.yaml').write_text(dump_annotation(virtual_scene.annotation))
+    bag, annotation = small_recorded
+    (tmp_path / 'annotation.yaml').write_text(dump_annotation(annotation))
     config = replace(WRIST, perturbation=replace(WRIST.perturbation, count=1))
-    job = Job.prepare(virtual_demo, virtual_scene.annotation, tmp_path, config, 3, cache=False)
+    job = Job.prepare(bag, annotation, tmp_path, config, 3, cache=False)
     for workers in (1, 2):
         generate(job, tmp_path / str(workers), 2, workers=workers)
 

@@ -26,7 +26,7 @@ CONFIG = GenerateConfig(
 )
 
 
-@pytest.fixture(scope='module', params=['table_demo', 'virtual_demo'])
+@pytest.fixture(scope='module', params=['table_demo', 'small_demo'])
 def demo(request, tmp_path_factory):
     """A demonstration of clouds, and one of depth images, with nothing kept of an earlier run."""
     folder = tmp_path_factory.mktemp(request.param) / 'demo'

@@ -29,11 +29,8 @@ from r2rgen_ros.generate.run import InterruptedGenerationError, generate
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import PlanarMove
 from r2rgen_ros.model.errors import R2RGenError
-from r2rgen_ros.parse.propose import propose
-from r2rgen_ros.parse.scene import survey
 from r2rgen_ros.report.dataset import write_report
 from r2rgen_ros.robots.camera_file import load_camera
-from r2rgen_ros.simulate import record
 
 POINTS = 4096
 STILL = {'pick object_2': PlanarMove(), 'place object_2 at object_1': PlanarMove()}
@@ -46,18 +43,9 @@ CONFIG = GenerateConfig(
 
 
 @pytest.fixture(scope='module')
-def recorded(tmp_path_factory):
-    """The bottle put onto the plate, recorded small and at 5 Hz, and its annotation."""
-    bag = tmp_path_factory.mktemp('written') / 'demo'
-    done = record.act('place-bottle', 0, camera_every=400)
-    record.write(done, bag, options=record.Options(shrink=2, with_truth=False))
-    return bag, propose(survey(load_demo(bag)), bag, ())
-
-
-@pytest.fixture(scope='module')
-def prepare(recorded):
-    """How to prepare it with a configuration."""
-    bag, annotation = recorded
+def prepare(small_recorded):
+    """How to prepare the small recording with a configuration."""
+    bag, annotation = small_recorded
     return lambda config: Job.prepare(bag, annotation, bag, config, 3)
 
 
@@ -173,8 +161,8 @@ def test_another_camera_gives_its_clouds(prepare, tmp_path):
     assert not demo.sensor.is_static
 
 
-def test_no_clouds_and_no_images_is_refused_before_anything_is_parsed(recorded):
-    bag, annotation = recorded
+def test_no_clouds_and_no_images_is_refused_before_anything_is_parsed(small_recorded):
+    bag, annotation = small_recorded
     config = GenerateConfig(output=OutputConfig(images=False, labelled_points=False))
     progress = []
 
