@@ -244,6 +244,7 @@ def summary(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     top = {
         **_top(main, base),
         'classifier_accuracy': _worst(main, 'classifier_accuracy', max),
+        'base_move_classifier_accuracy': _worst(base, 'classifier_accuracy', max),
         _WITHOUT: _worst(main, _WITHOUT, max),
         'classifier_accuracy_floor': _worst(main, 'classifier_accuracy_floor', max),
         'demogen_like_over_ours': min((_times_worse(*pair) for pair in demogen), default=None),

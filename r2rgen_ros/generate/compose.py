@@ -29,6 +29,7 @@ from r2rgen_ros.parse.clusters import spacing
 from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.sense.cloud_camera import CloudCamera, coarse_camera
 from r2rgen_ros.sense.depth_camera import DepthCamera, Image, Layer
+from r2rgen_ros.sense.planes import moved_planes, planes_of
 from r2rgen_ros.sense.sampling import shown_pixels
 from r2rgen_ros.sense.unseen import could_be, never_seen, seen_far_off
 
@@ -105,6 +106,9 @@ def make_composer(
         )
         return SparseComposer(scene, config)
     return PointComposer(scene, config)
+
+
+_SAME = 0.001  # of a depth: the point that a pixel shows
 
 
 class _Moves:
@@ -331,6 +335,29 @@ class ImageComposer:
         source2camera = self._base2camera @ base2base @ sensor.camera2base[0]
         return never_seen(self._source_depth, sensor.camera, source2camera, sensor.camera)
 
+    @cached_property
+    def _planes(self) -> NDArray[np.float32]:
+        """Planes (N, 3) of the environment's points in the source's camera, see `planes_of`."""
+        sensor, points = self._scene.demo.sensor, self._scene.environment.points
+        assert sensor is not None
+        depth = self._source_depth
+        columns, rows, away = sensor.camera.project(se3.apply(self._base2camera, points)).T
+        height, width = depth.shape
+        u, v = np.rint(np.nan_to_num([columns, rows], nan=-1.0)).astype(np.int64)
+        inside = (u >= 0) & (v >= 0) & (u < width) & (v < height)
+        u, v = np.where(inside, u, 0), np.where(inside, v, 0)
+        with np.errstate(invalid='ignore'):
+            shown = inside & (np.abs(depth[v, u] - away) < _SAME * away)
+        planes = planes_of(depth, sensor.camera)[v, u]
+        planes[~shown] = np.nan
+        return planes
+
+    def _moved_planes(self, base2base: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The same before the moved camera."""
+        sensor = self._scene.demo.sensor
+        assert sensor is not None
+        return moved_planes(self._planes, self._base2camera @ base2base @ sensor.camera2base[0])
+
     def _far_off(self, base2base: NDArray[np.float64]) -> NDArray[np.uint8] | None:
         """Colours (H, W, 3) of what has no depth, as if it were very far; black elsewhere."""
         backdrop, sensor = self._scene.backdrop, self._scene.demo.sensor
@@ -387,6 +414,7 @@ class ImageComposer:
             unseen=None if still else self.unseen(moves.environment),
             far_off=None if still else self._far_off(moves.environment),
             allowed=None if still else self._could_be(moves.environment),
+            planes=None if still else self._moved_planes(moves.environment),
         )
         robot = self._robot_layers(episode, moves)
         for frame, shown in enumerate(robot):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FAR = np.float32(np.inf)
 _BLOCK = 1024
+_MOST_OFF = 0.02  # within a pixel, as a share of the depth: beyond there is an edge
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,23 @@ def _hide_pixels(
 
 
 @_compiled
+def _to_centres(planes: Any, owner: Any, intrinsics: Any, limit: float, zbuf: Any) -> None:
+    """Depths (H, W) at the centres of pixels, in the planes of the points that own them."""
+    height, width = owner.shape
+    fx, fy, cx, cy = intrinsics
+    for v in range(height):
+        y = (v - cy) / fy
+        for u in range(width):
+            at = owner[v, u]
+            if at < 0 or at >= planes.shape[0]:
+                continue
+            x = (u - cx) / fx
+            z = 1.0 / (planes[at, 0] * x + planes[at, 1] * y + planes[at, 2])
+            if abs(z - zbuf[v, u]) < limit * zbuf[v, u]:  # of what is not known it is not
+                zbuf[v, u] = np.float32(z)
+
+
+@_compiled
 def _copy_windows(image: Any, windows: Any, out: Any) -> None:
     for n in range(windows.shape[0]):
         left, top, right, bottom = windows[n]
@@ -256,6 +274,21 @@ class ZBuffer:
         _project(points, matrix.astype(np.float32), *shape, self._pixel[here], self._depth[here])
         _keep_nearest(self._pixel[here], self._depth[here], self._count, self._zbuf, self._owner)
         self._count = total
+
+    def centre(self, planes: NDArray[np.float32]) -> None:
+        """Take the depths of pixels at their centres, instead of where points are within them.
+
+        Args:
+            planes: (N, 3) float32 n of the planes n . p = 1 of the first N points, camera optical
+                frame, 1/m; NaN where there is none.
+
+        """
+        camera = self.camera
+        shape = (camera.height, camera.width)
+        intrinsics = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
+        _to_centres(
+            planes, self._owner.reshape(shape), intrinsics, _MOST_OFF, self._zbuf.reshape(shape)
+        )
 
     def snapshot(self) -> tuple[NDArray[np.float32], NDArray[np.int32], int]:
         """Return a copy of the image so far, for `restore`."""

@@ -154,6 +154,7 @@ class DepthCamera:
         unseen: NDArray[np.bool_] | None = None,
         allowed: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None = None,
         far_off: NDArray[np.uint8] | None = None,
+        planes: NDArray[np.float32] | None = None,
     ) -> None:
         """Project the environment once; frames are drawn in front of it.
 
@@ -170,6 +171,8 @@ class DepthCamera:
                 expand into; None where nobody knows: then it is expanded into the border only.
             allowed: Where the scene may be continued to, see `border.extend`.
             far_off: (H, W, 3) the backdrop as it is seen before a moved environment; black if None.
+            planes: (N, 3) planes n . p = 1 of the environment's points, camera optical frame, in
+                which a moved one is seen at the centres of pixels; where its points are if None.
 
         """
         shown = far_off if moved else backdrop
@@ -181,6 +184,8 @@ class DepthCamera:
             border = self._unseen(points, layer.frame2camera)
         self._zbuffer.clear()
         self._zbuffer.add(layer.cloud.points, layer.frame2camera)
+        if planes is not None:
+            self._zbuffer.centre(planes)
         self._colours, self._labels = (
             layer.cloud.colours,
             np.full(len(layer.cloud), layer.label, dtype=np.uint8),
