@@ -115,7 +115,9 @@ def _moving_pairs(scene: Scene, robot: Robot | None, chosen: NDArray[np.int64]) 
         usable = (image.label != UNSEEN) & ~_near_robot(scene, image, number)
         known = known_pixels(image.label, None, recorded_robot=False)
         exact = image.label == ENVIRONMENT
-        yield Pair(image.depth, _recorded(scene, number), known, usable, number, exact=exact)
+        yield Pair(
+            image.depth, _recorded(scene, number), known, usable, number, exact=exact, drifts=True
+        )
 
 
 def _recorded(scene: Scene, number: int) -> NDArray[np.float32]:

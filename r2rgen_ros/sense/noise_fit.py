@@ -28,7 +28,14 @@ from r2rgen_ros.sense.noise_fit_holes import (
     wander_of,
 )
 from r2rgen_ros.sense.noise_rows import UNIT
-from r2rgen_ros.sense.noise_statistics import DEPTH_EDGES_M, Look, Statistics, first_gate, measure
+from r2rgen_ros.sense.noise_statistics import (
+    DEPTH_EDGES_M,
+    Look,
+    Statistics,
+    first_depth,
+    first_gate,
+    measure,
+)
 from r2rgen_ros.sense.noise_steady import SteadyPart, steady_part
 
 if TYPE_CHECKING:
@@ -91,7 +98,9 @@ def fit_noise(pairs: Sequence[Pair], camera: PinholeCamera, name: str = 'fitted'
     edges = fit_jump(pairs, camera, shadow)
     seen = NoiseModel(edges=edges, shadow=shadow)
     looks = [Look(pair, camera, seen) for pair in pairs]
-    measured = measure(looks, [pair.raw for pair in pairs], gate)
+    rounding = _MILLIMETRE if all(in_millimetres(pair.raw) for pair in pairs) else 0.0
+    from_m = first_depth(pairs) if rounding else 0.0
+    measured = measure(looks, [pair.raw for pair in pairs], gate, from_m)
     require(
         measured.count.sum() >= ENOUGH,
         'hardly any surface can be compared with its clean image',
@@ -99,7 +108,6 @@ def fit_noise(pairs: Sequence[Pair], camera: PinholeCamera, name: str = 'fitted'
         'look at more frames (--frames), or name a preset (camera.noise)',
     )
     step = fit_step(pairs)
-    rounding = _MILLIMETRE if all(in_millimetres(pair.raw) for pair in pairs) else 0.0
     # The first and the last two are told by no image.
     assumed = ['edges.jump', 'edges.patch_px', 'holes.patch_px', 'holes.steady']
     if not edges.jump_px:
@@ -112,15 +120,19 @@ def fit_noise(pairs: Sequence[Pair], camera: PinholeCamera, name: str = 'fitted'
         if not np.isfinite(measured.later_image):
             assumed.append('axial.steady')
     axial = fit_axial(measured, step, rounding, steady, pairs, assumed)
-    edges, holes = fit_edges(measured, edges, assumed), fit_holes(measured, assumed)
+    drifts = any(pair.drifts for pair in pairs)
+    edges = fit_edges(measured, edges, assumed, drifts=drifts)
+    holes = fit_holes(measured, assumed)
     model = NoiseModel(name, axial, edges, holes, shadow, step)
     if not shadow.baseline_m:
         assumed.append('shadow.baseline_m')
     if not step:
         assumed.append('step_1_m')
+    how = gate, rounding, from_m
     for _ in range(_ROUNDS):
-        model = _corrected(model, measured, simulate(model, looks, camera, gate, rounding))
-    modelled = simulate(model, looks, camera, gate, rounding)
+        have = simulate(model, looks, camera, *how)
+        model = _corrected(model, measured, have, drifts=drifts)
+    modelled = simulate(model, looks, camera, *how)
     model, middle = _rounded(model), pairs[len(pairs) // 2]
     spoiler = ParametricNoise(model).start(camera, np.random.default_rng(_SEED))
     example = middle.clean, middle.raw, spoiler.apply(middle.clean, middle.known)
@@ -133,6 +145,7 @@ def simulate(
     camera: PinholeCamera,
     gate: float,
     rounding: float = 0.0,
+    from_m: float = 0.0,
 ) -> Statistics:
     """Measure what a model makes of clean images, rounded to steps in metres as recordings are."""
     spoiler = ParametricNoise(model).start(camera, np.random.default_rng(_SEED))
@@ -144,7 +157,7 @@ def simulate(
         images.append(image)
     # A mean of many images that this one is part of has been taken off; the model knows no such.
     alone = [_alone(look) for look in looks]
-    return measure(alone, images, gate)
+    return measure(alone, images, gate, from_m)
 
 
 def _alone(look: Look) -> Look:
@@ -163,7 +176,9 @@ def in_millimetres(depth: NDArray[np.float32]) -> bool:
     return bool(sample.size) and bool((np.abs(sample - np.rint(sample)) < 1e-3).mean() > 0.99)
 
 
-def _corrected(model: NoiseModel, want: Statistics, have: Statistics) -> NoiseModel:
+def _corrected(
+    model: NoiseModel, want: Statistics, have: Statistics, *, drifts: bool
+) -> NoiseModel:
     """Change a model by how what it makes differs from what was recorded."""
     use = (want.count >= ENOUGH) & (have.count >= ENOUGH) & (have.spread > 0.0)
     weight = np.sqrt(want.count) * use
@@ -179,16 +194,27 @@ def _corrected(model: NoiseModel, want: Statistics, have: Statistics) -> NoiseMo
         growth_1_m=min(0.1, model.axial.growth_1_m * size),
         turned_m=min(0.01, model.axial.turned_m * size),
         steady=steady,
+        width_px=min(10.0, model.axial.width_px * _wider(model.axial.coarse, want, have)),
     )
     edges = model.edges
     if want.edge[1] >= ENOUGH_EDGE:
         edges = replace(
             edges,
             torn=_scaled(edges.torn, want.edge_hole_rate[1], have.edge_hole_rate[1]),
+        )
+    if want.edge[1] >= ENOUGH_EDGE and not drifts:
+        edges = replace(
+            edges,
             flying=_scaled(edges.flying, want.edge_flying_rate[1], have.edge_flying_rate[1]),
             wander_px=min(5.0, edges.wander_px * _times(want, have)),
         )
     return replace(model, axial=axial, edges=edges)
+
+
+def _wider(coarse: float, want: Statistics, have: Statistics) -> float:
+    """By how much wider noise without a coarse part must be to correlate as far."""
+    (wanted, _), (got, _) = smoothness(want.along), smoothness(have.along)
+    return float(np.clip(wanted / got, 0.8, 1.25)) if wanted and got and not coarse else 1.0
 
 
 def _times(want: Statistics, have: Statistics) -> float:

@@ -32,6 +32,8 @@ ENOUGH_EDGE = 150
 _ENOUGH_SLOPES = 2000
 _FEW = 0.005  # fewer flying pixels than these are corners of three depths
 _MOST_BASELINE_M = 0.12
+_USUAL_WANDER_PX = 0.7  # Nguyen's lateral noise is 0.8 pixels
+_USUAL_FLYING = 0.2
 _JUMPS_PX = tuple(float(f'{jump:.2g}') for jump in np.geomspace(0.3, 6.0, 27))
 # By how much more of an edge, or of a shadow, than of what is around it must be holes.
 _SURE_EDGE = 0.1
@@ -40,22 +42,32 @@ _SURE_SHADOW = 0.25
 _SHADOW_MARGINS_PX = ((13, 21), (3, 5))
 
 
-def fit_edges(found: Statistics, rule: EdgeNoise, assumed: list[str]) -> EdgeNoise:
+def fit_edges(
+    found: Statistics, rule: EdgeNoise, assumed: list[str], *, drifts: bool = False
+) -> EdgeNoise:
     """Read from statistics what happens at edges.
 
     Args:
         found: Counted with edges by this rule.
         rule: What makes an edge, of `fit_jump`.
         assumed: Names of numbers that the images do not tell, changed.
+        drifts: Whether outlines are off by pixels, see `Pair`.
 
     """
     if found.edge[1] < ENOUGH_EDGE:
         assumed += ['edges.wander_px', 'edges.flying', 'edges.torn', 'edges.reach_px']
         return rule
     rate = found.edge_hole_rate
+    patch = rule.patch_px
+    if found.torn_pairs[1] >= ENOUGH:
+        patch = _patch(found.torn_likeness)
+        assumed.remove('edges.patch_px')
+    rule = replace(rule, torn=float(np.clip(rate[1], 0.0, 1.0)), patch_px=patch)
+    if drifts:  # what lies beside an outline there is mainly its error
+        assumed += ['edges.wander_px', 'edges.flying', 'edges.reach_px']
+        return replace(rule, wander_px=_USUAL_WANDER_PX, flying=_USUAL_FLYING)
     base = float(np.nan_to_num(rate[-1]))
     beyond = np.clip(rate[1:] - base, 0.0, 1.0)
-    torn = float(np.clip(rate[1], 0.0, 1.0))
     reach = 0.0
     if beyond[0] > 0.02 and beyond[1] > 0.1 * beyond[0]:
         reach = float(np.clip(-1.0 / np.log(min(beyond[1] / beyond[0], 0.95)), 0.0, 5.0))
@@ -64,11 +76,7 @@ def fit_edges(found: Statistics, rule: EdgeNoise, assumed: list[str]) -> EdgeNoi
     flying = flying if flying > _FEW else 0.0
     # Of those that fly, a quarter comes close to the other side.
     wander = wander_of(flips - 0.25 * flying / (1.0 - 0.5 * flying))
-    patch = rule.patch_px
-    if found.torn_pairs[1] >= ENOUGH:
-        patch = _patch(found.torn_likeness)
-        assumed.remove('edges.patch_px')
-    return replace(rule, wander_px=wander, flying=flying, torn=torn, reach_px=reach, patch_px=patch)
+    return replace(rule, wander_px=wander, flying=flying, reach_px=reach)
 
 
 def _patch(likeness: float) -> float:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import maximum_filter, uniform_filter
 from scipy.optimize import brentq
 from scipy.special import ndtri
 from scipy.stats import multivariate_normal
@@ -42,6 +42,9 @@ _MARGIN_PX = 5  # what is nearer to an edge than this is no plain surface
 _SIDES = 0.25  # share of a jump within which a depth belongs to a side of it
 _JUMP = EdgeNoise().jump
 _STEEP_DEG = 60.0
+_GATE = 8.0  # robust standard deviations that still count as axial noise
+_ROUNDED_M = 0.00035  # median error that is more than that of rounding to millimetres
+_DRIFT_PX = 31  # the noise of a camera is finer
 _FEW_HOLES = 300
 _LONG = 3  # images that are so far apart share only what all share
 
@@ -59,6 +62,8 @@ class Pair:
         number: Number of the image in time.
         shrink: By how much the variance about the clean image is smaller than that of one image:
             1 - 1 / n where a mean of n has the image itself in it, 1 + 1 / n where it has not.
+        drifts: Whether the clean image is off as a whole, smoothly and by pixels at outlines, as
+            the pose of a camera that moves is.
         exact: (H, W) pixels whose clean depth is known to fractions of the noise, which that of
             completed objects is not; None for those that are MEAN, or where none is, all.
 
@@ -71,6 +76,7 @@ class Pair:
     number: int = 0
     shrink: float = 1.0
     exact: NDArray[np.bool_] | None = None
+    drifts: bool = False
 
     def __post_init__(self) -> None:
         """Check that the images fit."""
@@ -285,11 +291,12 @@ class Counter:
 
     Args:
         gate: Errors beyond this times the squared depth, and 1 mm, are no axial noise, 1/m.
+        from_m: From which depth on it counts how they correlate, see `first_depth`, metres.
 
     """
 
-    def __init__(self, gate: float) -> None:
-        self._gate = gate
+    def __init__(self, gate: float, from_m: float = 0.0) -> None:
+        self._gate, self._from_m = gate, from_m
         size = len(DEPTH_EDGES_M) - 1, len(ANGLE_EDGES_DEG) - 1
         self._moments = np.zeros((3, *size))
         self._plain, self._holes = np.zeros(size), np.zeros(size)
@@ -320,11 +327,14 @@ class Counter:
         with np.errstate(invalid='ignore'):
             error = raw - clean
             good = look.compared & (np.abs(error) < self._gate * clean**2 + 0.001)
+        if look.pair.drifts:
+            error -= _coarse(error, good)
         values, at = error[good].astype(np.float64), place[good]
         for k in range(3):
             weights = values**k / look.pair.shrink ** (0.5 * k)
             self._moments[k] += _counted(at, self._plain.shape, weights)
-        whole = np.where(good, error / clean**2, np.float32(np.nan))
+        told = good & (clean >= self._from_m)
+        whole = np.where(told, error / clean**2, np.float32(np.nan))
         self._correlate(look, whole)
 
     def _correlate(self, look: Look, error: NDArray[np.float32]) -> None:
@@ -381,6 +391,13 @@ class Counter:
         )  # fmt: skip
 
 
+def _coarse(error: NDArray[np.float32], good: Mask) -> NDArray[np.float32]:
+    """Mean (H, W) of errors about every pixel, of those that are good."""
+    share = uniform_filter(good.astype(np.float32), _DRIFT_PX)
+    total = uniform_filter(np.where(good, error, np.float32(0.0)), _DRIFT_PX)
+    return np.asarray(total / np.maximum(share, np.float32(1e-6)))
+
+
 def _counted(
     place: NDArray[np.int64], shape: tuple[int, ...], weights: Floats | None = None
 ) -> Floats:
@@ -393,24 +410,57 @@ def _ratio(pair: Floats, level: float) -> float:
 
 
 def measure(
-    looks: Sequence[Look], images: Sequence[NDArray[np.float32]], gate: float
+    looks: Sequence[Look], images: Sequence[NDArray[np.float32]], gate: float, from_m: float = 0.0
 ) -> Statistics:
-    """Count what images (H, W) make of clean ones."""
-    counter = Counter(gate)
+    """Count what images (H, W) make of clean ones; see `Counter`."""
+    counter = Counter(gate, from_m)
     for look, image in zip(looks, images, strict=True):
         counter.add(look, image)
     return counter.result()
 
 
 def first_gate(pairs: Sequence[Pair]) -> float:
-    """Size of errors that still count as axial noise: eight robust standard deviations, 1/m."""
+    """Size of errors that still count as axial noise, 1/m: some robust standard deviations."""
     values = []
     for pair in pairs:
         with np.errstate(invalid='ignore'):
             error = np.abs(pair.raw - pair.clean) / pair.clean**2
         values.append(error[comparable(pair) & np.isfinite(error)][::7])
     pooled = np.concatenate(values) if values else np.zeros(0)
-    return 8.0 * 1.4826 * float(np.median(pooled)) if pooled.size else 0.01
+    return _GATE * 1.4826 * float(np.median(pooled)) if pooled.size else 0.01
 
 
-__all__ = ['FRESH', 'MEAN', 'RAW', 'Look', 'Pair', 'Statistics', 'first_gate', 'measure']
+def first_depth(pairs: Sequence[Pair]) -> float:
+    """Depth from which on the errors of recordings in millimetres are not mainly their rounding.
+
+    Metres; 0 where they are so everywhere, or nowhere.
+    """
+    depths, errors = [], []
+    for pair in pairs:
+        with np.errstate(invalid='ignore'):
+            error = np.abs(pair.raw - pair.clean)
+        known = comparable(pair) & np.isfinite(error)
+        if pair.exact is not None and pair.exact.any():
+            known &= pair.exact
+        depths.append(pair.clean[known][::7])
+        errors.append(error[known][::7])
+    place = np.searchsorted(DEPTH_EDGES_M, np.concatenate(depths)) if depths else np.zeros(0, int)
+    pooled = np.concatenate(errors) if errors else np.zeros(0)
+    for k in range(1, len(DEPTH_EDGES_M)):
+        here = pooled[place == k]
+        if len(here) >= _FEW_HOLES and float(np.median(here)) > _ROUNDED_M:
+            return float(DEPTH_EDGES_M[k - 1])
+    return 0.0
+
+
+__all__ = [
+    'FRESH',
+    'MEAN',
+    'RAW',
+    'Look',
+    'Pair',
+    'Statistics',
+    'first_depth',
+    'first_gate',
+    'measure',
+]
