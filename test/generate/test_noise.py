@@ -190,9 +190,13 @@ def test_a_demonstration_watched_from_the_wrist_tells_the_noise_of_its_camera(fr
     truth = StereoNoise()
     assert model.axial.growth_1_m == pytest.approx(truth.axial, rel=0.15)
     assert model.axial.constant_m < 0.0003
-    assert model.axial.width_px == pytest.approx(truth.smooth, rel=0.25)
+    assert model.axial.width_px == pytest.approx(truth.smooth, rel=0.15)
+    assert model.axial.coarse == 0.0
     assert model.shadow.baseline_m == pytest.approx(truth.baseline, rel=0.1)
     assert model.shadow.share > 0.9
+    # Near surfaces that slant tell what tears.
+    assert model.edges.jump_px == pytest.approx(truth.edge, rel=0.15)
+    assert model.edges.torn == pytest.approx(truth.torn, abs=0.1)
 
 
 @pytest.mark.parametrize(
