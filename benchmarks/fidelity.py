@@ -34,7 +34,8 @@ from benchmarks.fidelity_pictures import draw_curves, draw_frames
 from benchmarks.fidelity_rivals import ABLATIONS, as_demogen, noiseless, plain, without
 from benchmarks.fidelity_scoring import Made, figures, over_floor, score
 from benchmarks.fidelity_stage import BASE, Cell, Stage, in_steps, recorded
-from r2rgen_ros.generate.compose import ImageComposer, make_composer
+from r2rgen_ros.generate.compose import make_composer
+from r2rgen_ros.generate.compose_images import ImageComposer
 from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.simulate.tasks import NAMES
 from r2rgen_ros.simulate.world import EXTERNAL

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from benchmarks.fidelity_scoring import Made
-from r2rgen_ros.generate.compose import ImageComposer
+from r2rgen_ros.generate.compose_images import ImageComposer
 from r2rgen_ros.generate.object_skin import ObjectSkin
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud

@@ -28,8 +28,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from r2rgen_ros.bags.load import load_demo
-from r2rgen_ros.generate import compose
 from r2rgen_ros.generate.assemble import Assembler
+from r2rgen_ros.generate.compose import make_composer
+from r2rgen_ros.generate.compose_images import ImageComposer
 from r2rgen_ros.generate.config import CameraConfig, GenerateConfig, OutputConfig
 from r2rgen_ros.generate.job import Job
 from r2rgen_ros.generate.maker import Maker
@@ -112,8 +113,8 @@ def _stages(job: Job) -> tuple[dict[str, float], float, float]:
     total = sum(map(len, episodes))
     out = {'variation, path and feasibility': (time.perf_counter() - begin) / total}
     robot = robot_of(job.scene.demo)
-    composer = compose.make_composer(job.scene, job.config, robot, job.noise)
-    assert isinstance(composer, compose.ImageComposer)
+    composer = make_composer(job.scene, job.config, robot, job.noise)
+    assert isinstance(composer, ImageComposer)
     drawn: list[tuple[float, float]] = []
     camera: DepthCamera = composer._camera
     render = camera.render
@@ -134,7 +135,7 @@ def _stages(job: Job) -> tuple[dict[str, float], float, float]:
     moved = sum(size for _, size in drawn)
     camera.render = render  # type: ignore[method-assign]
     frames = _seconds(lambda: [_run(composer.frames(episode)) for episode in episodes])
-    silent = compose.make_composer(
+    silent = make_composer(
         job.scene, replace(job.config, camera=replace(job.config.camera, noise='off')), robot
     )
     for episode in episodes:
@@ -151,7 +152,7 @@ def _stages(job: Job) -> tuple[dict[str, float], float, float]:
     return out, step / total, (moved / _bandwidth()) / step
 
 
-def _seconds_of_bags(job: Job, episodes: list[Episode], composer: compose.ImageComposer) -> float:
+def _seconds_of_bags(job: Job, episodes: list[Episode], composer: ImageComposer) -> float:
     writer = Maker(job).writer
     seconds = 0.0
     with _scratch() as folder:

@@ -20,7 +20,7 @@ from r2rgen_ros.model.episode import Episode, Variation
 from r2rgen_ros.model.errors import require
 from r2rgen_ros.model.scene import ENVIRONMENT, ROBOT, UNSEEN
 from r2rgen_ros.sense.noise_fit import NoiseFit, fit_noise
-from r2rgen_ros.sense.noise_statistics import Pair
+from r2rgen_ros.sense.noise_look import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def pairs_of(scene: Scene, robot: Robot | None, frames: int = _FRAMES) -> list[P
 
 def _still_pairs(scene: Scene, robot: Robot | None, chosen: NDArray[np.int64]) -> Iterator[Pair]:
     """Pairs of a camera that stands still: the environment is a mean over time."""
-    from r2rgen_ros.generate.compose import ImageComposer
+    from r2rgen_ros.generate.compose_images import ImageComposer
 
     composer = ImageComposer(scene, GenerateConfig(), robot)
     seen = times_measured(scene)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2rgen_ros.report import style
-from r2rgen_ros.sense.noise_statistics import EDGE_PX, LAGS_PX
+from r2rgen_ros.sense.noise_look import EDGE_PX
+from r2rgen_ros.sense.noise_statistics import LAGS_PX
 
 if TYPE_CHECKING:
     from pathlib import Path

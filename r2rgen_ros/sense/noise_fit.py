@@ -27,10 +27,10 @@ from r2rgen_ros.sense.noise_fit_holes import (
     fit_shadow,
     wander_of,
 )
+from r2rgen_ros.sense.noise_look import Look
 from r2rgen_ros.sense.noise_rows import UNIT
 from r2rgen_ros.sense.noise_statistics import (
     DEPTH_EDGES_M,
-    Look,
     Statistics,
     first_depth,
     first_gate,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.geometry.camera import PinholeCamera
-    from r2rgen_ros.sense.noise_statistics import Pair
+    from r2rgen_ros.sense.noise_look import Pair
 
     Floats = NDArray[np.float64]
 

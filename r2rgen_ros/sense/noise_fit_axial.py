@@ -11,15 +11,16 @@ from scipy.optimize import least_squares
 
 from r2rgen_ros.model.errors import require
 from r2rgen_ros.model.noise import AxialNoise
-from r2rgen_ros.sense.noise import COARSER
-from r2rgen_ros.sense.noise_statistics import ANGLE_EDGES_DEG, DEPTH_EDGES_M, LAGS_PX, MEAN
+from r2rgen_ros.sense.noise import COARSER, MEAN
+from r2rgen_ros.sense.noise_statistics import ANGLE_EDGES_DEG, DEPTH_EDGES_M, LAGS_PX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from r2rgen_ros.sense.noise_statistics import Pair, Statistics
+    from r2rgen_ros.sense.noise_look import Pair
+    from r2rgen_ros.sense.noise_statistics import Statistics
     from r2rgen_ros.sense.noise_steady import SteadyPart
 
     Floats = NDArray[np.float64]

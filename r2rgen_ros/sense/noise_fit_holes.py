@@ -14,7 +14,7 @@ from scipy.special import ndtr
 
 from r2rgen_ros.model.noise import FAR_M, EdgeNoise, HoleNoise, NoiseModel, ShadowNoise
 from r2rgen_ros.sense.noise_fit_axial import ENOUGH
-from r2rgen_ros.sense.noise_statistics import Look, shadows
+from r2rgen_ros.sense.noise_look import Look, shadows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.geometry.camera import PinholeCamera
-    from r2rgen_ros.sense.noise_statistics import Pair, Statistics
+    from r2rgen_ros.sense.noise_look import Pair
+    from r2rgen_ros.sense.noise_statistics import Statistics
 
     Floats = NDArray[np.float64]
 

@@ -9,27 +9,23 @@ what the two have in common is what the model explains.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import maximum_filter, uniform_filter
+from scipy.ndimage import uniform_filter
 from scipy.optimize import brentq
 from scipy.special import ndtri
 from scipy.stats import multivariate_normal
 
-from r2rgen_ros.geometry.tiles import whole
-from r2rgen_ros.model.errors import require
-from r2rgen_ros.model.noise import EdgeNoise, NoiseModel
-from r2rgen_ros.sense import noise_pixels as pixels
-from r2rgen_ros.sense.noise_pixels import FRESH, MEAN, RAW
+from r2rgen_ros.sense.noise_look import EDGE_PX, JUMP, comparable
+from r2rgen_ros.sense.noise_pixels import MEAN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from r2rgen_ros.geometry.camera import PinholeCamera
+    from r2rgen_ros.sense.noise_look import Look, Pair
 
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
@@ -37,136 +33,12 @@ if TYPE_CHECKING:
 DEPTH_EDGES_M = 0.2 * 1.12 ** np.arange(40)
 ANGLE_EDGES_DEG = np.array([*range(0, 60, 10), *range(60, 91, 2)], dtype=float)
 LAGS_PX = (0, 1, 2, 3, 4, 5, 6, 8, 11, 16)
-EDGE_PX = 6
-_MARGIN_PX = 5  # what is nearer to an edge than this is no plain surface
 _SIDES = 0.25  # share of a jump within which a depth belongs to a side of it
-_JUMP = EdgeNoise().jump
-_STEEP_DEG = 60.0
 _GATE = 8.0  # robust standard deviations that still count as axial noise
 _ROUNDED_M = 0.00035  # median error that is more than that of rounding to millimetres
 _DRIFT_PX = 31  # the noise of a camera is finer
 _FEW_HOLES = 300
 _LONG = 3  # images that are so far apart share only what all share
-
-
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """A clean image and what the camera reported.
-
-    Attributes:
-        clean: (H, W) float32 metres, NaN where nothing is known.
-        raw: (H, W) float32 metres, NaN where there is no depth.
-        known: (H, W) uint8: FRESH where the clean depth has no noise, MEAN where it is the mean of
-            many images, RAW where it is that of this very image and cannot be compared.
-        usable: (H, W) pixels that can be compared; None for all that are not RAW.
-        number: Number of the image in time.
-        shrink: By how much the variance about the clean image is smaller than that of one image:
-            1 - 1 / n where a mean of n has the image itself in it, 1 + 1 / n where it has not.
-        drifts: Whether the clean image is off as a whole, smoothly and by pixels at outlines, as
-            the pose of a camera that moves is.
-        exact: (H, W) pixels whose clean depth is known to fractions of the noise, which that of
-            completed objects is not; None for those that are MEAN, or where none is, all.
-
-    """
-
-    clean: NDArray[np.float32]
-    raw: NDArray[np.float32]
-    known: NDArray[np.uint8]
-    usable: NDArray[np.bool_] | None = None
-    number: int = 0
-    shrink: float = 1.0
-    exact: NDArray[np.bool_] | None = None
-    drifts: bool = False
-
-    def __post_init__(self) -> None:
-        """Check that the images fit."""
-        shapes = {self.clean.shape, self.raw.shape, self.known.shape}
-        require(len(shapes) == 1, f'clean, raw and known images are {sorted(shapes)}', 'one shape')
-
-
-class Look:
-    """What a clean image says of its pixels; kept, as many noisy images are held against it.
-
-    Args:
-        pair: The pair.
-        camera: Intrinsics.
-        model: What makes an edge, and whose shadows there are.
-
-    """
-
-    def __init__(self, pair: Pair, camera: PinholeCamera, model: NoiseModel) -> None:
-        self.pair = pair
-        shape = pair.clean.shape
-        self.inverse = np.empty(shape, dtype=np.float32)
-        everywhere = whole(*shape)
-        pixels.invert(pair.clean, everywhere, self.inverse)
-        self.edge, marks = np.empty((2, *shape), dtype=np.uint8)
-        rule = model.edge_rule(camera.fx)
-        pixels.find_edges(self.inverse, *rule, EDGE_PX, everywhere, marks, self.edge)
-        self._jump = self.edge
-        if rule[0] != _JUMP:
-            self._jump = np.empty_like(self.edge)
-            alone = NoiseModel().edge_rule(camera.fx)
-            pixels.find_edges(self.inverse, *alone, EDGE_PX, everywhere, marks, self._jump)
-        baseline = model.shadow.baseline_m
-        self.hidden = shadows(self.inverse, camera, baseline)
-        numbers = np.array([camera.fx, camera.fy, camera.cx, camera.cy], dtype=np.float32)
-        cosine = np.empty(shape, dtype=np.float32)
-        pixels.find_cosines(self.inverse, numbers, everywhere, cosine)
-        self.angle = np.degrees(np.arccos(np.sqrt(cosine)))
-        self.usable: Mask = (self.inverse > 0.0) & comparable(pair)
-        beside = maximum_filter(self.hidden, (3, 5)) if baseline else self.hidden
-        self.beside = beside
-        exact = pair.known == MEAN if pair.exact is None else pair.exact
-        self._compared: Mask = exact if exact.any() else np.ones_like(exact)
-        self.plain: Mask = self.usable & ~beside & ~((self.edge > 0) & (self.edge <= _MARGIN_PX))
-
-    @property
-    def compared(self) -> Mask:
-        """Pixels (H, W) of surfaces whose depth can be compared."""
-        return self.plain & self._compared
-
-    @cached_property
-    def at_edge(self) -> Mask:
-        """Pixels (H, W) beside edges, in no shadow; where slopes are edges, not of steep ones."""
-        out = self.usable & (self.edge > 0) & ~self.beside
-        return np.asarray(out if self._jump is self.edge else out & (self.angle < _STEEP_DEG))
-
-    @property
-    def gentle(self) -> Mask:
-        """Pixels (H, W) of surfaces that are not steep, and away from jumps."""
-        jumps = (self._jump > 0) & (self._jump <= _MARGIN_PX)
-        return np.asarray(self.usable & ~self.beside & ~jumps & (self.angle < _STEEP_DEG))
-
-    @cached_property
-    def slope(self) -> Mask:
-        """Pixels (H, W) of surfaces that count as edges for their slope alone."""
-        jumps = (self._jump > 0) & (self._jump <= _MARGIN_PX)
-        return np.asarray(self.usable & (self.edge == 1) & ~jumps & ~self.beside)
-
-    @cached_property
-    def sides(self) -> tuple[Mask, Floats, Floats]:
-        """Whether pixels beside edges (N,) are on the near side, and the inverse depths of both."""
-        near = maximum_filter(self.inverse, 5)
-        open_ = np.where(self.inverse > 0.0, self.inverse, np.float32(1e6))
-        far = -maximum_filter(-open_, 5)
-        own = self.inverse[self.at_edge]
-        near, far = near[self.at_edge], far[self.at_edge]
-        return near - own < own - far, near.astype(float), far.astype(float)
-
-
-def comparable(pair: Pair) -> Mask:
-    """Pixels (H, W) of a pair that say something."""
-    known = pair.known != RAW
-    return np.asarray(known if pair.usable is None else known & pair.usable)
-
-
-def shadows(inverse: NDArray[np.float32], camera: PinholeCamera, baseline: float) -> Mask:
-    """Pixels (H, W) of a clean image that another imager does not see."""
-    covered = np.zeros_like(inverse)
-    if baseline:
-        pixels.find_shadows(inverse, camera.fx * baseline, np.ones(len(inverse), bool), covered)
-    return np.asarray((inverse > 0.0) & (inverse < covered))
 
 
 @dataclass(frozen=True, eq=False)
@@ -365,7 +237,7 @@ class Counter:
         is_near, near, far = look.sides
         with np.errstate(invalid='ignore'):
             share = (1.0 / raw[at].astype(float) - far) / np.maximum(near - far, 1e-9)
-        jumps = near - far > _JUMP * far
+        jumps = near - far > JUMP * far
         shows_near, shows_far = share > 1.0 - _SIDES, share < _SIDES
         flying = jumps & (share >= _SIDES) & (share <= 1.0 - _SIDES)
         for row, mask in enumerate((np.ones_like(flying), hole[at], jumps, flying)):
@@ -451,16 +323,3 @@ def first_depth(pairs: Sequence[Pair]) -> float:
         if len(here) >= _FEW_HOLES and float(np.median(here)) > _ROUNDED_M:
             return float(DEPTH_EDGES_M[k - 1])
     return 0.0
-
-
-__all__ = [
-    'FRESH',
-    'MEAN',
-    'RAW',
-    'Look',
-    'Pair',
-    'Statistics',
-    'first_depth',
-    'first_gate',
-    'measure',
-]

@@ -11,8 +11,9 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 from r2rgen_ros.model.noise import NoiseModel
+from r2rgen_ros.sense.noise_look import Look
 from r2rgen_ros.sense.noise_pixels import MEAN
-from r2rgen_ros.sense.noise_statistics import DEPTH_EDGES_M, Look, first_gate
+from r2rgen_ros.sense.noise_statistics import DEPTH_EDGES_M, first_gate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.geometry.camera import PinholeCamera
-    from r2rgen_ros.sense.noise_statistics import Pair
+    from r2rgen_ros.sense.noise_look import Pair
 
     Floats = NDArray[np.float64]
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from benchmarks.parse import scene_of
-from r2rgen_ros.generate.compose import ImageComposer, make_composer
+from r2rgen_ros.generate.compose import make_composer
+from r2rgen_ros.generate.compose_images import ImageComposer
 from r2rgen_ros.generate.config import CameraConfig, GenerateConfig, OutputConfig
 from r2rgen_ros.generate.noise import EpisodeNoise, measured_pixels, wanted_noise
 from r2rgen_ros.generate.noise_pairs import fit_scene, identity

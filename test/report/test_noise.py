@@ -12,7 +12,7 @@ from r2rgen_ros.report.noise import draw_noise
 from r2rgen_ros.sense.noise import ParametricNoise
 from r2rgen_ros.sense.noise_file import load_noise
 from r2rgen_ros.sense.noise_fit import fit_noise
-from r2rgen_ros.sense.noise_statistics import Pair
+from r2rgen_ros.sense.noise_look import Pair
 
 CAMERA = PinholeCamera(200, 150, 180.0, 180.0, 99.5, 74.5)
 

@@ -12,7 +12,7 @@ from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.noise import AxialNoise, EdgeNoise, HoleNoise, NoiseModel, ShadowNoise
 from r2rgen_ros.sense.noise import FRESH, ParametricNoise
 from r2rgen_ros.sense.noise_fit import fit_noise
-from r2rgen_ros.sense.noise_statistics import Look, Pair
+from r2rgen_ros.sense.noise_look import Look, Pair
 from r2rgen_ros.simulate.depth_noise import StereoCamera, StereoNoise
 
 CAMERA = PinholeCamera(640, 480, 600.0, 600.0, 319.5, 239.5)

@@ -28,7 +28,8 @@ from r2rgen_ros.model.noise import NoiseModel
 from r2rgen_ros.report.noise import draw_noise
 from r2rgen_ros.sense.noise import FRESH, MEAN, RAW, ParametricNoise
 from r2rgen_ros.sense.noise_fit import fit_noise, simulate
-from r2rgen_ros.sense.noise_statistics import Look, Pair, first_gate, measure
+from r2rgen_ros.sense.noise_look import Look, Pair
+from r2rgen_ros.sense.noise_statistics import first_gate, measure
 
 SAME_CAMERA = ('blue_mug', 'cheezit', 'green_bowl', 'red_mug')
 DEPTHS_M = ((0.35, 0.45), (0.45, 0.55), (0.55, 0.65), (0.65, 0.75))
