@@ -63,6 +63,7 @@ Made = tuple[Entry, 'Files | None', float]
 """An attempt, the files of its bag (None where rejected), and how long it took."""
 _REACH_S = 5.0
 _COUNT_S = 2.0
+_LEAVE_S = 600  # a busy machine takes its time to leave a lost cluster
 _ASK_S = 2.0
 _NOT_THERE = 'failed to import'
 
@@ -87,6 +88,8 @@ class RayEngine:
         os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # nobody is told what is done here
         # What attempts fail of that are not waited for any more is the same as of the first one.
         os.environ.setdefault('RAY_IGNORE_UNHANDLED_ERRORS', '1')
+        # Without the head Ray ends this process without a word; `_Head` tells it before.
+        os.environ.setdefault('RAY_gcs_rpc_server_reconnect_timeout_s', str(_LEAVE_S))
         options: dict[str, Any] = {'num_cpus': workers} if self._is_own else {}
         if self._is_own:
             options['include_dashboard'] = False
@@ -152,7 +155,7 @@ def _reach(address: str) -> None:
 
 
 class _Head:
-    """The process that knows of the whole cluster: without it Ray ends this one after a minute."""
+    """The process that knows of the whole cluster: without it Ray ends this one after a while."""
 
     def __init__(self) -> None:
         self.address = str(ray.get_runtime_context().gcs_address)
