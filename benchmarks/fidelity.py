@@ -33,12 +33,11 @@ from benchmarks.fidelity_patches import Patches, accuracy
 from benchmarks.fidelity_pictures import draw_curves, draw_frames
 from benchmarks.fidelity_rivals import ABLATIONS, as_demogen, noiseless, plain, without
 from benchmarks.fidelity_scoring import Made, figures, over_floor, score
-from benchmarks.fidelity_stage import BASE, Cell, Stage, in_steps, recorded
+from benchmarks.fidelity_stage import BASE, Cell, Stage, in_steps
 from r2rgen_ros.generate.compose import make_composer
 from r2rgen_ros.generate.compose_images import ImageComposer
 from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.simulate.tasks import NAMES
-from r2rgen_ros.simulate.world import EXTERNAL
 
 if TYPE_CHECKING:
     import argparse
@@ -125,9 +124,6 @@ def measure(
             for where in mount or MOUNTS
             for name in task or TASKS
         ]
-        # Of these, no two processes shall record the same.
-        for name, where in {(job[0], at) for job in jobs for at in (job[1], EXTERNAL.name)}:
-            recorded(name, seed, where, folder)
         if workers <= 1 or len(jobs) == 1:
             found = [one_task(*job) for job in jobs]
         else:

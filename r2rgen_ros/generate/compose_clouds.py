@@ -23,16 +23,9 @@ from r2rgen_ros.sense.depth_camera import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Protocol
 
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.model.episode import Episode
-
-    class Composer(Protocol):
-        """Makes the frames of an episode, one at a time."""
-
-        def frames(self, episode: Episode) -> Iterator[SensedFrame]:
-            """Yield the frames of an episode in order."""
 
 
 class PointComposer:

@@ -27,7 +27,6 @@ from r2rgen_ros.sense.unseen import could_be, never_seen, seen_far_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Protocol
 
     from numpy.typing import NDArray
 
@@ -35,12 +34,6 @@ if TYPE_CHECKING:
     from r2rgen_ros.model.episode import Episode
     from r2rgen_ros.robots.kinematics import Robot
     from r2rgen_ros.sense.noise import DepthNoise
-
-    class Composer(Protocol):
-        """Makes the frames of an episode, one at a time."""
-
-        def frames(self, episode: Episode) -> Iterator[SensedFrame]:
-            """Yield the frames of an episode in order."""
 
 
 _SAME = 0.001  # of a depth: the point that a pixel shows

@@ -11,21 +11,11 @@ from numba import njit
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.scene import Scene
-from r2rgen_ros.model.sensed import SensedFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Protocol
-
     from numpy.typing import NDArray
 
     from r2rgen_ros.model.episode import Episode
-
-    class Composer(Protocol):
-        """Makes the frames of an episode, one at a time."""
-
-        def frames(self, episode: Episode) -> Iterator[SensedFrame]:
-            """Yield the frames of an episode in order."""
 
 
 class Moves:

@@ -206,7 +206,8 @@ def _to_centres(planes: Any, owner: Any, intrinsics: Any, limit: float, zbuf: An
                 continue
             x = (u - cx) / fx
             z = 1.0 / (planes[at, 0] * x + planes[at, 1] * y + planes[at, 2])
-            if abs(z - zbuf[v, u]) < limit * zbuf[v, u]:  # of what is not known it is not
+            # Where the plane is not known z is NaN, and the depth stays.
+            if abs(z - zbuf[v, u]) < limit * zbuf[v, u]:
                 zbuf[v, u] = np.float32(z)
 
 

@@ -48,10 +48,10 @@ class Pair:
         number: Number of the image in time.
         shrink: By how much the variance about the clean image is smaller than that of one image:
             1 - 1 / n where a mean of n has the image itself in it, 1 + 1 / n where it has not.
-        drifts: Whether the clean image is off as a whole, smoothly and by pixels at outlines, as
-            the pose of a camera that moves is.
         exact: (H, W) pixels whose clean depth is known to fractions of the noise, which that of
             completed objects is not; None for those that are MEAN, or where none is, all.
+        drifts: Whether the clean image is off as a whole, smoothly and by pixels at outlines, as
+            the pose of a camera that moves is.
 
     """
 
@@ -90,7 +90,8 @@ class Look:
         rule = model.edge_rule(camera.fx)
         pixels.find_edges(self.inverse, *rule, EDGE_PX, everywhere, marks, self.edge)
         self._jump = self.edge
-        if rule[0] != JUMP:
+        self._slopes_are_edges = model.edges.jump_px > 0.0
+        if self._slopes_are_edges:
             self._jump = np.empty_like(self.edge)
             alone = NoiseModel().edge_rule(camera.fx)
             pixels.find_edges(self.inverse, *alone, EDGE_PX, everywhere, marks, self._jump)
@@ -116,7 +117,7 @@ class Look:
     def at_edge(self) -> Mask:
         """Pixels (H, W) beside edges, in no shadow; where slopes are edges, not of steep ones."""
         out = self.usable & (self.edge > 0) & ~self.beside
-        return np.asarray(out if self._jump is self.edge else out & (self.angle < _STEEP_DEG))
+        return np.asarray(out & (self.angle < _STEEP_DEG) if self._slopes_are_edges else out)
 
     @property
     def gentle(self) -> Mask:

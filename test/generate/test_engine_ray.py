@@ -8,6 +8,9 @@ import os
 import resource
 import signal
 import socket
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -133,20 +136,45 @@ def test_machines_without_the_recording_work_on_a_copy(
     assert content(tmp_path / 'dataset') == content(undisturbed)
 
 
-def test_a_lost_head_is_told_and_the_dataset_resumes(table_job, undisturbed, tmp_path, content):
-    folder = tmp_path / 'dataset'
+CONFIG = """format: r2rgen/generate/1
+sampling: {ranges: {x_m: [-0.3, 0.3], y_m: [-0.3, 0.3], yaw_deg: [-90, 90]}, learn: false}
+camera: {mode: 'off'}
+"""
 
-    def kill(status):
-        if status.attempts == 5:
+
+def test_a_lost_head_is_told_and_the_dataset_resumes(
+    table_job, table_demo, undisturbed, tmp_path, content
+):
+    folder, config, log = tmp_path / 'dataset', tmp_path / 'generate.yaml', tmp_path / 'log'
+    config.write_text(CONFIG, encoding='utf-8')
+    options = ['-o', folder, '-n', '40', '--seed', '3', '--config', config, '--no-report']
+    program = [sys.executable, '-m', 'r2rgen_ros.cli.main', 'generate', table_demo, *options]
+    # In a process of its own: one that Ray ends would take all other tests along.
+    with Nodes() as cluster, log.open('w') as written:
+        user = subprocess.Popen(
+            [*program, '--engine', 'ray', '--address', cluster.address],
+            stdout=written,
+            stderr=written,
+        )
+        try:
+            manifest = folder / 'manifest.jsonl'
+            while user.poll() is None and not (manifest.exists() and _lines(manifest) >= 5):
+                time.sleep(0.02)
             cluster.kill_head()
-
-    with (
-        Nodes() as cluster,
-        RayEngine(cluster.address) as engine,
-        pytest.raises(R2RGenError, match=f'the cluster at {cluster.address} is lost .*resume'),
-    ):
-        generate(table_job, folder, 40, engine=engine, progress=kill)
+            code = user.wait(300.0)
+        finally:
+            user.kill()
+    said = log.read_text(encoding='utf-8')
+    assert f'the cluster at {cluster.address} is lost' in said, said
+    assert 'go on with --resume' in said
+    assert 'Traceback' not in said
+    assert code == 2
     assert not [path for path in folder.iterdir() if path.name.startswith('.')]
+    assert 5 <= _lines(manifest) < 40
     generate(table_job, folder, 40, resume=True, workers=2)
 
     assert content(folder) == content(undisturbed)
+
+
+def _lines(path):
+    return path.read_bytes().count(b'\n')

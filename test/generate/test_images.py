@@ -14,11 +14,13 @@ from r2rgen_ros.bags.episode import EpisodeWriter
 from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.compose import make_composer
+from r2rgen_ros.generate.compose_images import ImageComposer
 from r2rgen_ros.generate.config import CameraConfig, GenerateConfig
 from r2rgen_ros.generate.motion import largest_step
 from r2rgen_ros.generate.sampling import Sampler
+from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.episode import PlanarMove, Rejection
-from r2rgen_ros.model.scene import FIRST_OBJECT, UNSEEN
+from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, UNSEEN
 from r2rgen_ros.parse.robot import robot_of
 
 EVERY = 5
@@ -160,6 +162,28 @@ def test_a_moved_base_leaves_no_pixel_from_outside_the_recording(recorded):
     added = pictures['expand'][seen['expand'] & ~seen['none']]
     assert added.size
     assert added.min() > 0.1
+
+
+def test_a_support_is_as_flat_before_a_moved_base_as_it_was(recorded, monkeypatch):
+    _, scene = recorded
+    config, camera2base = GenerateConfig(), scene.demo.sensor.camera2base[0]
+    variation = Sampler.create(scene, config, 0).from_moves(0, {}, PlanarMove(0.05, 0.06, 0.2))
+    moved = Assembler.create(scene, config).assemble(variation)
+
+    def roughness(episode):
+        image = next(iter(make_composer(scene, config).images(episode)))
+        points = scene.demo.sensor.camera.unproject(image.depth)
+        points = se3.apply(se3.inverse(episode.variation.base2base) @ camera2base, points)
+        height = points @ scene.support.normal + scene.support.offset
+        flat = (image.label == ENVIRONMENT) & (np.abs(height) < 0.01)
+        assert flat.sum() > 50_000
+        return np.nanstd(np.where(flat, height, np.nan))
+
+    still, there = roughness(_identity(scene, config)), roughness(moved)
+    monkeypatch.setattr(ImageComposer, '_moved_planes', lambda self, base2base: None)
+    points = roughness(moved)
+    print(f'{1e3 * still:.2f} mm still, {1e3 * there:.2f} moved, {1e3 * points:.2f} by points')
+    assert there < still + 0.3 * (points - still)
 
 
 def test_a_source_of_images_is_not_changed_by_all_this(recorded, virtual_demo, tmp_path):

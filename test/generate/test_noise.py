@@ -187,8 +187,8 @@ def from_wrist(tmp_path_factory):
 
 
 def test_a_demonstration_watched_from_the_wrist_tells_the_noise_of_its_camera(from_wrist):
-    model = fit_scene(from_wrist, robot_of(from_wrist.demo)).model
-    truth = StereoNoise()
+    fit = fit_scene(from_wrist, robot_of(from_wrist.demo))
+    model, truth = fit.model, StereoNoise()
     assert model.axial.growth_1_m == pytest.approx(truth.axial, rel=0.15)
     assert model.axial.constant_m < 0.0003
     assert model.axial.width_px == pytest.approx(truth.smooth, rel=0.15)
@@ -198,6 +198,9 @@ def test_a_demonstration_watched_from_the_wrist_tells_the_noise_of_its_camera(fr
     # Near surfaces that slant tell what tears.
     assert model.edges.jump_px == pytest.approx(truth.edge, rel=0.15)
     assert model.edges.torn == pytest.approx(truth.torn, abs=0.1)
+    assert 'edges.jump_px' not in fit.assumed
+    # Outlines are off by what its pose is off.
+    assert {'edges.wander_px', 'edges.flying', 'edges.reach_px'} <= set(fit.assumed)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from r2rgen_ros.model.noise import AxialNoise, EdgeNoise, HoleNoise, NoiseModel,
         (lambda: HoleNoise(range_m=(1.0, 200.0)), 'range_m'),
         (lambda: ShadowNoise(baseline_m=2.0), 'baseline_m'),
         (lambda: NoiseModel(step_1_m=float('nan')), 'step_1_m'),
+        # Edges by disparity, where there is none.
+        (lambda: NoiseModel(edges=EdgeNoise(jump_px=0.75)), r'edges\.jump_px: 0'),
     ],
 )
 def test_numbers_out_of_range_are_named(make, named):

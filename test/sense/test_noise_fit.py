@@ -164,6 +164,16 @@ def test_a_model_finds_itself_again():
     assert model.step_1_m == 0.0
 
 
+@pytest.mark.parametrize('size_px', [0.6, 2.0])
+def test_how_large_holes_at_edges_are_is_found(size_px):
+    truth = NoiseModel('truth', edges=EdgeNoise(torn=0.5, reach_px=3.0, patch_px=size_px))
+    camera = ParametricNoise(truth).start(CAMERA, np.random.default_rng(2))
+    kinds = np.full((480, 640), FRESH, dtype=np.uint8)
+    fit = fit_noise(pairs_of(lambda clean: camera.apply(clean, kinds), 1), CAMERA)
+    assert fit.model.edges.patch_px == pytest.approx(size_px, rel=0.2)
+    assert 'edges.patch_px' not in fit.assumed
+
+
 def test_the_same_pairs_give_the_same_model(stereo):
     truth, fit = stereo
     again = fit_noise(pairs_of(StereoCamera(CAMERA, truth, np.random.default_rng(3)), 0), CAMERA)
