@@ -16,6 +16,7 @@ from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.scene import IN_HAND, PUSHED, RELEASED, UNTOUCHED, SceneObject
 from r2rgen_ros.parse.ahead import ahead
 from r2rgen_ros.parse.background import Background, complete_behind
+from r2rgen_ros.parse.beyond import with_what_lies_beyond
 from r2rgen_ros.parse.closing import Resting
 from r2rgen_ros.parse.completion import Completed, surroundings
 from r2rgen_ros.parse.following import ObjectPath, follow
@@ -95,6 +96,8 @@ class ImageParser:
         self._seeds = [snapshot.points[places] for snapshot, places in pairs]
         self.behind: Background | Room
         if isinstance(ground.background, Room):
+            frames = [note.prompt.frame for note in self._notes]
+            self._seeds = with_what_lies_beyond(ground, frames, self._pixels, self._seeds, held)
             self.behind = ground.background.without(self._seeds, ground.support)
         else:
             self.behind = complete_behind(
@@ -154,7 +157,8 @@ class ImageParser:
         """Views of an object about the frame of its prompt."""
         frame, pose, held = self._notes[k].prompt.frame, self._starts[k], self.held[k]
         if isinstance(self.behind, Room):
-            found = moving_seed_views(self.looks, frame, self._seeds, k, pose, held)
+            far = len(self._seeds[k]) > len(self._pixels[k])  # it goes on beyond the image
+            found = moving_seed_views(self.looks, frame, self._seeds, k, pose, held, far=far)
             if found:
                 return found
         return seed_views(self.looks, frame, self._pixels[k], pose, held)

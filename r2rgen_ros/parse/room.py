@@ -177,14 +177,20 @@ def find_room(demo: Demo, view: RobotView | None = None) -> Room:
     return replace(room, noise=_noise(room, demo, few.tolist(), view))
 
 
-def _view(demo: Demo, view: RobotView, frame: int) -> _View:
-    assert demo.sensor is not None
-    data = demo.frames[frame]
-    assert data.depth is not None
-    depth = np.where(view.mask(frame, data.depth), np.float32(np.nan), data.depth)
+def robotless(demo: Demo, view: RobotView, frame: int) -> Depth:
+    """Depth (H, W) of a frame, NaN where the robot is, or may be."""
+    measured = demo.frames[frame].depth
+    assert measured is not None
+    depth = np.where(view.mask(frame, measured), np.float32(np.nan), measured)
     # Where the robot should be seen, it is, or its edge.
     depth[np.isfinite(view.drawing(frame).depth)] = np.nan
-    return _View(depth, data.colour, demo.sensor.camera2base[frame])
+    return depth
+
+
+def _view(demo: Demo, view: RobotView, frame: int) -> _View:
+    assert demo.sensor is not None
+    colour = demo.frames[frame].colour
+    return _View(robotless(demo, view, frame), colour, demo.sensor.camera2base[frame])
 
 
 def _fused(sensor: Sensor, views: Sequence[_View]) -> Cloud:

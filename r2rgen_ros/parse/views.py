@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _SEED_VIEWS = 8
+_FAR_VIEWS = 24
 _SEED_SPAN = 16
 _MOVING_SPAN = 40
 _SEED_LEAST = 10
@@ -61,7 +62,7 @@ def seed_views(
     growth = looks.behind.noise
     limit = np.maximum(0.003, _SIGMAS * np.sqrt(2.0) * growth * reference**2)
     out = []
-    for other in _around(frame, held):
+    for other in resting_frames(frame, held, most=_SEED_SPAN):
         depth = looks.depth(other)
         with np.errstate(invalid='ignore'):
             inside = seed & (np.abs(depth - reference) < limit)
@@ -89,6 +90,8 @@ def moving_seed_views(
     k: int,
     pose: Floats,
     held: NDArray[np.int8],
+    *,
+    far: bool = False,
 ) -> list[View]:
     """Views as of `seed_views` of a camera that moves, which sees other pixels in each frame.
 
@@ -102,12 +105,14 @@ def moving_seed_views(
         k: The object.
         pose: (4, 4) object2base in that frame.
         held: (T,) arm that holds it, -1 for none.
+        far: Whether frames long before and after are asked, too: those around show little of it.
 
     """
     sensor = looks.ground.demo.sensor
     assert sensor is not None
     out = []
-    for other in _around(frame, held, _MOVING_SPAN):
+    span = {'count': _FAR_VIEWS} if far else {'most': _MOVING_SPAN}
+    for other in resting_frames(frame, held, **span):
         look, data = open_frame(looks, other)
         assert data.depth is not None
         label = clusters(look.points, _GAP_M, _LEAST)
@@ -138,16 +143,27 @@ def _touched(points: Floats, label: NDArray[np.int64], seed: Floats) -> set[int]
     return set(np.flatnonzero(counts >= _SEED_LEAST).tolist())
 
 
-def _around(frame: int, held: NDArray[np.int8], most: int = _SEED_SPAN) -> list[int]:
-    """Frames near one in which the object is not in a hand, or that frame alone."""
+def resting_frames(
+    frame: int, held: NDArray[np.int8], count: int = _SEED_VIEWS, most: int | None = None
+) -> list[int]:
+    """Frames around one in which an object is not in a hand, evenly; or that frame alone.
+
+    Args:
+        frame: The frame, which is one of them.
+        held: (T,) arm that holds it, -1 for none.
+        count: About so many.
+        most: How far away the others may be, frames; None for no limit.
+
+    """
     if held[frame] >= 0:
         return [frame]
+    most = len(held) if most is None else most
     low = high = frame
     while low > 0 and held[low - 1] < 0 and frame - low < most:
         low -= 1
     while high < len(held) - 1 and held[high + 1] < 0 and high - frame < most:
         high += 1
-    spread = np.linspace(low, high, _SEED_VIEWS).round().astype(int)
+    spread = np.linspace(low, high, count).round().astype(int)
     return sorted({frame, *spread.tolist()})
 
 

@@ -44,6 +44,12 @@ def ground(recorded):
     return survey(recorded[0])
 
 
+def middle_of(mask):
+    """A pixel (u, v) in the middle of a mask (H, W)."""
+    v, u = np.nonzero(mask)
+    return float(np.median(u)), float(np.median(v))
+
+
 @pytest.fixture(scope='module')
 def scene(recorded, ground):
     """Parsed from one click per object in the frame that shows most of it at rest."""
@@ -55,10 +61,7 @@ def scene(recorded, ground):
             truth.held[k].any() & (truth.stamps > truth.stamps[12]), 0, mask.sum(axis=(1, 2))
         )
         frame = int(sizes.argmax())
-        v, u = np.nonzero(mask[frame])
-        notes.append(
-            ObjectNote(name, Prompt(frame, pixel=(float(np.median(u)), float(np.median(v)))))
-        )
+        notes.append(ObjectNote(name, Prompt(frame, pixel=middle_of(mask[frame]))))
     proposed = propose(ground, folder, notes)
     return build_scene(ground, replace(proposed, skills=truth.skills), folder)
 
@@ -94,20 +97,42 @@ def test_objects_are_followed_by_a_camera_that_moves(recorded, scene):
         assert item.is_trusted.all()
 
 
+def overlaps(scene, truth, k):
+    """Overlap of an object's mask with the true one, of the frames that show much of it."""
+    out = []
+    for mine, true in zip(scene.labels, truth.labels, strict=True):
+        a, b = mine == FIRST_OBJECT + k, true == FIRST_OBJECT + k
+        if b.sum() > 1000:
+            out.append((a & b).sum() / (a | b).sum())
+    return out
+
+
 def test_labels_of_moving_images_are_those_of_the_truth(recorded, scene):
     truth = recorded[1]
     for k in range(len(scene.objects)):
-        overlaps = []
-        for mine, true in zip(scene.labels, truth.labels, strict=True):
-            a, b = mine == FIRST_OBJECT + k, true == FIRST_OBJECT + k
-            if b.sum() > 1000:
-                overlaps.append((a & b).sum() / (a | b).sum())
-        assert np.median(overlaps) > 0.9
+        assert np.median(overlaps(scene, truth, k)) > 0.9
     right = [
         np.mean((a == ENVIRONMENT) == (b == ENVIRONMENT))
         for a, b in zip(scene.labels, truth.labels, strict=True)
     ]
     assert min(right) > 0.95
+
+
+def test_a_click_on_a_corner_at_the_rim_of_an_image_is_for_the_whole_object(recorded, ground):
+    _, truth, folder = recorded
+    corner = truth.labels[0] == FIRST_OBJECT
+    assert corner[0].any()
+    assert corner.sum() < 0.02 * (truth.labels == FIRST_OBJECT).sum(axis=(1, 2)).max()
+    notes = [
+        ObjectNote('bottle', Prompt(0, pixel=middle_of(corner))),
+        ObjectNote('plate', Prompt(0, pixel=middle_of(truth.labels[0] == FIRST_OBJECT + 1))),
+    ]
+    proposed = propose(ground, folder, notes)
+    scene = build_scene(ground, replace(proposed, skills=truth.skills), folder)
+
+    assert np.median(overlaps(scene, truth, 0)) > 0.9
+    assert np.median(overlaps(scene, truth, 1)) > 0.9
+    assert not [said for said in scene.warnings if 'neither robot nor object' in said]
 
 
 def test_the_identity_rendered_for_the_wrist_is_what_the_wrist_saw(scene):

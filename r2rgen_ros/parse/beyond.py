@@ -1,0 +1,137 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What of an object lies beyond the image in which it was pointed at.
+
+A camera that moves often shows no more of an object than a corner, at the rim of the image. Other
+frames show the rest, as the object stays where it is: put together, it is what hangs together with
+the corner, but for what that image shows too and was not chosen there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.cloud import Cloud, voxel_downsample
+from r2rgen_ros.parse.clusters import clusters
+from r2rgen_ros.parse.room import Room, robotless
+from r2rgen_ros.parse.views import resting_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from r2rgen_ros.parse.ground import Ground
+
+    Floats = NDArray[np.float64]
+
+_FRAMES = 24
+_RIM_PX = 2
+_LEAST_RIM = 3
+_CELL_M = 0.004
+_GAP_M = 0.01
+_RISES_M = 0.004
+_SIGMAS = 4.0
+_REACH_M = 0.4
+_OWN_M = 0.006
+_LEAST = 10
+_SAME_M = 0.012
+
+
+def with_what_lies_beyond(
+    ground: Ground,
+    frames: Sequence[int],
+    pixels: Sequence[NDArray[np.int64]],
+    seeds: Sequence[Floats],
+    held: Sequence[NDArray[np.int8]],
+) -> list[Floats]:
+    """Return the seeds, and with those at the rim of their image what is beyond it.
+
+    Args:
+        ground: The survey of a demonstration whose camera moves.
+        frames: Per object, the frame of its prompt.
+        pixels: Per object, places of what was chosen in the flattened image of that frame.
+        seeds: Per object, the same as points (N, 3), base frame.
+        held: Per object, (T,) arm that holds it, -1 for none.
+
+    """
+    out = []
+    for k, (frame, chosen, seed) in enumerate(zip(frames, pixels, seeds, strict=True)):
+        more = np.zeros((0, 3))
+        if held[k][frame] < 0 and _at_rim(ground, chosen):
+            others = [other for place, other in enumerate(seeds) if place != k]
+            more = _beyond(ground, frame, seed, others, resting_frames(frame, held[k], _FRAMES))
+        out.append(np.concatenate([seed, more]))
+    return out
+
+
+def _at_rim(ground: Ground, chosen: NDArray[np.int64]) -> bool:
+    assert ground.demo.sensor is not None
+    camera = ground.demo.sensor.camera
+    v, u = np.divmod(chosen, camera.width)
+    aside = np.minimum(u, camera.width - 1 - u)
+    return int((np.minimum(aside, np.minimum(v, camera.height - 1 - v)) < _RIM_PX).sum()) >= (
+        _LEAST_RIM
+    )
+
+
+def _beyond(
+    ground: Ground, frame: int, seed: Floats, others: Sequence[Floats], frames: Sequence[int]
+) -> Floats:
+    """Points (N, 3) that hang together with a seed and lie outside of the image it is from."""
+    middle = seed.mean(axis=0)
+    points = np.concatenate([_rising(ground, other, middle) for other in frames])
+    if not len(points):
+        return points
+    points = voxel_downsample(Cloud.from_arrays(points), _CELL_M).points.astype(np.float64)
+    points = points[~_shown_there(ground, frame, points, seed)]
+    label = clusters(np.concatenate([points, seed]), _GAP_M, 1)
+    own, mine = label[: len(points)], label[len(points) :]
+    counts = np.bincount(mine, minlength=int(label.max()) + 1)
+    out = [np.zeros((0, 3))]
+    for k in np.flatnonzero(counts >= _LEAST):
+        part = points[own == k]
+        # A wall, or what another object was chosen from as well, is not for one alone.
+        within = (np.linalg.norm(part - middle, axis=1) < _REACH_M - _GAP_M).all()
+        if len(part) and within and not any(_touches(part, other) for other in others):
+            out.append(part)
+    return np.concatenate(out)
+
+
+def _rising(ground: Ground, frame: int, middle: Floats) -> Floats:
+    """Points (N, 3) of a frame near a place, above the support, and none of the robot."""
+    sensor, view = ground.demo.sensor, ground.view
+    assert sensor is not None
+    assert view is not None
+    assert isinstance(ground.background, Room)
+    depth = robotless(ground.demo, view, frame)
+    points = se3.apply(sensor.camera2base[frame], sensor.camera.unproject(depth).reshape(-1, 3))
+    noise = _SIGMAS * ground.background.noise * depth.reshape(-1).astype(np.float64) ** 2
+    with np.errstate(invalid='ignore'):
+        kept = np.linalg.norm(points - middle, axis=1) < _REACH_M
+        kept &= ground.support.height(points) > np.maximum(_RISES_M, noise)
+    return np.asarray(points[kept], dtype=np.float64)
+
+
+def _shown_there(ground: Ground, frame: int, points: Floats, seed: Floats) -> NDArray[np.bool_]:
+    """Which points (N, 3) a frame shows that are not of the seed."""
+    sensor, depth = ground.demo.sensor, ground.demo.frames[frame].depth
+    assert sensor is not None
+    assert depth is not None
+    pixels = sensor.camera.project(se3.apply(se3.inverse(sensor.camera2base[frame]), points))
+    u, v = np.rint(np.nan_to_num(pixels[:, :2], nan=-1.0)).astype(np.int64).T
+    inside = (u >= 0) & (v >= 0) & (u < sensor.camera.width) & (v < sensor.camera.height)
+    u, v = np.where(inside, u, 0), np.where(inside, v, 0)
+    with np.errstate(invalid='ignore'):
+        same = inside & (np.abs(depth[v, u] - pixels[:, 2]) < _SAME_M)
+    own = np.isfinite(cKDTree(seed).query(points, distance_upper_bound=_OWN_M)[0])
+    return np.asarray(same & ~own)
+
+
+def _touches(part: Floats, other: Floats) -> bool:
+    near = np.isfinite(cKDTree(part).query(other, distance_upper_bound=_OWN_M)[0])
+    return int(near.sum()) >= _LEAST
