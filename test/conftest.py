@@ -16,6 +16,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from r2rgen_ros.model.threads import one_thread_for_algebra
+
+# Before anything imports NumPy.
+one_thread_for_algebra()
+
 # What is started in the background of a shell ignores Ctrl-C, and so would all its children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
