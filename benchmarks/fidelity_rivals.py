@@ -21,7 +21,6 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.model.scene import FIRST_OBJECT, ROBOT
 from r2rgen_ros.sense.depth_camera import DepthCamera, Image, Layer
-from r2rgen_ros.sense.unseen import pixels_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -161,7 +160,7 @@ class _LesserCamera(DepthCamera):
         points = np.concatenate(
             [se3.apply(x.frame2camera, x.cloud.points) for x in (self._behind, *layers)]
         )
-        on, row, column, z = pixels_of(self._view, points)
+        on, row, column, z = self._view.pixels_of(points)
         pixel = row * self._view.width + column
         if self._name == 'no_crop':
             self.outside = points[~on].astype(np.float32)
@@ -227,7 +226,7 @@ def _translated(
         inside = ((points >= at + low) & (points <= at + high)).all(axis=1) & (label != ROBOT)
         shift[inside] = episode.object2base[k, frame, :3, 3] - at
     places = se3.apply(se3.inverse(camera2base), points + shift)
-    on, row, column, z = pixels_of(camera, places)
+    on, row, column, z = camera.pixels_of(places)
     order = np.argsort(-z, kind='stable')  # the nearest comes last
     pixel = (row * camera.width + column)[order]
     depth = np.full(data.depth.size, np.nan, dtype=np.float32)

@@ -116,15 +116,13 @@ class ImageComposer:
         sensor, points = self._scene.demo.sensor, self._scene.environment.points
         assert sensor is not None
         depth = self._source_depth
-        columns, rows, away = sensor.camera.project(se3.apply(self._base2camera, points)).T
-        height, width = depth.shape
-        u, v = np.rint(np.nan_to_num([columns, rows], nan=-1.0)).astype(np.int64)
-        inside = (u >= 0) & (v >= 0) & (u < width) & (v < height)
-        u, v = np.where(inside, u, 0), np.where(inside, v, 0)
+        there = se3.apply(self._base2camera, points)
+        inside, rows, columns, away = sensor.camera.pixels_of(there)
+        planes = np.full(points.shape, np.nan, dtype=np.float32)
+        own = planes_of(depth, sensor.camera)[rows, columns]
         with np.errstate(invalid='ignore'):
-            shown = inside & (np.abs(depth[v, u] - away) < _SAME * away)
-        planes = planes_of(depth, sensor.camera)[v, u]
-        planes[~shown] = np.nan
+            own[~(np.abs(depth[rows, columns] - away) < _SAME * away)] = np.nan
+        planes[inside] = own
         return planes
 
     def _moved_planes(self, base2base: NDArray[np.float64]) -> NDArray[np.float32]:

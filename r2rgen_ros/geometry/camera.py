@@ -141,3 +141,22 @@ class PinholeCamera:
         out[..., 1] = self.fy * points[..., 1] / safe + self.cy
         out[..., 2] = z
         return out
+
+    def pixels_of(
+        self, points: ArrayLike
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64], Floats]:
+        """Tell which points (N, 3) are in the image, and their rows, columns and depths.
+
+        Args:
+            points: Optical frame, metres.
+
+        Returns:
+            (N,) flags, and rows, columns (M,) and depths (M,) in metres of those that are.
+
+        """
+        u, v, z = self.project(points).T
+        with np.errstate(invalid='ignore'):
+            column, row = np.rint(u), np.rint(v)
+            inside = (z > 0.0) & (column >= 0) & (row >= 0)
+            inside &= (column < self.width) & (row < self.height)
+        return inside, row[inside].astype(np.int64), column[inside].astype(np.int64), z[inside]

@@ -122,12 +122,10 @@ def _shown_there(ground: Ground, frame: int, points: Floats, seed: Floats) -> ND
     sensor, depth = ground.demo.sensor, ground.demo.frames[frame].depth
     assert sensor is not None
     assert depth is not None
-    pixels = sensor.camera.project(se3.apply(se3.inverse(sensor.camera2base[frame]), points))
-    u, v = np.rint(np.nan_to_num(pixels[:, :2], nan=-1.0)).astype(np.int64).T
-    inside = (u >= 0) & (v >= 0) & (u < sensor.camera.width) & (v < sensor.camera.height)
-    u, v = np.where(inside, u, 0), np.where(inside, v, 0)
+    there = se3.apply(se3.inverse(sensor.camera2base[frame]), points)
+    same, rows, columns, away = sensor.camera.pixels_of(there)
     with np.errstate(invalid='ignore'):
-        same = inside & (np.abs(depth[v, u] - pixels[:, 2]) < _SAME_M)
+        same[same] = np.abs(depth[rows, columns] - away) < _SAME_M
     own = np.isfinite(cKDTree(seed).query(points, distance_upper_bound=_OWN_M)[0])
     return np.asarray(same & ~own)
 

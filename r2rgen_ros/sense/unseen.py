@@ -93,7 +93,7 @@ def could_be(
         (N,) flags.
 
     """
-    inside, row, column, z = pixels_of(source, se3.apply(camera2source, points))
+    inside, row, column, z = source.pixels_of(se3.apply(camera2source, points))
     out = np.ones(len(points), dtype=bool)
     out[inside] = ~(depth[row, column] > (1.0 + _STEP) * z)
     return out
@@ -121,31 +121,10 @@ def seen_far_off(
     """
     far = min(float(np.nanmax(depth, initial=0.1)), _FARTHEST_M)
     there = se3.apply(camera2source, far * camera.rays().reshape(-1, 3))
-    inside, row, column, _ = pixels_of(camera, there)
+    inside, row, column, _ = camera.pixels_of(there)
     out = np.zeros((len(there), 3), dtype=np.uint8)
     out[inside] = np.where(np.isnan(depth[row, column])[:, None], colour[row, column], 0)
     return out.reshape(colour.shape)
-
-
-def pixels_of(
-    camera: PinholeCamera, points: NDArray[np.floating]
-) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Tell which points (N, 3) a camera has in its image, and their rows, columns and depths.
-
-    Args:
-        camera: Intrinsics.
-        points: Optical frame, metres.
-
-    Returns:
-        (N,) flags, and rows, columns (M,) and depths (M,) in metres of those that are.
-
-    """
-    u, v, z = camera.project(points).T
-    with np.errstate(invalid='ignore'):
-        column, row = np.rint(u), np.rint(v)
-        inside = (z > 0.0) & (column >= 0) & (row >= 0)
-        inside &= (column < camera.width) & (row < camera.height)
-    return inside, row[inside].astype(np.int64), column[inside].astype(np.int64), z[inside]
 
 
 def _surface(depth: NDArray[np.float32]) -> NDArray[np.int32]:

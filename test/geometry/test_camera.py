@@ -77,6 +77,18 @@ def test_what_is_behind_the_camera_has_no_pixel():
     assert found[2].tolist() == [1.5, 1.5, 1.0]
 
 
+def test_points_are_in_the_pixels_that_they_fill_and_others_in_none():
+    camera = PinholeCamera(5, 4, 10.0, 10.0, 2.0, 1.5)
+    depth = np.linspace(0.5, 2.0, 20).reshape(4, 5)
+    filled = camera.unproject(depth).reshape(-1, 3)
+    beside = camera.points_at(np.array([-0.6, 1.0]), np.array([2.0, 4.6]), np.array([1.0, 1.0]))
+    lost = [*beside, [0.0, 0.0, -1.0], [np.nan, 0.0, 1.0]]
+    inside, rows, columns, away = camera.pixels_of(np.concatenate([filled, lost]))
+    assert inside.tolist() == [True] * 20 + [False] * 4
+    assert np.array_equal(rows * 5 + columns, np.arange(20))
+    assert np.allclose(away, depth.reshape(-1))
+
+
 def test_invalid_depth_stays_invalid():
     camera = PinholeCamera(3, 2, 10.0, 10.0, 1.0, 0.5)
     depth = np.ones((2, 3))
