@@ -11,9 +11,9 @@ def one_thread_for_algebra() -> None:
     """Let OpenBLAS use one thread, unless somebody has said otherwise.
 
     Matrices here are small, and processes and threads of our own use all cores: further threads
-    wait for each other, on a busy machine up to eighty times as long as it takes to turn a cloud.
-    NumPy reads this when it is imported, so entry points ask for it before that; who imports the
-    package as a library decides for themselves.
+    wait for each other, the longer the busier the machine is. NumPy reads this when it is imported,
+    so entry points ask for it before that, and where something else has imported it, it is too
+    late; who imports the package as a library decides for themselves.
     """
     if 'OMP_NUM_THREADS' not in os.environ:
         os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud, voxel_downsample
 from r2rgen_ros.parse.clusters import clusters
-from r2rgen_ros.parse.room import Room, robotless
+from r2rgen_ros.parse.room import Room, beside_edges, robotless
 from r2rgen_ros.parse.views import resting_frames
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _FRAMES = 24
+_NEAR = 40
+_SOME = 0.05  # of a row or column of an image: it has depth
+_CLEAR_M = 0.2
+_THROUGH = 0.2
+_THROUGH_M = 0.02
 _RIM_PX = 2
 _LEAST_RIM = 3
 _CELL_M = 0.004
@@ -48,8 +53,8 @@ def with_what_lies_beyond(
     pixels: Sequence[NDArray[np.int64]],
     seeds: Sequence[Floats],
     held: Sequence[NDArray[np.int8]],
-) -> list[Floats]:
-    """Return the seeds, and with those at the rim of their image what is beyond it.
+) -> list[tuple[Floats, list[int]]]:
+    """Return the seeds, those at the rim of their image with what is beyond it.
 
     Args:
         ground: The survey of a demonstration whose camera moves.
@@ -58,25 +63,63 @@ def with_what_lies_beyond(
         seeds: Per object, the same as points (N, 3), base frame.
         held: Per object, (T,) arm that holds it, -1 for none.
 
+    Returns:
+        Per object its points (M, 3), and the frames that show what was added; none where nothing
+        was: it is not at the rim, other frames show no more, or another object touches it.
+
     """
     out = []
     for k, (frame, chosen, seed) in enumerate(zip(frames, pixels, seeds, strict=True)):
-        more = np.zeros((0, 3))
-        if held[k][frame] < 0 and _at_rim(ground, chosen):
+        more, shown = np.zeros((0, 3)), list[int]()
+        if held[k][frame] < 0 and _at_rim(ground, frame, chosen):
             others = [other for place, other in enumerate(seeds) if place != k]
-            more = _beyond(ground, frame, seed, others, resting_frames(frame, held[k], _FRAMES))
-        out.append(np.concatenate([seed, more]))
+            shown = _undisturbed(ground, frame, seed, k, held)
+            more = _beyond(ground, frame, seed, others, shown)
+        out.append((np.concatenate([seed, more]), shown if len(more) else []))
     return out
 
 
-def _at_rim(ground: Ground, chosen: NDArray[np.int64]) -> bool:
-    assert ground.demo.sensor is not None
-    camera = ground.demo.sensor.camera
-    v, u = np.divmod(chosen, camera.width)
-    aside = np.minimum(u, camera.width - 1 - u)
-    return int((np.minimum(aside, np.minimum(v, camera.height - 1 - v)) < _RIM_PX).sum()) >= (
-        _LEAST_RIM
-    )
+def _at_rim(ground: Ground, frame: int, chosen: NDArray[np.int64]) -> bool:
+    """Whether pixels reach the rim of what has depth in a frame."""
+    depth = ground.demo.frames[frame].depth
+    assert depth is not None
+    known = np.isfinite(depth)
+    places = np.divmod(chosen, depth.shape[1])
+    near = np.zeros(len(chosen), dtype=bool)
+    for axis, place in enumerate(places):
+        some = np.flatnonzero(known.mean(axis=1 - axis) > _SOME)
+        if some.size:
+            near |= (place < some[0] + _RIM_PX) | (place > some[-1] - _RIM_PX)
+    return int(near.sum()) >= _LEAST_RIM
+
+
+def _undisturbed(
+    ground: Ground, frame: int, seed: Floats, k: int, held: Sequence[NDArray[np.int8]]
+) -> list[int]:
+    """Frames around that of a prompt in which an object rests, and nothing is brought near it.
+
+    What a hand sets down there, or takes away, would be taken for a part of it.
+    """
+    busy = held[k] >= 0
+    for other in held:
+        for number, arm in enumerate(ground.demo.arms):
+            far = np.linalg.norm(arm.ee2base[:, :3, 3] - seed.mean(axis=0), axis=1)
+            busy = busy | ((other == number) & (far < _CLEAR_M))
+    taken = busy.astype(np.int8) - 1
+    around = {*resting_frames(frame, taken, _FRAMES), *resting_frames(frame, taken, most=_NEAR)}
+    return [at for at in sorted(around) if at == frame or not _looked_through(ground, at, seed)]
+
+
+def _looked_through(ground: Ground, frame: int, seed: Floats) -> bool:
+    """Whether a frame shows what is behind a seed: that is elsewhere then."""
+    sensor, depth = ground.demo.sensor, ground.demo.frames[frame].depth
+    assert sensor is not None
+    assert depth is not None
+    there = se3.apply(se3.inverse(sensor.camera2base[frame]), seed)
+    _, rows, columns, away = sensor.camera.pixels_of(there)
+    with np.errstate(invalid='ignore'):
+        past = depth[rows, columns] - away > _THROUGH_M
+    return bool(len(past)) and float(past.mean()) > _THROUGH
 
 
 def _beyond(
@@ -109,6 +152,7 @@ def _rising(ground: Ground, frame: int, middle: Floats) -> Floats:
     assert view is not None
     assert isinstance(ground.background, Room)
     depth = robotless(ground.demo, view, frame)
+    depth[beside_edges(depth)] = np.nan
     points = se3.apply(sensor.camera2base[frame], sensor.camera.unproject(depth).reshape(-1, 3))
     noise = _SIGMAS * ground.background.noise * depth.reshape(-1).astype(np.float64) ** 2
     with np.errstate(invalid='ignore'):
@@ -122,10 +166,12 @@ def _shown_there(ground: Ground, frame: int, points: Floats, seed: Floats) -> ND
     sensor, depth = ground.demo.sensor, ground.demo.frames[frame].depth
     assert sensor is not None
     assert depth is not None
+    assert isinstance(ground.background, Room)
     there = se3.apply(se3.inverse(sensor.camera2base[frame]), points)
     same, rows, columns, away = sensor.camera.pixels_of(there)
+    limit = np.maximum(_SAME_M, _SIGMAS * np.sqrt(2.0) * ground.background.noise * away**2)
     with np.errstate(invalid='ignore'):
-        same[same] = np.abs(depth[rows, columns] - away) < _SAME_M
+        same[same] = np.abs(depth[rows, columns] - away) < limit
     own = np.isfinite(cKDTree(seed).query(points, distance_upper_bound=_OWN_M)[0])
     return np.asarray(same & ~own)
 

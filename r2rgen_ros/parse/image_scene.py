@@ -94,16 +94,26 @@ class ImageParser:
             for snapshot, places in pairs
         ]
         self._seeds = [snapshot.points[places] for snapshot, places in pairs]
+        self._asked: list[list[int]] = [[] for _ in pairs]
         self.behind: Background | Room
         if isinstance(ground.background, Room):
-            frames = [note.prompt.frame for note in self._notes]
-            self._seeds = with_what_lies_beyond(ground, frames, self._pixels, self._seeds, held)
+            self._look_beyond()
             self.behind = ground.background.without(self._seeds, ground.support)
         else:
             self.behind = complete_behind(
                 ground.demo, ground.background, self._covered(), ground.support
             )
         self.looks = Looks(ground, self.behind)
+
+    def _look_beyond(self) -> None:
+        """Take what was clicked at the rim of an image for the whole that other frames show."""
+        frames = [note.prompt.frame for note in self._notes]
+        found = with_what_lies_beyond(self.ground, frames, self._pixels, self._seeds, self.held)
+        for k, (seed, asked) in enumerate(found):
+            if asked:
+                self._seeds[k], self._asked[k] = seed, asked
+                middle = 0.5 * (seed.min(axis=0) + seed.max(axis=0))
+                self._starts[k] = se3.compose(np.eye(3), middle)
 
     @property
     def _growth(self) -> float:
@@ -157,8 +167,8 @@ class ImageParser:
         """Views of an object about the frame of its prompt."""
         frame, pose, held = self._notes[k].prompt.frame, self._starts[k], self.held[k]
         if isinstance(self.behind, Room):
-            far = len(self._seeds[k]) > len(self._pixels[k])  # it goes on beyond the image
-            found = moving_seed_views(self.looks, frame, self._seeds, k, pose, held, far=far)
+            asked = self._asked[k]
+            found = moving_seed_views(self.looks, frame, self._seeds, k, pose, held, asked)
             if found:
                 return found
         return seed_views(self.looks, frame, self._pixels[k], pose, held)

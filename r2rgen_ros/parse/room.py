@@ -201,7 +201,7 @@ def _fused(sensor: Sensor, views: Sequence[_View]) -> Cloud:
     for view in views:
         stride = int(np.ceil(np.sqrt(view.depth.size / _MOST_POINTS)))
         depth = view.depth.copy()
-        depth[_edges(depth)] = np.nan
+        depth[beside_edges(depth)] = np.nan
         kept = np.zeros(depth.shape, dtype=bool)
         kept[::stride, ::stride] = True
         kept &= np.isfinite(depth)
@@ -225,7 +225,7 @@ def _fused(sensor: Sensor, views: Sequence[_View]) -> Cloud:
     return Cloud.from_arrays(mean(place), np.rint(mean(shade.astype(np.float64))))
 
 
-def _edges(depth: Depth) -> NDArray[np.bool_]:
+def beside_edges(depth: Depth) -> NDArray[np.bool_]:
     """Pixels beside a step in depth, where a camera mixes both sides."""
     out = np.zeros(depth.shape, dtype=bool)
     with np.errstate(invalid='ignore'):

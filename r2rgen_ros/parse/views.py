@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _SEED_VIEWS = 8
-_FAR_VIEWS = 24
 _SEED_SPAN = 16
 _MOVING_SPAN = 40
 _SEED_LEAST = 10
@@ -90,8 +89,7 @@ def moving_seed_views(
     k: int,
     pose: Floats,
     held: NDArray[np.int8],
-    *,
-    far: bool = False,
+    frames: Sequence[int] = (),
 ) -> list[View]:
     """Views as of `seed_views` of a camera that moves, which sees other pixels in each frame.
 
@@ -105,14 +103,13 @@ def moving_seed_views(
         k: The object.
         pose: (4, 4) object2base in that frame.
         held: (T,) arm that holds it, -1 for none.
-        far: Whether frames long before and after are asked, too: those around show little of it.
+        frames: The frames; none for those around that of the prompt.
 
     """
     sensor = looks.ground.demo.sensor
     assert sensor is not None
     out = []
-    span = {'count': _FAR_VIEWS} if far else {'most': _MOVING_SPAN}
-    for other in resting_frames(frame, held, **span):
+    for other in frames or resting_frames(frame, held, most=_MOVING_SPAN):
         look, data = open_frame(looks, other)
         assert data.depth is not None
         label = clusters(look.points, _GAP_M, _LEAST)

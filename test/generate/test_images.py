@@ -174,7 +174,7 @@ def test_a_support_is_as_flat_before_a_moved_base_as_it_was(recorded, monkeypatc
         image = next(iter(make_composer(scene, config).images(episode)))
         points = scene.demo.sensor.camera.unproject(image.depth)
         points = se3.apply(se3.inverse(episode.variation.base2base) @ camera2base, points)
-        height = points @ scene.support.normal + scene.support.offset
+        height = scene.support.height(points.reshape(-1, 3)).reshape(image.depth.shape)
         flat = (image.label == ENVIRONMENT) & (np.abs(height) < 0.01)
         assert flat.sum() > 50_000
         return np.nanstd(np.where(flat, height, np.nan))

@@ -33,9 +33,7 @@ def threads_with(name, **chosen):
     return int(done.stdout)
 
 
-@pytest.mark.parametrize(
-    'name', ['r2rgen_ros.cli.main', 'r2rgen_ros.nodes.generator', 'benchmarks']
-)
+@pytest.mark.parametrize('name', ['r2rgen_ros.cli.main', 'r2rgen_ros.nodes', 'benchmarks'])
 def test_entry_points_use_one_thread_for_linear_algebra(name):
     assert threads_with(name) == 1
 
