@@ -12,13 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud, voxel_downsample
 from r2rgen_ros.parse.clusters import clusters
-from r2rgen_ros.parse.room import Room, beside_edges, robotless
-from r2rgen_ros.parse.views import resting_frames
+from r2rgen_ros.parse.room import RISES_M, THROUGH_M, Room, beside_edges, near_to, robotless
+from r2rgen_ros.parse.views import MOVING_SPAN, resting_frames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,16 +29,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _FRAMES = 24
-_NEAR = 40
 _SOME = 0.05  # of a row or column of an image: it has depth
 _CLEAR_M = 0.2
 _THROUGH = 0.2
-_THROUGH_M = 0.02
 _RIM_PX = 2
 _LEAST_RIM = 3
 _CELL_M = 0.004
 _GAP_M = 0.01
-_RISES_M = 0.004
 _SIGMAS = 4.0
 _REACH_M = 0.4
 _OWN_M = 0.006
@@ -70,7 +66,8 @@ def with_what_lies_beyond(
     """
     out = []
     for k, (frame, chosen, seed) in enumerate(zip(frames, pixels, seeds, strict=True)):
-        more, shown = np.zeros((0, 3)), list[int]()
+        more = np.zeros((0, 3))
+        shown: list[int] = []
         if held[k][frame] < 0 and _at_rim(ground, frame, chosen):
             others = [other for place, other in enumerate(seeds) if place != k]
             shown = _undisturbed(ground, frame, seed, k, held)
@@ -105,21 +102,19 @@ def _undisturbed(
         for number, arm in enumerate(ground.demo.arms):
             far = np.linalg.norm(arm.ee2base[:, :3, 3] - seed.mean(axis=0), axis=1)
             busy = busy | ((other == number) & (far < _CLEAR_M))
-    taken = busy.astype(np.int8) - 1
-    around = {*resting_frames(frame, taken, _FRAMES), *resting_frames(frame, taken, most=_NEAR)}
+    taken = np.where(busy, 0, -1).astype(np.int8)
+    far, near = (
+        resting_frames(frame, taken, _FRAMES),
+        resting_frames(frame, taken, most=MOVING_SPAN),
+    )
+    around = {*far, *near}
     return [at for at in sorted(around) if at == frame or not _looked_through(ground, at, seed)]
 
 
 def _looked_through(ground: Ground, frame: int, seed: Floats) -> bool:
     """Whether a frame shows what is behind a seed: that is elsewhere then."""
-    sensor, depth = ground.demo.sensor, ground.demo.frames[frame].depth
-    assert sensor is not None
-    assert depth is not None
-    there = se3.apply(se3.inverse(sensor.camera2base[frame]), seed)
-    _, rows, columns, away = sensor.camera.pixels_of(there)
-    with np.errstate(invalid='ignore'):
-        past = depth[rows, columns] - away > _THROUGH_M
-    return bool(len(past)) and float(past.mean()) > _THROUGH
+    _, past, _ = _behind(ground, frame, seed)
+    return bool(len(past)) and float((past > THROUGH_M).mean()) > _THROUGH
 
 
 def _beyond(
@@ -140,7 +135,8 @@ def _beyond(
         part = points[own == k]
         # A wall, or what another object was chosen from as well, is not for one alone.
         within = (np.linalg.norm(part - middle, axis=1) < _REACH_M - _GAP_M).all()
-        if len(part) and within and not any(_touches(part, other) for other in others):
+        touched = any(near_to(part, other, _OWN_M).sum() >= _LEAST for other in others)
+        if len(part) and within and not touched:
             out.append(part)
     return np.concatenate(out)
 
@@ -157,25 +153,29 @@ def _rising(ground: Ground, frame: int, middle: Floats) -> Floats:
     noise = _SIGMAS * ground.background.noise * depth.reshape(-1).astype(np.float64) ** 2
     with np.errstate(invalid='ignore'):
         kept = np.linalg.norm(points - middle, axis=1) < _REACH_M
-        kept &= ground.support.height(points) > np.maximum(_RISES_M, noise)
+        kept &= ground.support.height(points) > np.maximum(RISES_M, noise)
     return np.asarray(points[kept], dtype=np.float64)
 
 
 def _shown_there(ground: Ground, frame: int, points: Floats, seed: Floats) -> NDArray[np.bool_]:
     """Which points (N, 3) a frame shows that are not of the seed."""
+    assert isinstance(ground.background, Room)
+    same, past, away = _behind(ground, frame, points)
+    limit = np.maximum(_SAME_M, _SIGMAS * np.sqrt(2.0) * ground.background.noise * away**2)
+    same[same] = np.abs(past) < limit
+    return np.asarray(same & ~near_to(seed, points, _OWN_M))
+
+
+def _behind(ground: Ground, frame: int, points: Floats) -> tuple[NDArray[np.bool_], Floats, Floats]:
+    """How far behind points (N, 3) is what a frame shows where they would be.
+
+    Returns:
+        Which are in its image (N,), and of these how much farther, and how far they are, metres.
+
+    """
     sensor, depth = ground.demo.sensor, ground.demo.frames[frame].depth
     assert sensor is not None
     assert depth is not None
-    assert isinstance(ground.background, Room)
     there = se3.apply(se3.inverse(sensor.camera2base[frame]), points)
-    same, rows, columns, away = sensor.camera.pixels_of(there)
-    limit = np.maximum(_SAME_M, _SIGMAS * np.sqrt(2.0) * ground.background.noise * away**2)
-    with np.errstate(invalid='ignore'):
-        same[same] = np.abs(depth[rows, columns] - away) < limit
-    own = np.isfinite(cKDTree(seed).query(points, distance_upper_bound=_OWN_M)[0])
-    return np.asarray(same & ~own)
-
-
-def _touches(part: Floats, other: Floats) -> bool:
-    near = np.isfinite(cKDTree(part).query(other, distance_upper_bound=_OWN_M)[0])
-    return int(near.sum()) >= _LEAST
+    inside, rows, columns, away = sensor.camera.pixels_of(there)
+    return inside, depth[rows, columns] - away, away

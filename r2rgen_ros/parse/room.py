@@ -43,12 +43,12 @@ _PLANAR = 24
 _WIDEST_M = 0.02
 _EDGE = 0.03  # a step in depth by more than this share is an edge, where pixels fly
 _SEEN_AT_M = 0.008
-_THROUGH_M = 0.02
+THROUGH_M = 0.02
 _CHANCE = 0.08
 _LEAST_THROUGH = 2
 _NEAR_M = 0.008
 _FOOT_M = 0.012
-_RISES_M = 0.004
+RISES_M = 0.004
 _GAP_M = 0.012
 _TOUCHED = 20
 _LENDERS = 16
@@ -115,14 +115,14 @@ class Room:
         """
         points = self.cloud.points.astype(np.float64)
         height = support.height(points)
-        high = np.flatnonzero(height > _RISES_M)
+        high = np.flatnonzero(height > RISES_M)
         gone = np.zeros(len(points), dtype=bool)
         part = clusters(points[high], _GAP_M, 1)
         for thing in things:
             if not len(thing) or not len(high):
                 continue
-            close = _near(thing, points)
-            gone |= close & (height > 0.5 * _RISES_M)
+            close = near_to(thing, points)
+            gone |= close & (height > 0.5 * RISES_M)
             counts = np.bincount(part[close[high]], minlength=int(part.max()) + 1)
             sizes = np.bincount(part, minlength=len(counts))
             # A wall or a large thing is not a part of what touches it.
@@ -132,14 +132,14 @@ class Room:
         low = [thing[support.height(thing) < _FOOT_M] for thing in things]
         feet = np.concatenate([points[gone], *low])
         if len(feet):
-            gone |= _near(feet, points, _FOOT_M) & (np.abs(height) < _NEAR_M)
+            gone |= near_to(feet, points, _FOOT_M) & (np.abs(height) < _NEAR_M)
         left = self.cloud.select(~gone)
         cloud = Cloud.concatenate([left, _missing(feet, left, support)])
         return replace(self, cloud=cloud, support=support, _seen={}, _discs=[])
 
 
-def _near(things: Floats, points: Floats, limit: float = _NEAR_M) -> NDArray[np.bool_]:
-    """Which points (N, 3) are close to those of things."""
+def near_to(things: Floats, points: Floats, limit: float = _NEAR_M) -> NDArray[np.bool_]:
+    """Return which points (N, 3) are closer than a limit, metres, to those of things (M, 3)."""
     return np.isfinite(cKDTree(things).query(points, distance_upper_bound=limit)[0])
 
 
@@ -257,7 +257,7 @@ def _stays(sensor: Sensor, views: Sequence[_View], cloud: Cloud) -> NDArray[np.b
         behind = view.depth[v, u] - pixels[at, 2]
         with np.errstate(invalid='ignore'):
             agree[at] += np.abs(behind) < _SEEN_AT_M
-            through[at] += least[v, u] - pixels[at, 2] > _THROUGH_M
+            through[at] += least[v, u] - pixels[at, 2] > THROUGH_M
     often = np.maximum(_LEAST_THROUGH, _CHANCE * (agree + through))
     return np.asarray((agree > 0) & (through < often))
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SEED_VIEWS = 8
 _SEED_SPAN = 16
-_MOVING_SPAN = 40
+MOVING_SPAN = 40
 _SEED_LEAST = 10
 _VIEWS = 16
 _GAP_M = 0.008
@@ -109,7 +109,7 @@ def moving_seed_views(
     sensor = looks.ground.demo.sensor
     assert sensor is not None
     out = []
-    for other in frames or resting_frames(frame, held, most=_MOVING_SPAN):
+    for other in frames or resting_frames(frame, held, most=MOVING_SPAN):
         look, data = open_frame(looks, other)
         assert data.depth is not None
         label = clusters(look.points, _GAP_M, _LEAST)
