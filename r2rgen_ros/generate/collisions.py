@@ -51,8 +51,11 @@ _LEFTOVER_M = 0.03
 _SPECK_M2 = 4e-4
 _SWEPT_FRAMES = 30
 _SLACK_M = 0.004  # what nodes and samples make of one and the same distance
+_STANDS_M = 0.02  # what does not move stands on its plane, wherever it stands
 _WINDOW = 2  # frames by which a contact may be earlier or later than in the source
 _MOVED = 1e-6
+_SUPPORT = 'the support'
+_ROOM = 'the environment'
 _EDGE_M = 1e-9
 
 
@@ -107,6 +110,7 @@ class CollisionCheck:
     _body: RobotBody
     _own: SelfCollision
     _robot: Bodies
+    _still: frozenset[str]
     _things: tuple[Bodies, ...]
     _fields: tuple[DistanceField, ...]
     _room: DistanceField | None
@@ -128,8 +132,8 @@ class CollisionCheck:
         if demo.joints is None or demo.robot_description is None:
             return None
         body = RobotBody.from_urdf(demo.robot_description, demo.base_frame, scene.mesh_folders)
-        robot = _moving(body, demo.joints.names, demo.joints.positions)
-        if not robot.names:
+        robot, still = _parts(body, demo.joints.names, demo.joints.positions)
+        if still.issuperset(robot.names):
             return None
         touching: tuple[tuple[str, str], ...] = ()
         if config.robot:
@@ -142,7 +146,7 @@ class CollisionCheck:
             fields.append(_field(points, _OBJECT_NODE_M, closed=True))
         check = cls(
             scene, config.feasibility.collision_clearance_m, body,
-            SelfCollision.create(body, touching), robot, tuple(things), tuple(fields),
+            SelfCollision.create(body, touching), robot, still, tuple(things), tuple(fields),
             _room(scene, body), {},
         )  # fmt: skip
         shape = (len(scene.objects), len(demo), 4, 4)
@@ -160,15 +164,23 @@ class CollisionCheck:
         worst: Collision | None = None
         for pair, gap in self._gaps(motion, self.clearance):
             own = minimum_filter1d(self._source[pair], 2 * _WINDOW + 1, mode='nearest')
-            # Hulls are wider than links: of these only overlap counts.
-            clear = 0.0 if pair in self._own.pairs else self.clearance
-            wanted = np.minimum(clear, own[motion.source]) - _SLACK_M
+            wanted = np.minimum(self._clear(pair), own[motion.source]) - _SLACK_M
             close = np.flatnonzero(gap < wanted)
             if close.size and (worst is None or close[0] < worst.frame):
                 at = int(close[0])
                 run = close[close <= at + 2 * _WINDOW]
                 worst = self._collision(pair, at, float((wanted - gap)[run].max()), gap[run].min())
         return worst
+
+    def _clear(self, pair: tuple[str, str]) -> float:
+        """Distance from which on two things are clear of one another, metres."""
+        if pair in self._own.pairs:
+            return 0.0  # hulls are wider than links: of these only overlap counts
+        if pair[0] in self._still and pair[1] == _SUPPORT:
+            return -_STANDS_M
+        if pair[0] in self._still and pair[1] == _ROOM:
+            return -np.inf  # where it stands on anything but its plane, that is in the room
+        return self.clearance
 
     def _collision(self, pair: tuple[str, str], frame: int, amount: float, gap: float) -> Collision:
         own = pair in self._own.pairs
@@ -223,11 +235,11 @@ class CollisionCheck:
         up, offset, sides, limits = support_sides(self.scene.support)
         heights = bodies.points.lowest(still, up, offset, sides, limits, _MARGIN_M, enough)
         for name, gap in zip(bodies.names, heights, strict=True):
-            yield (name, 'the support'), gap
+            yield (name, _SUPPORT), gap
         if self._room is not None:
             near = self._room.nearest(bodies.points, still, enough)
             for name, gap in zip(bodies.names, near, strict=True):
-                yield (name, 'the environment'), gap
+                yield (name, _ROOM), gap
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,16 +284,15 @@ def support_sides(
     return up, float(support.offset + up @ shift), sides, limits + _EDGE_M + sides @ shift
 
 
-def _moving(body: RobotBody, names: Sequence[str], positions: Floats) -> Bodies:
-    """The parts of the robot that move in the demonstration."""
+def _parts(
+    body: RobotBody, names: Sequence[str], positions: Floats
+) -> tuple[Bodies, frozenset[str]]:
+    """The parts of the robot, and which of them never move in the demonstration."""
     poses = body.poses(names, positions)
     moves = np.abs(poses - poses[:1]).max(axis=(0, 2, 3)) > _MOVED
-    parts, places = [], []
-    for place, part in enumerate(body.parts(names)):
-        if moves[place]:
-            parts.append((body.links[part.link], body.samples(part, _SPACING_M)))
-            places.append(place)
-    return Bodies.of(parts, places)
+    each = [(body.links[p.link], body.samples(p, _SPACING_M)) for p in body.parts(names)]
+    moving = {name for (name, _), moved in zip(each, moves, strict=True) if moved}
+    return Bodies.of(each), frozenset(name for name, _ in each) - moving
 
 
 def _room(scene: Scene, body: RobotBody) -> DistanceField | None:

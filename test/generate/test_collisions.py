@@ -16,7 +16,7 @@ from r2rgen_ros.generate.config import FeasibilityConfig, GenerateConfig
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.point_groups import PointGroups
-from r2rgen_ros.model.annotation import Skill
+from r2rgen_ros.model.annotation import Skill, SupportPlane
 from r2rgen_ros.model.episode import Episode, PlanarMove, Reason, Rejection, Variation
 from r2rgen_ros.model.scene import ENVIRONMENT, UNSEEN
 from r2rgen_ros.robots.body import RobotBody
@@ -299,6 +299,44 @@ def test_what_is_held_runs_into_another_object(virtual_scene):
     # It is lowered onto the plate 8 cm too early, at a few centimetres per frame.
     assert place.first <= found.frame <= place.last
     assert 0.0 < found.amount < 0.08
+
+
+def test_nothing_stands_in_the_foot_of_the_robot(virtual_scene, assembler, free):
+    check = assembler.collisions
+    assert isinstance(check, CollisionCheck)
+    assert 'panda_link0' in check._still
+
+    def plate_at(x):
+        poses = free.object2base.copy()
+        poses[0, :, :2, 3] = (x, 0.0)
+        return check.check(replace(free, object2base=poses))
+
+    found = plate_at(-0.05)
+
+    assert found is not None
+    assert found.reason is Reason.COLLISION
+    assert (found.frame, found.detail) == (0, 'panda_link0 would run into "object_1"')
+    assert plate_at(-0.5) is None
+
+
+def test_a_base_drives_to_the_table_but_not_into_it(virtual_scene, free):
+    # A table 30 cm above the foot of the robot, 20 cm in front of it.
+    corners = np.array([[0.3, -0.8, 0.3], [1.2, -0.8, 0.3], [1.2, 0.8, 0.3], [0.3, 0.8, 0.3]])
+    table = SupportPlane((0.0, 0.0, 1.0), 0.3, corners)
+    scene = replace(virtual_scene, support=table)
+    check = CollisionCheck.create(scene, CONFIG)
+    source = Assembler.create(virtual_scene, CONFIG).assemble(_variation(virtual_scene, {}))
+
+    def driven(ahead):
+        variation = _variation(virtual_scene, {}, PlanarMove(ahead, 0.0, 0.0))
+        return check.check(replace(source, variation=variation))
+
+    found = driven(0.3)
+
+    assert driven(0.1) is None
+    assert found is not None
+    assert (found.frame, found.detail) == (0, 'panda_link0 would run into the support')
+    assert found.amount > 0.25
 
 
 def _folded(scene, episode, **values):
