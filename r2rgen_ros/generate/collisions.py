@@ -54,6 +54,7 @@ _SLACK_M = 0.004  # what nodes and samples make of one and the same distance
 _STANDS_M = 0.02  # what does not move stands on its plane, wherever it stands
 _WINDOW = 2  # frames by which a contact may be earlier or later than in the source
 _MOVED = 1e-6
+_EXTREMES = {0: '', -1: ' at its lower limit', 1: ' at its upper limit'}
 _SUPPORT = 'the support'
 _ROOM = 'the environment'
 _EDGE_M = 1e-9
@@ -154,6 +155,13 @@ class CollisionCheck:
         source = _Motion(np.arange(len(demo)), demo.joints.positions, poses, np.eye(4))
         check._source.update(check._gaps(source))
         return check
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """Names of the links of which the robot's bodies are the surface."""
+        assert self.scene.demo.joints is not None
+        parts = self._body.parts(self.scene.demo.joints.names)
+        return tuple(self._body.links[parts[place].link] for place in self._robot.places)
 
     def check(self, episode: Episode) -> Collision | None:
         """Return the first collision of an episode that has joints; None where there is none."""
@@ -290,9 +298,9 @@ def _parts(
     """The parts of the robot, and which of them never move in the demonstration."""
     poses = body.poses(names, positions)
     moves = np.abs(poses - poses[:1]).max(axis=(0, 2, 3)) > _MOVED
-    each = [(body.links[p.link], body.samples(p, _SPACING_M)) for p in body.parts(names)]
-    moving = {name for (name, _), moved in zip(each, moves, strict=True) if moved}
-    return Bodies.of(each), frozenset(name for name, _ in each) - moving
+    named = [(body.links[p.link] + _EXTREMES[p.extreme], p) for p in body.parts(names)]
+    still = frozenset(name for (name, _), moved in zip(named, moves, strict=True) if not moved)
+    return Bodies.of([(name, body.samples(p, _SPACING_M)) for name, p in named]), still
 
 
 def _room(scene: Scene, body: RobotBody) -> DistanceField | None:

@@ -123,7 +123,7 @@ class Passable:
         scene, joints = check.scene, check.scene.demo.joints
         assert joints is not None
         columns = np.array([joints.names.index(name) for name in robot.chain], dtype=np.intp)
-        above = [set(robot.tree.chain(name)) & set(robot.chain) for name in check._robot.names]
+        above = [set(robot.tree.chain(name)) & set(robot.chain) for name in check.links]
         held = [place for place, item in enumerate(scene.objects) if item.held[frame] == hand]
         things = [check._things[place] for place in held]
         parts = check._body.poses(joints.names, row[None])[0, check._robot.places]

@@ -241,7 +241,7 @@ def test_an_arm_without_meshes_is_not_checked(blocked):
     bare = bare.replace('<box', '<mesh filename="package://lost_description/finger.stl"')
     lost = replace(scene, demo=replace(scene.demo, robot_description=bare))
 
-    assert CollisionCheck.create(lost, CONFIG.feasibility) is None
+    assert CollisionCheck.create(lost, CONFIG) is None
     assembler = Assembler.create(lost, CONFIG)
     assert assembler.collisions is None
     assert isinstance(assembler.assemble(_variation(lost, AWAY)), Episode)
@@ -317,6 +317,30 @@ def test_nothing_stands_in_the_foot_of_the_robot(virtual_scene, assembler, free)
     assert found.reason is Reason.COLLISION
     assert (found.frame, found.detail) == (0, 'panda_link0 would run into "object_1"')
     assert plate_at(-0.5) is None
+
+
+def test_fingers_without_positions_may_be_where_they_may_have_been(virtual_scene, assembler, free):
+    demo = virtual_scene.demo
+    arm = [k for k, name in enumerate(demo.joints.names) if 'finger' not in name]
+    names = tuple(demo.joints.names[k] for k in arm)
+    joints = replace(demo.joints, names=names, positions=demo.joints.positions[:, arm])
+    check = CollisionCheck.create(replace(virtual_scene, demo=replace(demo, joints=joints)), CONFIG)
+    source = assembler.assemble(_variation(virtual_scene, {}))
+
+    def with_bottle_moved(metres):
+        poses = source.object2base.copy()
+        # The fingers of a Panda close along y of its hand.
+        closing = source.ee2base[demo.arms[0].name][:, :3, 1]
+        poses[1, :, :3, 3] += metres * closing
+        return check.check(replace(source, joints=source.joints[:, arm], object2base=poses))
+
+    # Closed they reach into what they are about to grasp, open they do not: of each its own counts.
+    assert with_bottle_moved(0.0) is None
+    assert check.check(replace(free, joints=free.joints[:, arm])) is None
+    found = with_bottle_moved(0.03)
+    assert found is not None
+    assert found.detail.startswith('panda_')
+    assert found.detail.endswith('finger at its upper limit would run into "object_2"')
 
 
 def test_a_base_drives_to_the_table_but_not_into_it(virtual_scene, free):
