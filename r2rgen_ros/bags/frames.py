@@ -25,7 +25,8 @@ HANDS = (
 )  # fmt: skip
 """Names of end-effector frames, best first."""
 CALIBRATE = (
-    'publish the hand-eye calibration with static_transform_publisher, and record /tf_static'
+    'publish the hand-eye calibration with static_transform_publisher, and record /tf_static; of a '
+    'base that drives beside the camera, record the odometry on /tf as well'
 )
 """What to do where no transform leads to the camera."""
 NO_HAND = re.compile(r'finger|knuckle|optical|camera|color|depth|infra|imu|_sc$|pad|inertia|led')

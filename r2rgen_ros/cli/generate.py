@@ -108,6 +108,9 @@ def _run(args: argparse.Namespace, engine: Engine | None) -> dict[str, Any]:
         job = Job.prepare(
             args.demo, annotation, folder, config, args.seed, wanted, bar.update, cache=cache
         )
+    unchecked = job.unchecked
+    for note in unchecked:
+        _say_note(note)
     repeats = job.repeats(args.count)
     _say_note(repeats)
     try:
@@ -144,6 +147,7 @@ def _run(args: argparse.Namespace, engine: Engine | None) -> dict[str, Any]:
         'attempts': status.attempts,
         'reasons': status.reasons,
         'left_out': left_out,
+        'unchecked': list(unchecked),
     }
     if not args.no_report:
         result['report'] = _report(job, args.output)

@@ -23,6 +23,7 @@ from r2rgen_ros.generate.passable import Fields
 from r2rgen_ros.generate.sampled import SampledPlanner
 from r2rgen_ros.generate.stays import Upright
 from r2rgen_ros.generate.synchrony import stages_of
+from r2rgen_ros.generate.unchecked import is_usable, unchecked
 from r2rgen_ros.generate.visibility import ViewCheck
 from r2rgen_ros.generate.workspace import WorkspaceCheck
 from r2rgen_ros.geometry import se3
@@ -122,6 +123,11 @@ class Assembler:
     def arm(self) -> ArmModel | None:
         """The first arm; None where the source has no URDF or joints."""
         return self.arms[0] if self.arms else None
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """What nobody checks though it was asked for, and why: a sentence each for a person."""
+        return unchecked(self.scene.demo, self.config, self.arms, self.collisions)
 
     def assemble(self, variation: Variation, *, forced: bool = False) -> Episode | Rejection:
         """Return the episode of a variation, or why there is none.
@@ -285,9 +291,7 @@ def _planners(
     for name in config.motion.planners:
         if name == 'blend':
             out.append(blend)
-        elif arms and demo.drive is None:  # lines of the joints would leave the base
-            if name == 'sampled' and collisions is None:
-                continue
+        elif is_usable(name, demo, arms, collisions):
             each = _leaders(name, scene, arms, limits, collisions)
             out.append(each[0] if len(arms) == 1 else LedPlanner(demo, limits, spans, arms, each))
     # Without kinematics there is no other.

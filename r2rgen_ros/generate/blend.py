@@ -132,8 +132,6 @@ def solved(
     for arm in arms:
         path = arm.follow(times, moved[arm.place], forced=forced)
         if path.first_failed >= 0 and not forced:
-            at = path.first_failed
-            miss = float(path.position_error_m[at])
-            return Refusal(Reason.UNREACHABLE, arm.why(path), times[at], miss, arm.place)
+            return arm.refusal(path, times)
         joints[:, arm.check.columns] = path.positions[:, arm.check.columns]
     return joints

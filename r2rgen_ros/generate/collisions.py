@@ -25,6 +25,7 @@ from r2rgen_ros.model.episode import Reason
 from r2rgen_ros.model.scene import ENVIRONMENT
 from r2rgen_ros.parse.clusters import clusters, spacing
 from r2rgen_ros.robots.body import RobotBody
+from r2rgen_ros.robots.description import check_description, links_with_geometry
 from r2rgen_ros.robots.profile import load_profile
 from r2rgen_ros.robots.self_collision import SelfCollision
 
@@ -103,11 +104,14 @@ class CollisionCheck:
     Attributes:
         scene: The parsed demonstration.
         clearance: Distance from which on nothing is too close, metres.
+        bare: Links that have a shape which is not found; then the environment is no obstacle, for
+            what was seen of these links may have been taken for it.
 
     """
 
     scene: Scene
     clearance: float
+    bare: tuple[str, ...]
     _body: RobotBody
     _own: SelfCollision
     _robot: Bodies
@@ -136,6 +140,8 @@ class CollisionCheck:
         robot, still = _parts(body, demo.joints.names, demo.joints.positions)
         if still.issuperset(robot.names):
             return None
+        shaped = links_with_geometry(check_description(demo.robot_description))
+        bare = tuple(name for name in shaped if name not in body.links)
         touching: tuple[tuple[str, str], ...] = ()
         if config.robot:
             touching = load_profile(config.robot).touching(scene.mesh_folders)
@@ -146,9 +152,9 @@ class CollisionCheck:
             things.append(Bodies.of([(f'"{item.name}"', few)]))
             fields.append(_field(points, _OBJECT_NODE_M, closed=True))
         check = cls(
-            scene, config.feasibility.collision_clearance_m, body,
+            scene, config.feasibility.collision_clearance_m, bare, body,
             SelfCollision.create(body, touching), robot, still, tuple(things), tuple(fields),
-            _room(scene, body), {},
+            None if bare else _room(scene, body), {},
         )  # fmt: skip
         shape = (len(scene.objects), len(demo), 4, 4)
         poses = np.array([item.object2base for item in scene.objects]).reshape(shape)

@@ -12,6 +12,7 @@ import numpy as np
 
 from r2rgen_ros.generate.joint_limits import JointCheck
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.model.episode import Reason
 from r2rgen_ros.model.errors import require
 from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.robots.arms import arm_limits
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.generate.motion import MovedPath
     from r2rgen_ros.model.demo import Demo, Joints
-    from r2rgen_ros.model.episode import Reason, Variation
+    from r2rgen_ros.model.episode import Variation
     from r2rgen_ros.robots.kinematics import IkPath, Robot
     from r2rgen_ros.robots.profile import RobotProfile
 
@@ -59,7 +60,7 @@ class Refusal:
         reason: For counting.
         detail: One sentence for a person.
         frame: Source frame.
-        amount: By how much, in the unit that the detail names.
+        amount: By how much, in metres, radians or as a share; 0 where that has no size.
         arm: Place of the arm that it is about; -1 for all or unknown.
 
     """
@@ -153,6 +154,7 @@ class ArmModel:
                 profile = load_profile(config.robot)
                 limits = arm_limits(profile, robot, arm_of(profile, demo, place))
                 robot = robot.only(limits.names)
+            robot.require_within(demo.joints.names, demo.joints.positions)
             for other in out:
                 _require_apart(demo, other, robot, place)
             check = JointCheck.create(robot, demo, config.motion, limits)
@@ -218,12 +220,38 @@ class ArmModel:
         reached = self.robot.forward(self.joints.names, positions)
         return np.asarray(reached @ se3.inverse(se3.interpolate(self.hand2joints, times)))
 
-    def why(self, path: IkPath) -> str:
-        """Say what keeps the arm from a path."""
+    def refusal(self, path: IkPath, times: Floats) -> Refusal:
+        """Say what keeps the arm from a path at source frames (M,), and by how much.
+
+        That is how far it misses the path, metres, or else radians; where it could only jump, how
+        far a joint would.
+        """
+        at = path.first_failed
+        miss, turn = float(path.position_error_m[at]), float(path.rotation_error_rad[at])
+        if miss <= POSITION_TOLERANCE_M and turn <= ROTATION_TOLERANCE_RAD:
+            detail, amount = self._jump(path)
+        else:
+            detail = self._missed(path)
+            amount = miss if miss > POSITION_TOLERANCE_M else turn
+        return Refusal(Reason.UNREACHABLE, detail, float(times[at]), amount, self.place)
+
+    def _jump(self, path: IkPath) -> tuple[str, float]:
+        """How far the joints would have to go from one frame to the next."""
+        at, columns = path.first_failed, self.check.columns
+        steps = np.abs(path.positions[at, columns] - path.positions[max(at - 1, 0), columns])
+        joint = int(steps.argmax())
+        name, far = self.check.names[joint], float(steps[joint])
+        said = (
+            f'{1e3 * far:.0f} mm'
+            if self.robot.tree.slides(name)
+            else f'{np.rad2deg(far):.0f} degrees'
+        )
+        return f'the arm would have to jump to another configuration, {name} by {said}', far
+
+    def _missed(self, path: IkPath) -> str:
+        """How far the hand is from the path, and which joints are at their limits."""
         at = path.first_failed
         miss, turn = path.position_error_m[at], path.rotation_error_rad[at]
-        if miss <= POSITION_TOLERANCE_M and turn <= ROTATION_TOLERANCE_RAD:
-            return 'the arm would have to jump to another configuration'
         names, chain = list(self.joints.names), self.robot.chain
         values = path.positions[at, [names.index(name) for name in chain]]
         low, high = self.robot.limits(chain).T

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -16,16 +17,18 @@ from r2rgen_ros import __version__
 from r2rgen_ros.bags.load import demo_of
 from r2rgen_ros.bags.source import read_source
 from r2rgen_ros.bags.streams import StreamSelection
+from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.config import plain
 from r2rgen_ros.generate.dataset import fingerprint
 from r2rgen_ros.generate.noise import noise_data, wanted_noise
 from r2rgen_ros.generate.sampling import Sampler
-from r2rgen_ros.generate.session import streams_data
+from r2rgen_ros.generate.session import described, streams_data
 from r2rgen_ros.generate.written import written_source
 from r2rgen_ros.model.annotation_file import annotation_data
 from r2rgen_ros.model.errors import check_range
 from r2rgen_ros.parse.cache import cached_scene
 from r2rgen_ros.parse.robot import robot_of
+from r2rgen_ros.parse.sources import mesh_folders as named_folders
 from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.robots.profile import load_profile
 
@@ -113,7 +116,8 @@ class Job:
 
         """
         check_range('the seed', seed, 0, 2**63 - 1)
-        source = read_source(bag, wanted)
+        meshes = named_folders(annotation, folder)
+        source = described(read_source(bag, wanted), config.robot, meshes)
         written_source(source, config)  # what cannot be written is said before anything is parsed
         demo = demo_of(source)
         scene = cached_scene(demo, annotation, folder, wanted, progress, keep=cache)
@@ -131,13 +135,27 @@ class Job:
         }
         if config.robot:
             # Its contents, so that a dataset is not resumed with other limits.
-            info['robot'] = plain(asdict(load_profile(config.robot)))
+            profile = load_profile(config.robot)
+            info['robot'] = plain(asdict(profile))
+            if profile.urdf is not None:
+                text = str(source.robot_description)
+                info['robot_description'] = hashlib.sha256(text.encode()).hexdigest()
         if config.camera.render_for:
             info['render_for'] = plain(asdict(load_camera(config.camera.render_for)))
         noise = wanted_noise(scene, config, robot_of(demo))
         if noise is not None:
             info['noise'] = noise_data(noise)
         return cls(source, scene, config, seed, info, noise)
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """What nobody can check of an episode, and why: a sentence each for a person.
+
+        Raises:
+            R2RGenError: The robot, or the configuration, does not fit the recording.
+
+        """
+        return Assembler.create(self.scene, self.config).unchecked
 
     def repeats(self, attempts: int) -> str:
         """A note for a person where some of the first attempts are alike; else empty.

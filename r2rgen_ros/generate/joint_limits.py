@@ -149,6 +149,11 @@ class JointCheck:
             need[around] = np.maximum(need[around], np.sqrt(acceleration[node].max()))
         return _per_interval(need, times, count)
 
+    def excess(self, kind: str, shares: Floats) -> Excess:
+        """Tell the largest of an episode's shares (M, J) of the speed, or of the acceleration."""
+        row = int(shares.max(axis=1).argmax())
+        return self._excess(row + (kind == 'acceleration'), kind, shares[row])
+
     def _excess(self, frame: int, kind: str, shares: Floats) -> Excess:
         joint = int(shares.argmax())
         return Excess(frame, self.names[joint], kind, float(shares[joint]))

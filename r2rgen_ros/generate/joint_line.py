@@ -73,12 +73,12 @@ class JointLinePlanner:
             if not self.upright.keeps(times, led.ee2base):
                 righted = self._righted(led) if self.rights else None
                 if righted is None:
-                    return self.upright.refusal(first)
+                    return self.upright.refusal(times, led.ee2base)
                 led = righted
             if keeps(self.arm, self.limits, before, led, after):
                 return led
             frames = int(np.ceil(_LONGER * frames))
-        detail = 'the joints are too fast however slow the motion is'
+        detail = f'the joints are too fast even if the motion takes {MOST:.0f} times as long'
         return Refusal(Reason.TOO_FAST, detail, first, MOST)
 
     def _righted(self, led: Stay) -> Stay | None:

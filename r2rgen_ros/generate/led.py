@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from r2rgen_ros.generate.course import ArmModel, Surroundings
     from r2rgen_ros.generate.motion import Limits, MovedPath
     from r2rgen_ros.model.demo import Demo
-    from r2rgen_ros.robots.kinematics import IkPath
 
     Floats = NDArray[np.float64]
 
@@ -156,7 +155,7 @@ class _LedPath:
                 times[inside], self.path.at(times[inside]), forced=forced, away=away
             )
             if found.first_failed >= 0 and not forced:
-                return _stuck(self.arm, found, times[inside])
+                return self.arm.refusal(found, times[inside])
             out[inside] = found.positions[:, columns]
         for way in self.ways:
             inside = (times > way.first) & (times < way.last)
@@ -175,7 +174,7 @@ class _LedPath:
                 self.arm, times, self.path.at(times), forced=forced or way is None, before=before
             )
             if found.first_failed >= 0 and not forced:
-                return _stuck(self.arm, found, times)
+                return self.arm.refusal(found, times)
             before = found.positions[-1, self.arm.check.columns]
             if way is not None:
                 ways.append(replace(way, away=away))
@@ -370,9 +369,3 @@ def _between(times: Floats, before: _Way | None, after: _Way | None) -> NDArray[
     if after is not None:
         out &= times <= after.first
     return out
-
-
-def _stuck(arm: ArmModel, found: IkPath, times: Floats) -> Refusal:
-    at = found.first_failed
-    miss = float(found.position_error_m[at])
-    return Refusal(Reason.UNREACHABLE, arm.why(found), float(times[at]), miss, arm.place)

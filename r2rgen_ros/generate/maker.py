@@ -78,7 +78,8 @@ def _without_joints(source: Source) -> Source:
         return source
     kept = tuple(track for track in source.recorded.joints if track not in arms)
     notes = tuple(
-        f'{track.topic.name} (without a robot_description the joints of a moved hand are unknown)'
+        f'{track.topic.name} (the joints of a moved hand are unknown: no robot_description, or no '
+        'positions)'
         for track in arms
     )
     recorded = replace(source.recorded, joints=kept)

@@ -200,7 +200,7 @@ class SampledPlanner:
         span = held[:, int(first) : int(last) + 1]
         if (span != span[:, :1]).any():
             detail = 'something is grasped or let go between the skills'
-            return Refusal(Reason.UNREACHABLE, detail, first, 1.0)
+            return Refusal(Reason.UNREACHABLE, detail, first, 0.0)
         band = self.upright.band(np.array([first, last]))
         others = self._others(surroundings, first, last)
         way = _Way(
@@ -289,7 +289,7 @@ class SampledPlanner:
             if keeps(self.arm, self.limits, before, led, after):
                 return led
             frames = int(np.ceil(_LONGER * frames))
-        detail = 'the joints are too fast however slow the motion is'
+        detail = f'the joints are too fast even if the motion takes {MOST:.0f} times as long'
         return Refusal(Reason.TOO_FAST, detail, float(before.times[-1]), MOST)
 
     def _law(self, curve: BSpline, places: Floats, way: _Way, period: float) -> Floats:

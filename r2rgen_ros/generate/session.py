@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from r2rgen_ros.bags.load import load_demo
+from r2rgen_ros.bags.load import demo_of
+from r2rgen_ros.bags.source import read_source
 from r2rgen_ros.bags.streams import StreamSelection
 from r2rgen_ros.generate.config import GenerateConfig
 from r2rgen_ros.generate.config_file import parse_config
@@ -19,10 +20,13 @@ from r2rgen_ros.model.annotation_file import FILE_NAME, parse_annotation, read_a
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.yaml_file import YamlSection
 from r2rgen_ros.parse.cache import cached_scene
+from r2rgen_ros.parse.sources import mesh_folders as named_folders
+from r2rgen_ros.robots.profile import load_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from r2rgen_ros.bags.source import Source
     from r2rgen_ros.model.annotation import Annotation
     from r2rgen_ros.model.scene import Scene
 
@@ -73,6 +77,30 @@ def streams_data(wanted: StreamSelection) -> dict[str, Any]:
     return chosen
 
 
+def described(source: Source, profile: str, mesh_folders: Sequence[Path | str] = ()) -> Source:
+    """Return a recording with the robot description that the robot's profile names.
+
+    Args:
+        source: The recording.
+        profile: Name or path of the profile, as in the configuration; empty for none.
+        mesh_folders: Folders of packages, see `MeshFinder`.
+
+    Returns:
+        The recording as it is where the profile names no URDF.
+
+    Raises:
+        R2RGenError: The profile is wrong, or its URDF is not found.
+
+    """
+    if not profile:
+        return source
+    robot = load_profile(profile)
+    if robot.urdf is None:
+        return source
+    text = robot.description(source.robot_description, mesh_folders)
+    return replace(source, recorded=replace(source.recorded, description=text))
+
+
 def reopen(
     dataset: Dataset, progress: Callable[[int], None] | None = None
 ) -> tuple[Scene, GenerateConfig]:
@@ -105,5 +133,7 @@ def reopen(
     annotation = parse_annotation(root['annotation'])
     folder = Path(str(source.get('annotation_folder', bag.parent)))
     wanted = StreamSelection(**streams)
-    scene = cached_scene(load_demo(bag, wanted), annotation, folder, wanted, progress)
-    return scene, parse_config(root['config'])
+    config = parse_config(root['config'])
+    meshes = named_folders(annotation, folder)
+    demo = demo_of(described(read_source(bag, wanted), config.robot, meshes))
+    return cached_scene(demo, annotation, folder, wanted, progress), config

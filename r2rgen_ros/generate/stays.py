@@ -76,9 +76,7 @@ def through(
         times = np.arange(knot.first, knot.last + 1.0)
         found = arm.follow(times, path.at(times), forced=forced)
         if found.first_failed >= 0 and not forced:
-            at = found.first_failed
-            miss = float(found.position_error_m[at])
-            return Refusal(Reason.UNREACHABLE, arm.why(found), times[at], miss)
+            return arm.refusal(found, times)
         stays.append(Stay(times, path.at(times), found.positions))
     parts = stays[:1]
     for number, (before, after) in enumerate(pairwise(stays)):
@@ -104,9 +102,9 @@ def _checked(arm: ArmModel, course: Course, forced: bool) -> Course | Refusal:
     worst = max(float(share.max(initial=0.0)) for share in shares)
     if worst <= 1.0 + _SLACK or forced:
         return course
-    frame = int(max(shares, key=lambda share: share.max(initial=0.0)).max(axis=1).argmax())
-    detail = f'a joint would need {100 * worst:.0f} % of its limit'
-    return Refusal(Reason.TOO_FAST, detail, course.times[frame], worst - 1.0)
+    place = int(shares[1].max(initial=0.0) > shares[0].max(initial=0.0))
+    excess = arm.check.excess(('speed', 'acceleration')[place], shares[place])
+    return Refusal(Reason.TOO_FAST, str(excess), course.times[excess.frame], worst - 1.0)
 
 
 def keeps(arm: ArmModel, limits: Limits, before: Stay, led: Stay, after: Stay) -> bool:
@@ -170,10 +168,17 @@ class Upright:
         tilts = self.tilts(poses)
         return bool((tilts >= low).all() and (tilts <= high).all())
 
-    def refusal(self, first: float) -> Refusal:
-        """Say that the straight way tilts too much."""
-        detail = 'the straight way of the joints would tilt what is held'
-        return Refusal(Reason.UNREACHABLE, detail, first, _TILT_RAD)
+    def refusal(self, times: Floats, poses: Floats) -> Refusal:
+        """Say that a straight way through poses (M, 4, 4) at source frames (M,) tilts too much."""
+        low, high = self.band(times)
+        tilts = self.tilts(poses)
+        more = np.maximum(low - tilts, tilts - high)
+        at = int(more.argmax())
+        detail = (
+            'the straight way of the joints would tilt what is held by '
+            f'{np.rad2deg(more[at]):.0f} degrees more than the recording does'
+        )
+        return Refusal(Reason.UNREACHABLE, detail, float(times[at]), float(more[at]))
 
 
 def last_step(joints: Floats) -> Floats:

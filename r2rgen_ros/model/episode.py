@@ -110,7 +110,7 @@ class Rejection:
         reason: Kind of reason, for counting.
         detail: One sentence for a person.
         frame: Source frame at which it fails; -1 where it concerns no single frame.
-        amount: By how much, in the unit that the detail names.
+        amount: By how much, in metres, radians or as a share; 0 where that has no size.
         variation: What was tried; None where the sample itself was inconsistent.
         moves: The raw moves that were tried.
 

@@ -146,7 +146,8 @@ def _standing(ground: Ground) -> list[ObjectNote]:
         raise R2RGenError(
             'nothing stands on the support in the first frame',
             'objects in view before the robot covers them',
-            'point at them with --point, --pixel, --box or --mask',
+            'point at them with --point, --pixel, --box or --mask; or, if the base drives, record '
+            'its odometry on /tf as well',
         )
     # Names go from left to right as the base frame's y falls, so that they are easy to tell.
     sized = sorted(sized[:_MOST_OBJECTS], key=lambda mine: -float(mine[:, 1].mean()))

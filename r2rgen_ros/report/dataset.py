@@ -117,6 +117,7 @@ class _Reporter:
             facts=self._facts(),
             sections=tuple(sections),
             examples=self._examples(),
+            notes=self.assembler.unchecked,
         )
         path = write_page(page, self.folder)
         pictures = tuple(section.picture for section in sections)

@@ -27,6 +27,7 @@ h2 {{ font-size: 1.15rem; margin: 2.6rem 0 .2rem; }}
 p {{ margin: .2rem 0 .8rem; max-width: 46rem; }}
 img {{ display: block; width: 100%; height: auto; }}
 .verdict {{ font-size: 1.1rem; }}
+.note {{ border-left: .25rem solid {style.REJECTED}; padding-left: .6rem; }}
 .none {{ color: {style.REJECTED}; font-weight: bold; }}
 dl {{ display: flex; flex-wrap: wrap; gap: .4rem 2.4rem; margin: 1.2rem 0; }}
 dt {{ font-size: .8rem; color: {style.FAINT}; }}
@@ -64,6 +65,7 @@ class Page:
         facts: Names and values to show in a row.
         sections: The pictures, in order.
         examples: Rejections, in words.
+        notes: What a person has to know of all episodes.
 
     """
 
@@ -73,6 +75,7 @@ class Page:
     facts: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
     examples: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def write_page(page: Page, folder: Path) -> Path:
@@ -102,6 +105,7 @@ def _lines(page: Page) -> Sequence[str]:
         f'<style>{_STYLE}</style></head>',
         f'<body><h1>{title}</h1>',
         f'<p class="{kind}">{escape(page.verdict)}</p>',
+        *(f'<p class="note">{escape(note)}</p>' for note in page.notes),
         '<dl>',
         *(f'<div><dt>{escape(n)}</dt><dd>{escape(v)}</dd></div>' for n, v in page.facts),
         '</dl>',

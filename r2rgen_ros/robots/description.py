@@ -101,6 +101,15 @@ def mesh_names(root: ET.Element) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def links_with_geometry(root: ET.Element) -> tuple[str, ...]:
+    """Names of the links of a URDF that have a shape, in order."""
+    return tuple(
+        str(link.get('name'))
+        for link in root.findall('link')
+        if any(len(shape) for shape in link.iterfind('*/geometry'))
+    )
+
+
 def touching_pairs(text: str, file: str) -> tuple[tuple[str, str], ...]:
     """Pairs of links that an SRDF allows to touch (`disable_collisions`), each sorted, as sorted.
 

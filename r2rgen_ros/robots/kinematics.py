@@ -22,7 +22,7 @@ from r2rgen_ros.geometry.rigid import part_way
 from r2rgen_ros.geometry.serial_chain import SerialChain
 from r2rgen_ros.model.driving import is_base_joint
 from r2rgen_ros.model.errors import R2RGenError, check_array, check_finite, require
-from r2rgen_ros.robots.description import check_description
+from r2rgen_ros.robots.description import check_description, listed, missing_names
 from r2rgen_ros.robots.joint_tree import JointTree
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ POSITION_TOLERANCE_M = 5e-4
 ROTATION_TOLERANCE_RAD = float(np.deg2rad(0.2))
 """A target is met when the end effector is this close to it."""
 
+_BEYOND_RAD, _BEYOND_M = 0.2, 0.02  # recorded joints may be a little beyond nominal limits
 _HOMOTOPY_STEPS = 20
 
 
@@ -106,11 +107,11 @@ class Robot:
             R2RGenError: The text is no URDF, or one of the links does not exist.
 
         """
+        check_description(text)  # says what the parser tells standard error alone
         try:
             tree = JointTree(text)
             model = pin.buildModelFromXML(text)
         except (ET.ParseError, ValueError, RuntimeError) as error:
-            check_description(text)  # says what the parser tells standard error alone
             reason = ' '.join(str(error).split())[:200]
             raise R2RGenError(f'the robot description cannot be read: {reason}', 'a URDF') from None
         return cls(model, tree, base_frame, end_effector)
@@ -286,6 +287,32 @@ class Robot:
         """
         self._require_joints(set(self._chain) - set(names), names)
 
+    def require_within(self, names: Sequence[str], positions: ArrayLike) -> None:
+        """Raise unless recorded positions are within the limits of the chain, about.
+
+        Args:
+            names: J joint names; those of the chain must be among them.
+            positions: (M, J) rad or m.
+
+        Raises:
+            R2RGenError: A joint is far outside; its limits are not those of this robot.
+
+        """
+        columns = np.asarray(positions, dtype=np.float64)[:, self._columns(names)]
+        limits = self.limits(self._chain)
+        for name, column, (low, high) in zip(self._chain, columns.T, limits, strict=True):
+            slides = self.tree.slides(name)
+            far = _BEYOND_M if slides else _BEYOND_RAD
+            least, most = column.min(initial=np.inf), column.max(initial=-np.inf)
+            unit = 'm' if slides else 'rad'
+            require(
+                least >= low - far and most <= high + far,
+                f'{name} was at {least:.2f} to {most:.2f} {unit} in the recording, outside of its '
+                f'limits in the robot description',
+                f'{low:.2f} to {high:.2f} {unit}',
+                'correct its lower and upper limits in the URDF, or the unit of the joint states',
+            )
+
     def reach(self, names: Sequence[str], targets: ArrayLike, starts: ArrayLike) -> Floats | None:
         """Joint positions that bring the end effector to poses near those of given positions.
 
@@ -312,14 +339,20 @@ class Robot:
 
     def _frame(self, link: str) -> int:
         if link not in self._links:
-            have = ', '.join(self._links)
-            raise R2RGenError(f'the robot description has no link "{link}"', f'one of {have}')
+            raise R2RGenError(
+                f'the robot description has no link {missing_names([link], self._links)}',
+                'the frames of the recording',
+                'record the /robot_description of this very robot, or name its frames with '
+                '--base-frame and --ee-frame',
+            )
         return self._links[link]
 
     def _joint(self, name: str) -> Any:
         if name not in self.joint_names:
-            have = ', '.join(self.joint_names)
-            raise R2RGenError(f'the robot description has no joint "{name}"', f'one of {have}')
+            raise R2RGenError(
+                f'the robot description has no joint {missing_names([name], self.joint_names)}',
+                f'one of {listed(self.joint_names)}',
+            )
         return self._model.joints[self._model.getJointId(name)]
 
     def _known(self, names: Sequence[str]) -> set[str]:
@@ -330,9 +363,10 @@ class Robot:
         lack = sorted(missing)
         require(
             not lack,
-            f'the positions of joints {lack} are missing',
-            f'them among {list(names)}',
-            'record the joint_states that the robot_description speaks of',
+            f'there are no positions of the joints {missing_names(lack, names)}',
+            f'them among {listed(names) or "the joint states"}',
+            'record the joint_states that the robot_description speaks of, or the '
+            'robot_description whose joints have these names',
         )
 
     def _check(self, names: Sequence[str], positions: ArrayLike) -> Floats:

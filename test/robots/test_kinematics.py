@@ -158,6 +158,20 @@ def test_a_bad_description_is_explained(text, base, tip, said):
         Robot.from_urdf(text, base, tip)
 
 
+def test_what_the_parser_says_to_nobody_does_not_reach_the_terminal(panda_urdf, capfd):
+    limitless = panda_urdf.replace('<limit', '<nolimit')
+
+    with pytest.raises(R2RGenError, match='has no limit for effort, velocity'):
+        Robot.from_urdf(limitless, 'panda_link0', 'panda_hand_tcp')
+
+    assert capfd.readouterr().err == ''
+
+
+def test_a_link_that_is_not_there_is_named_with_the_nearest(panda_urdf):
+    with pytest.raises(R2RGenError, match=r'"fr3_link0" \(nearest: "panda_link0"\).*--base-frame'):
+        Robot.from_urdf(panda_urdf, 'fr3_link0', 'panda_hand_tcp')
+
+
 def test_nan_and_repeated_joints_are_refused(panda):
     with pytest.raises(R2RGenError, match='NaN'):
         panda.forward(ARM, np.full((1, 7), np.nan))
