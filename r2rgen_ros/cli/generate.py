@@ -108,7 +108,7 @@ def _run(args: argparse.Namespace, engine: Engine | None) -> dict[str, Any]:
         job = Job.prepare(
             args.demo, annotation, folder, config, args.seed, wanted, bar.update, cache=cache
         )
-    unchecked = job.unchecked
+    unchecked = job.assembler.unchecked
     for note in unchecked:
         _say_note(note)
     repeats = job.repeats(args.count)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -147,15 +148,14 @@ class Job:
             info['noise'] = noise_data(noise)
         return cls(source, scene, config, seed, info, noise)
 
-    @property
-    def unchecked(self) -> tuple[str, ...]:
-        """What nobody can check of an episode, and why: a sentence each for a person.
+    @cached_property
+    def assembler(self) -> Assembler:
+        """What makes episodes of variations; see `Assembler.create` for errors."""
+        return Assembler.create(self.scene, self.config)
 
-        Raises:
-            R2RGenError: The robot, or the configuration, does not fit the recording.
-
-        """
-        return Assembler.create(self.scene, self.config).unchecked
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is made of it again."""
+        return {name: value for name, value in self.__dict__.items() if name != 'assembler'}
 
     def repeats(self, attempts: int) -> str:
         """A note for a person where some of the first attempts are alike; else empty.

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from r2rgen_ros.bags.chunks import Compression
 from r2rgen_ros.bags.episode import EpisodeWriter
-from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.compose import make_composer
 from r2rgen_ros.generate.further import with_composers
 from r2rgen_ros.generate.manifest import Entry, episode_name
@@ -104,7 +103,7 @@ class Maker:
         robot = robot_of(job.scene.demo)
         self._limit = job.config.camera.max_unseen_share
         self._sampler = Sampler.create(job.scene, job.config, job.seed)
-        self._assembler = Assembler.create(job.scene, job.config)
+        self._assembler = job.assembler
         self._composer = make_composer(job.scene, job.config, robot, job.noise)
         source = written_source(job.source, job.config)
         source = source if robot is not None else _without_joints(source)

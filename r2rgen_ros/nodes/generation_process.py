@@ -171,7 +171,7 @@ class _Work:
                 f'fewer than the {status.wanted} asked for: narrow the ranges in the '
                 'configuration, or allow more attempts_per_episode'
             )
-        return (*job.unchecked, *notes, *filter(None, [job.repeats(status.attempts)]))
+        return (*job.assembler.unchecked, *notes, *filter(None, [job.repeats(status.attempts)]))
 
     def _failed(self, error: R2RGenError | OSError, found: str) -> Ended:
         if isinstance(error.__context__, BrokenProcessPool):
