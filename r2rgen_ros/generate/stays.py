@@ -175,8 +175,8 @@ class Upright:
         more = np.maximum(low - tilts, tilts - high)
         at = int(more.argmax())
         detail = (
-            'the straight way of the joints would tilt what is held by '
-            f'{np.rad2deg(more[at]):.0f} degrees more than the recording does'
+            'the straight way of the joints would tilt what is held '
+            f'{np.rad2deg(more[at]):.0f} degrees too much'
         )
         return Refusal(Reason.UNREACHABLE, detail, float(times[at]), float(more[at]))
 
