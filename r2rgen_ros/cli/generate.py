@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import os
 import shlex
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r2rgen_ros.cli import console
 from r2rgen_ros.cli.streams import add_stream_arguments, selected_streams
 from r2rgen_ros.generate.engines import LOCAL, NAMES, engine_named
+from r2rgen_ros.generate.interrupts import Interrupts
 from r2rgen_ros.model.errors import R2RGenError
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from r2rgen_ros.generate.engine import Engine
     from r2rgen_ros.generate.job import Job
     from r2rgen_ros.generate.run import Status
+
+
+_LOADED = 'job', 'run', 'session', 'config_file'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,6 +91,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Generate a dataset and draw its report."""
+    # Python may drop a Ctrl-C that comes while a module is loaded.
+    with Interrupts() as interrupts:
+        for name in _LOADED:
+            import_module(f'r2rgen_ros.generate.{name}')
+    interrupts.check()
     if not args.resume:
         _require_free(args.output)
     with engine_named(args.engine, args.address or '', args.workers) as engine:
