@@ -22,7 +22,7 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
 from r2rgen_ros.nodes import transport  # noqa: E402
 
-WAIT_S = 60.0
+WAIT_S = 240.0  # for what hangs: busy machines take their time
 _ANSWER_S = 3.0
 
 
