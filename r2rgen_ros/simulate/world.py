@@ -19,7 +19,7 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.model.deployment import MountedCamera
 from r2rgen_ros.model.errors import require
-from r2rgen_ros.robots.description import missing_names
+from r2rgen_ros.robots.description import nearest
 from r2rgen_ros.simulate import panda
 from r2rgen_ros.simulate.mujoco_library import load_mujoco
 from r2rgen_ros.simulate.objects import Box, Cylinder, Piece, Rod
@@ -453,9 +453,8 @@ def _add_camera(mujoco: Any, spec: Any, mounted: MountedCamera, name: str, body:
         names = [item.name for item in spec.bodies if 'panda_' in item.name]
         require(
             body is not None,
-            f'the virtual robot has no link {missing_names([mounted.mount], names)} for camera '
-            f'"{mounted.name}"',
-            'a link of it',
+            f'the virtual robot has no link "{mounted.mount}" for camera "{mounted.name}"',
+            f'one of {nearest(mounted.mount, names) or names}',
             'copy the file of the camera, and name that link as its mount',
         )
     middle = (0.5 * (camera.width - 1), 0.5 * (camera.height - 1))
