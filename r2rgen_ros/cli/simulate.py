@@ -65,8 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--camera',
         action='append',
         metavar='CAMERA',
-        help='what watches: external (across the table), panda_wrist, panda_side, '
-        'panda_mast or a camera file; may be repeated, the main one first (default: external)',
+        help='what watches: external (across the table), panda_wrist, of two arms '
+        'panda_left_wrist or panda_right_wrist, panda_side, panda_mast or a camera file; may be '
+        'repeated, the main one first (default: external)',
     )
     parser.add_argument(
         '--base',

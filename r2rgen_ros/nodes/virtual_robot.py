@@ -83,8 +83,8 @@ class VirtualRobot(BaseNode):
         Parameter(
             'camera',
             [EXTERNAL.name],
-            'What watches, the main camera first: external, panda_wrist, panda_side, panda_mast, '
-            'camera files.',
+            'What watches, the main camera first: external, panda_wrist (of two arms '
+            'panda_left_wrist, panda_right_wrist), panda_side, panda_mast, camera files.',
         ),
         Parameter('rate_hz', 15.0, 'Images per second, hertz.', 1.0, 30.0),
         Parameter('width', 640, 'Width of the images, pixels: 640, 320 or 160.', 160, 640),

@@ -293,13 +293,13 @@ class World:
         """Put robot and objects somewhere, for rendering.
 
         Args:
-            joints: (9,) positions of the arm and the fingers, rad and m.
+            joints: (9 A,) positions of each arm and its fingers, rad and m.
             poses: As of `reset`.
             room: (3,) x, y and yaw of the room in the base frame, where it can move.
 
         """
-        self.reset(poses, joints[: len(panda.HOME)])
-        self.data.qpos[: len(panda.JOINTS)] = joints
+        self.reset(poses, joints[self.rig.arm_columns])
+        self.data.qpos[: len(self.rig.joints)] = joints
         if room is not None:
             self.drive(room, np.zeros(3))
         self._mujoco.mj_forward(self.model, self.data)

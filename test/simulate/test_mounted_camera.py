@@ -17,6 +17,7 @@ from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.robots.kinematics import Robot
 from r2rgen_ros.simulate import drivers, panda, record
 from r2rgen_ros.simulate.eye import Eye
+from r2rgen_ros.simulate.rig import TWO_ARMS
 from r2rgen_ros.simulate.world import CAMERA2BASE, EXTERNAL, World
 
 BENT = np.array([0.3, -0.4, 0.2, -2.2, 0.1, 1.9, 0.5, 0.03, 0.03])
@@ -32,6 +33,19 @@ def test_a_camera_on_the_hand_goes_where_the_joints_bring_it():
         world.place(joints, {})
         hand = robot.link_poses(panda.JOINTS, joints[None], [edge])[edge][0]
         assert world.camera2base() == pytest.approx(hand @ wrist.camera2mount, abs=1e-6)
+
+
+@pytest.mark.parametrize('name', ['panda_left_wrist', 'panda_right_wrist'])
+def test_of_two_arms_either_carries_a_camera(name):
+    mounted = load_camera(name)
+    world = World([], camera=mounted, rig=TWO_ARMS)
+    robot = Robot.from_urdf(TWO_ARMS.description, TWO_ARMS.base, TWO_ARMS.arms[0].tool)
+    edge = (TWO_ARMS.base, mounted.mount)
+
+    for joints in (np.tile(BENT, 2), np.concatenate([BENT, panda.HOME, [0.04, 0.04]])):
+        world.place(joints, {})
+        hand = robot.link_poses(TWO_ARMS.joints, joints[None], [edge])[edge][0]
+        assert world.camera2base() == pytest.approx(hand @ mounted.camera2mount, abs=1e-6)
 
 
 def test_images_of_a_mounted_camera_have_its_size_and_range():
