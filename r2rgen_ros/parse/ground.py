@@ -19,6 +19,7 @@ from r2rgen_ros.parse.prompts import Candidates, find_candidates
 from r2rgen_ros.parse.robot import RobotView, robot_of, robot_points
 from r2rgen_ros.parse.room import Room, find_room
 from r2rgen_ros.parse.snapshot import Snapshot
+from r2rgen_ros.parse.standing import check_standing
 from r2rgen_ros.parse.support import assumed_support, fit_support, fit_support_near
 
 if TYPE_CHECKING:
@@ -150,6 +151,10 @@ def survey(
     Returns:
         What later steps start from.
 
+    Raises:
+        R2RGenError: The base drives, or carries the camera away, unknown to the transforms; or
+            there is no support plane.
+
     """
     if demo.drive is None:
         require_standing(demo.name, demo.base_paths)
@@ -174,6 +179,9 @@ def survey(
         background = find_room(demo, view)
         points = background.cloud.points.astype(np.float64)
     elif demo.has_images:
+        remark = check_standing(demo, view)
+        if remark is not None:
+            remarks.append(remark)
         background = find_background(demo, view)
         if empty_capture is not None:
             assert background is not None
