@@ -149,7 +149,7 @@ class RobotSkin:
         self._raster.clear()
         for outlook, pose in zip(self._outlooks, part2camera, strict=True):
             facet = outlook.facet(pose)
-            self._raster.add(facet.vertices, facet.faces, pose, facet.number)
+            self._raster.add(facet.vertices, facet.faces, pose, facet.number, one_sided=True)
         return self._raster.image()
 
     def _part2camera(self, frame: int) -> Floats:

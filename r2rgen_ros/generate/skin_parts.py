@@ -11,7 +11,8 @@ import numpy as np
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.robots.paint import Paint
-from r2rgen_ros.robots.surface import refined, simplified
+from r2rgen_ros.robots.simplification import simplified
+from r2rgen_ros.robots.surface import refined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _LONGEST_M = 0.02
-_FLAT = 0.08  # of a cell: how far off the surface may be where it is drawn more coarsely
+_FLAT = 0.12  # of a cell: how far off the surface may be where it is drawn more coarsely
 
 
 @dataclass(frozen=True)

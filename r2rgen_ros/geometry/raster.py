@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NEAR_M = 0.01
 """What is nearer to the camera than this is cut off."""
 
+_LAST_NAME = np.int64(2**31 - 1)
 _EDGE = 1e-7  # share of a triangle by which it reaches over its edges, so that none leaves a crack
 
 _compiled = njit(cache=True, nogil=True, error_model='numpy')
@@ -74,7 +75,7 @@ class Raster:
             raise ValueError(f'the near plane is at {near}, expected more than 0 metres')
         self._near, self._shape = near, (camera.height, camera.width)
         self._lens = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
-        self._inverse = np.zeros(self._shape, dtype=np.float64)
+        self._seen = np.zeros(self._shape, dtype=np.int64)
         self._owner = np.full(self._shape, -1, dtype=np.int32)
         self._depth = np.full(self._shape, np.nan, dtype=np.float32)
         self._window: Window = (camera.width, camera.height, 0, 0)
@@ -87,7 +88,7 @@ class Raster:
         left, top, right, bottom = self._window
         if left < right and top < bottom:
             part = slice(top, bottom), slice(left, right)
-            self._inverse[part], self._owner[part], self._depth[part] = 0.0, -1, np.nan
+            self._seen[part], self._owner[part], self._depth[part] = 0, -1, np.nan
         self._window = (self._shape[1], self._shape[0], 0, 0)
 
     def add(
@@ -96,6 +97,8 @@ class Raster:
         faces: ArrayLike,
         frame2camera: ArrayLike | None = None,
         numbers: NDArray[np.int32] | None = None,
+        *,
+        one_sided: bool = False,
     ) -> None:
         """Draw triangles.
 
@@ -105,6 +108,8 @@ class Raster:
             frame2camera: (4, 4) the frame of the vertices to the camera optical frame; None where
                 that is their frame.
             numbers: (F,) int32 what to call each triangle; its place if None.
+            one_sided: Whether triangles are seen from the side only from which their corners run
+                counter-clockwise.
 
         """
         points = np.ascontiguousarray(vertices, dtype=np.float64).reshape(-1, 3)
@@ -123,7 +128,7 @@ class Raster:
         self._window = (min(a, e), min(b, f), max(c, g), max(d, h))
         _draw_all(
             self._corners, self._screen, self._pixels, index, names, self._lens, self._near,
-            clipped, self._inverse, self._owner,
+            clipped, one_sided, self._seen,
         )  # fmt: skip
 
     def image(self) -> tuple[NDArray[np.float32], NDArray[np.int32], Window]:
@@ -137,7 +142,7 @@ class Raster:
         """
         left, top, right, bottom = self._window
         window = self._window if left < right and top < bottom else (0, 0, 0, 0)
-        _to_depth(self._inverse, window, self._depth)
+        _to_depth(self._seen, window, self._depth, self._owner)
         return self._depth, self._owner, window
 
 
@@ -216,34 +221,42 @@ def _draw(
     u1: float, v1: float, w1: float,
     u2: float, v2: float, w2: float,
     first_u: int, last_u: int, first_v: int, last_v: int,
-    face: int, inverse: Any, owner: Any,
+    face: int, width: int, seen: Any,
 ) -> None:  # fmt: skip
-    """Draw one triangle of the screen into the buffers; ties go to what was drawn first."""
+    """Draw one triangle of the screen into a buffer (H * W,) of what is seen.
+
+    It holds the bits of the inverse depth, which rise with it, above those of what is left of
+    `_LAST_NAME`: of all that is written the largest stays, of equal depths that of least name.
+    """
     area = (u1 - u0) * (v2 - v0) - (u2 - u0) * (v1 - v0)
     if area == 0.0:
         return
     scale = 1.0 / area
-    # Barycentric shares of corners 1 and 2 as planes over the image.
+    # Barycentric shares of corners 1 and 2, and the inverse depth, as planes over the image.
     b1u, b1v = (v2 - v0) * scale, (u0 - u2) * scale
     b2u, b2v = (v0 - v1) * scale, (u1 - u0) * scale
+    wu = b1u * (w1 - w0) + b2u * (w2 - w0)
+    wv = b1v * (w1 - w0) + b2v * (w2 - w0)
+    name = np.int64(_LAST_NAME - face)
     for v in range(first_v, last_v + 1):
         dv = v - v0
+        at = np.uintp(v * width + first_u)
         for u in range(first_u, last_u + 1):
             du = u - u0
             b1 = b1u * du + b1v * dv
             b2 = b2u * du + b2v * dv
-            if b1 < -_EDGE or b2 < -_EDGE or b1 + b2 > 1.0 + _EDGE:
-                continue
-            w = w0 + b1 * (w1 - w0) + b2 * (w2 - w0)
-            if w > inverse[v, u]:
-                inverse[v, u] = w
-                owner[v, u] = face
+            w = w0 + wu * du + wv * dv
+            here = (np.int64(np.float32(w).view(np.int32)) << 32) | name
+            # Whether a pixel is inside of a small triangle cannot be foreseen: without a branch.
+            inside = (b1 >= -_EDGE) & (b2 >= -_EDGE) & (b1 + b2 <= 1.0 + _EDGE)
+            before = seen[at]
+            seen[at] = here if inside & (here > before) else before
+            at += np.uintp(1)
 
 
 @_compiled
-def _draw_anywhere(a: Any, b: Any, c: Any, face: int, inverse: Any, owner: Any) -> None:
+def _draw_anywhere(a: Any, b: Any, c: Any, face: int, height: int, width: int, seen: Any) -> None:
     """Draw a triangle with corners u, v and inverse depth that may lie far outside the image."""
-    height, width = inverse.shape
     low_u, high_u = min(a[0], b[0], c[0]), max(a[0], b[0], c[0])
     low_v, high_v = min(a[1], b[1], c[1]), max(a[1], b[1], c[1])
     if high_u < 0.0 or high_v < 0.0 or low_u > width - 1.0 or low_v > height - 1.0:
@@ -252,14 +265,15 @@ def _draw_anywhere(a: Any, b: Any, c: Any, face: int, inverse: Any, owner: Any) 
         a[0], a[1], a[2], b[0], b[1], b[2], c[0], c[1], c[2],
         int(np.ceil(max(low_u, 0.0))), int(np.floor(min(high_u, width - 1.0))),
         int(np.ceil(max(low_v, 0.0))), int(np.floor(min(high_v, height - 1.0))),
-        face, inverse, owner,
+        face, width, seen,
     )  # fmt: skip
 
 
 @_compiled
 def _draw_clipped(
-    corners: Any, faces: Any, face: int, name: int, lens: Any, near: float, inverse: Any, owner: Any
-) -> None:
+    corners: Any, faces: Any, face: int, name: int, lens: Any, near: float,
+    height: int, width: int, seen: Any,
+) -> None:  # fmt: skip
     """Draw what lies beyond the near plane of a triangle that crosses it (Sutherland, Hodgman)."""
     fx, fy, cx, cy = lens
     screen = np.empty((4, 3))
@@ -281,15 +295,24 @@ def _draw_clipped(
             screen[count, 2] = 1.0 / near
             count += 1
     for k in range(2, count):
-        _draw_anywhere(screen[0], screen[k - 1], screen[k], name, inverse, owner)
+        _draw_anywhere(screen[0], screen[k - 1], screen[k], name, height, width, seen)
+
+
+@_compiled
+def _faces_away(screen: Any, a: int, b: int, c: int) -> Any:
+    """Whether corners run clockwise; v points down."""
+    along_u, along_v = screen[b, 0] - screen[a, 0], screen[b, 1] - screen[a, 1]
+    across_u, across_v = screen[c, 0] - screen[a, 0], screen[c, 1] - screen[a, 1]
+    return along_u * across_v - across_u * along_v >= 0.0
 
 
 @_compiled
 def _draw_all(
     corners: Any, screen: Any, pixels: Any, faces: Any, names: Any, lens: Any, near: float,
-    clipped: bool, inverse: Any, owner: Any,
+    clipped: bool, one_sided: bool, seen: Any,
 ) -> None:  # fmt: skip
-    height, width = inverse.shape
+    height, width = seen.shape
+    flat = seen.reshape(-1)
     for face in range(faces.shape[0]):
         a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
         beyond = 3
@@ -307,23 +330,29 @@ def _draw_all(
             last_v = min(height - 1, max(pixels[a, 3], pixels[b, 3], pixels[c, 3]))
             if first_v > last_v:
                 continue
+            if one_sided and _faces_away(screen, a, b, c):
+                continue
             _draw(
                 screen[a, 0], screen[a, 1], screen[a, 2],
                 screen[b, 0], screen[b, 1], screen[b, 2],
                 screen[c, 0], screen[c, 1], screen[c, 2],
-                first_u, last_u, first_v, last_v, names[face], inverse, owner,
+                first_u, last_u, first_v, last_v, names[face], width, flat,
             )  # fmt: skip
         elif beyond > 0:
-            _draw_clipped(corners, faces, face, names[face], lens, near, inverse, owner)
+            _draw_clipped(corners, faces, face, names[face], lens, near, height, width, flat)
 
 
 @_compiled
-def _to_depth(inverse: Any, window: Any, out: Any) -> None:
+def _to_depth(seen: Any, window: Any, depth: Any, owner: Any) -> None:
     left, top, right, bottom = window
+    one, nothing = np.float32(1.0), np.float32(np.nan)
     for v in range(top, bottom):
         for u in range(left, right):
-            w = inverse[v, u]
-            out[v, u] = 1.0 / w if w > 0.0 else np.nan
+            here = seen[v, u]
+            w = np.int32(here >> 32).view(np.float32)
+            name = np.int32(_LAST_NAME - (here & _LAST_NAME))
+            depth[v, u] = one / w if here > 0 else nothing
+            owner[v, u] = name if here > 0 else np.int32(-1)
 
 
 @_compiled

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 CLOSE_M = 1e-6  # corners of an STL file's triangles that lie this close are one
 _OVERSAMPLED = 6
-_LEVELS, _HUES = 2, 12.0
 _PLASTIC = 1.32471795724474602596
 _FIRST_HALF = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
 _SECOND_HALF = np.array([[0.5, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
@@ -96,99 +95,6 @@ def merged(surface: Surface, scale: float = 1.0, close: float = CLOSE_M) -> Surf
     whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
     paint = None if surface.paint is None else surface.paint.select(whole)
     return Surface(vertices[first], np.ascontiguousarray(faces[whole]), paint)
-
-
-def coarsened(surface: Surface, cell: float) -> Surface:
-    """Make one vertex, their mean, of all in a cube (Rossignac and Borrel 1993).
-
-    Args:
-        surface: Triangles; those that become lines or points are dropped.
-        cell: Edge of the cubes, above zero, metres.
-
-    """
-    keys = np.floor(surface.vertices / cell).astype(np.int64)
-    return _joined(surface, np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1))
-
-
-def _joined(surface: Surface, place: NDArray[np.int64]) -> Surface:
-    """Make one vertex, their mean, of all that share a number (V,) from 0 on."""
-    count = np.bincount(place)
-    sums = [np.bincount(place, column, len(count)) for column in surface.vertices.T]
-    faces = place[surface.faces].astype(np.int32)
-    whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
-    paint = None if surface.paint is None else surface.paint.select(whole)
-    vertices = np.stack(sums, axis=1) / count[:, None]
-    return Surface(vertices, np.ascontiguousarray(faces[whole]), paint)
-
-
-def simplified(surface: Surface, cell: float, error: float) -> Surface:
-    """Coarsen a surface, further where it is flat and of one colour.
-
-    The vertices in a larger cube become one where the planes of all triangles there, and the planes
-    that stand on their open edges, pass close by their mean.
-
-    Args:
-        surface: Triangles; those that become lines or points are dropped.
-        cell: Edge of the smallest cubes, above zero, metres.
-        error: How far from these planes that vertex may lie, metres.
-
-    """
-    surface = coarsened(surface, cell)
-    for level in range(1, _LEVELS + 1):
-        keys = np.floor(surface.vertices / (cell * 2**level)).astype(np.int64)
-        group = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
-        surface = _joined(surface, _kept_apart(surface, group, error))
-    return surface
-
-
-def _kept_apart(surface: Surface, group: NDArray[np.int64], error: float) -> NDArray[np.int64]:
-    """Groups of vertices (V,), those that are not flat or not of one colour taken apart again."""
-    vertices, faces = surface.vertices, surface.faces
-    count = int(group.max(initial=-1)) + 1
-    many = np.bincount(group, minlength=count)
-    sums = [np.bincount(group, column, count) for column in vertices.T]
-    mean = np.stack(sums, axis=1) / np.maximum(many, 1)[:, None]
-    a, b, c = np.moveaxis(vertices[faces], 1, 0)
-    normal = _units(np.cross(b - a, c - a))
-    bad = np.zeros(count, dtype=bool)
-    for corner in range(3):
-        own = group[faces[:, corner]]
-        off = np.abs(np.einsum('ij,ij->i', normal, mean[own] - a)) > error
-        bad[own[off]] = True
-    one, other, face = _open_edges(faces)
-    across = _units(np.cross(normal[face], vertices[other] - vertices[one]))
-    for end in (one, other):
-        own = group[end]
-        off = np.abs(np.einsum('ij,ij->i', across, mean[own] - vertices[one])) > error
-        bad[own[off]] = True
-    if surface.paint is not None:
-        thirds = np.full((len(faces), 3), 1.0 / 3.0)
-        colours = np.nan_to_num(surface.paint.at(np.arange(len(faces)), thirds), nan=-1.0)
-        own = group[faces].reshape(-1)
-        for channel in np.repeat(colours, 3, axis=0).T:
-            most, least = np.full(count, -np.inf), np.full(count, np.inf)
-            np.maximum.at(most, own, channel)
-            np.minimum.at(least, own, channel)
-            bad |= most - least > _HUES
-    apart = bad[group]
-    out = group.copy()
-    out[apart] = count + np.arange(int(apart.sum()))
-    return np.unique(out, return_inverse=True)[1].reshape(-1)
-
-
-def _units(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows (N, 3) of length one; zero where they have none."""
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(length > 0.0, length, 1.0))
-
-
-def _open_edges(faces: NDArray[np.int32]) -> tuple[NDArray[np.int32], ...]:
-    """Ends (E,), (E,) of the edges that one triangle has alone, and that triangle (E,)."""
-    ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    face = np.tile(np.arange(len(faces), dtype=np.int32), 3)
-    _, first, many = np.unique(np.sort(ends, axis=1), axis=0, return_index=True, return_counts=True)
-    alone = first[many == 1]
-    return ends[alone, 0], ends[alone, 1], face[alone]
 
 
 def refined(surface: Surface, longest: float) -> Surface:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from r2rgen_ros.geometry.camera import PinholeCamera
-from r2rgen_ros.geometry.raster import rasterise, shows
+from r2rgen_ros.geometry.raster import Raster, rasterise, shows
 
 CAMERA = PinholeCamera(160, 120, 150.0, 140.0, 80.3, 58.6)
 SQUARE = np.array([[0, 1, 2], [0, 2, 3]])
@@ -132,3 +132,15 @@ def test_a_drawing_that_is_a_pixel_aside_still_matches():
     aside = np.roll(drawn, 2, axis=1)
     found = shows(measured, aside, np.full(drawn.shape, 0.01, np.float32), 2)
     assert found[np.isfinite(drawn)].all()
+
+
+def test_triangles_of_one_side_are_seen_from_there_only():
+    camera = PinholeCamera(40, 30, 40.0, 40.0, 19.5, 14.5)
+    corners = np.array([[-0.2, -0.2, 1.0], [0.2, -0.2, 1.0], [0.0, 0.2, 1.0]])
+    clockwise, counter = np.array([[0, 1, 2]]), np.array([[0, 2, 1]])  # y points down
+    for faces, one_sided, seen in (
+        (counter, True, True), (clockwise, True, False), (clockwise, False, True),
+    ):  # fmt: skip
+        raster = Raster(camera)
+        raster.add(corners, faces, one_sided=one_sided)
+        assert np.isfinite(raster.image()[0]).any() == seen
