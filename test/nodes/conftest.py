@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +27,8 @@ from r2rgen_ros.nodes import transport  # noqa: E402
 
 WAIT_S = 240.0  # for what hangs: busy machines take their time
 _ANSWER_S = 3.0
+_SHARED = Path('/dev/shm')
+_YOUNG_S = 30.0  # a segment may be there before its process holds the lock
 
 
 def ros_environment(domain: int) -> dict[str, str]:
@@ -36,6 +41,22 @@ def ros_environment(domain: int) -> dict[str, str]:
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
         'PYTHONUNBUFFERED': '1',
     }
+
+
+def forget_killed() -> None:
+    """Remove the shared memory of killed nodes, as `fastdds shm clean` does: 70 MB each."""
+    for lock in _SHARED.glob('fastdds_*_el'):
+        if not re.fullmatch(r'fastdds_[0-9a-f]{16}_el', lock.name):
+            continue
+        try:
+            if time.time() - lock.stat().st_mtime < _YOUNG_S:
+                continue
+            with lock.open() as held:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock.with_name(lock.name.removesuffix('_el')).unlink(missing_ok=True)
+                lock.unlink(missing_ok=True)
+        except OSError:  # its process lives, or another test was faster
+            continue
 
 
 class NodeProcess:
@@ -186,6 +207,7 @@ def start(domain, tmp_path):
     yield start_node
     for node in running:
         node.stop()
+    forget_killed()
 
 
 @pytest.fixture
