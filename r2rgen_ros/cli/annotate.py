@@ -122,6 +122,11 @@ def _add_source_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder with the packages of the robot's meshes; may be repeated",
     )
     sources.add_argument(
+        '--urdf',
+        metavar='FILE',
+        help="the robot's URDF, where the bag has no robot_description: a path or package://PKG/path",
+    )
+    sources.add_argument(
         '--masks', metavar='NAME', help='mask source: an installed plug-in, or module:attribute'
     )
     sources.add_argument(
@@ -135,13 +140,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     sources, meshes = _sources(args), _meshes(args)
     if args.ui:
         return _serve(args)
-    from r2rgen_ros.bags.load import load_demo
+    from r2rgen_ros.bags.load import demo_of
+    from r2rgen_ros.bags.source import read_source
     from r2rgen_ros.generate.session import annotation_path, find_annotation
+    from r2rgen_ros.model.annotation import Sources
     from r2rgen_ros.model.annotation_file import as_written
     from r2rgen_ros.model.annotation_folder import with_local_masks
     from r2rgen_ros.parse.cache import cached_scene
     from r2rgen_ros.parse.propose import propose
     from r2rgen_ros.parse.scene import parse_scene, survey
+    from r2rgen_ros.parse.sources import with_urdf
     from r2rgen_ros.report.annotation import draw_annotation
 
     target = annotation_path(args.demo)
@@ -155,18 +163,22 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise R2RGenError(
             f'{target} exists already', '', 'edit it, or pass --again to keep it under another name'
         )
-    demo = load_demo(args.demo, selected_streams(args))
+    source = read_source(args.demo, selected_streams(args))
+    before = None
+    if not args.auto:
+        before, folder = find_annotation(args.demo, args.file)
+    known = Sources() if before is None else before.sources
+    demo = demo_of(with_urdf(source, replace(known, **sources), folder))
     check_range('--frame', args.frame, 0, len(demo) - 1)
     with console.progress('parsing', len(demo)) as bar:
-        if args.auto:
+        if before is None:
             ground = survey(demo, None, sources.get('mesh_folders', ()), args.empty)
             proposed = _with_sources(propose(ground, folder, notes), sources, meshes)
             # As `generate` will read it, so that it finds the scene that is kept.
             annotation = as_written(proposed)
             ground = replace(ground, support=annotation.support or ground.support)
         else:
-            annotation, folder = find_annotation(args.demo, args.file)
-            annotation = _with_sources(annotation, sources, meshes)
+            annotation = _with_sources(before, sources, meshes)
             ground = None
         scene = cached_scene(
             demo, annotation, folder, selected_streams(args), bar.update, keep=not args.no_cache,
@@ -253,7 +265,7 @@ def _check_page_options(args: argparse.Namespace) -> None:
 
 def _sources(args: argparse.Namespace) -> dict[str, Any]:
     """The fields of `Sources` that the options give; paths are absolute."""
-    options = ('--mesh', '--empty', '--mesh-folder', '--masks', '--tracker')
+    options = ('--mesh', '--empty', '--mesh-folder', '--urdf', '--masks', '--tracker')
     given = [word for word in options if getattr(args, word[2:].replace('-', '_'))]
     if given and not (args.auto or args.file is not None):
         raise R2RGenError(
@@ -272,6 +284,8 @@ def _sources(args: argparse.Namespace) -> dict[str, Any]:
     if args.mesh_folder:
         folders = [str(folder.resolve()) for folder in args.mesh_folder]
         out['mesh_folders'] = tuple(dict.fromkeys(folders))
+    if args.urdf:
+        out['urdf'] = args.urdf if '://' in args.urdf else str(Path(args.urdf).resolve())
     if args.masks or args.tracker:
         from r2rgen_ros.parse import plugins
 

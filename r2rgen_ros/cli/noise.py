@@ -55,13 +55,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Fit, write and draw."""
     from dataclasses import asdict
 
-    from r2rgen_ros.bags.load import load_demo
+    from r2rgen_ros.bags.load import demo_of
+    from r2rgen_ros.bags.source import read_source
     from r2rgen_ros.generate.noise_pairs import fit_scene
     from r2rgen_ros.generate.session import find_annotation
     from r2rgen_ros.model.errors import check_range, require
     from r2rgen_ros.model.paths import require_new, write_bytes
     from r2rgen_ros.parse.cache import cached_scene
     from r2rgen_ros.parse.robot import robot_of
+    from r2rgen_ros.parse.sources import with_urdf
     from r2rgen_ros.report.noise import draw_noise
     from r2rgen_ros.report.style import counted
     from r2rgen_ros.sense.noise_file import dump_noise
@@ -77,7 +79,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     require_new(args.output.with_suffix('.png'))
     annotation, folder = find_annotation(args.demo, args.annotation)
     wanted = selected_streams(args)
-    demo = load_demo(args.demo, wanted)
+    demo = demo_of(with_urdf(read_source(args.demo, wanted), annotation.sources, folder))
     with console.progress('parsing', len(demo)) as bar:
         scene = cached_scene(demo, annotation, folder, wanted, bar.update, keep=not args.no_cache)
     fit = fit_scene(scene, robot_of(demo), args.frames)

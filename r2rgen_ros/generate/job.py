@@ -30,6 +30,7 @@ from r2rgen_ros.model.errors import check_range
 from r2rgen_ros.parse.cache import cached_scene
 from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.parse.sources import mesh_folders as named_folders
+from r2rgen_ros.parse.sources import with_urdf
 from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.robots.profile import load_profile
 
@@ -118,7 +119,8 @@ class Job:
         """
         check_range('the seed', seed, 0, 2**63 - 1)
         meshes = named_folders(annotation, folder)
-        source = described(read_source(bag, wanted), config.robot, meshes)
+        read = read_source(bag, wanted)
+        source = described(with_urdf(read, annotation.sources, folder), config.robot, meshes)
         written_source(source, config)  # what cannot be written is said before anything is parsed
         demo = demo_of(source)
         scene = cached_scene(demo, annotation, folder, wanted, progress, keep=cache)
@@ -138,9 +140,10 @@ class Job:
             # Its contents, so that a dataset is not resumed with other limits.
             profile = load_profile(config.robot)
             info['robot'] = plain(asdict(profile))
-            if profile.urdf is not None:
-                text = str(source.robot_description)
-                info['robot_description'] = hashlib.sha256(text.encode()).hexdigest()
+        if source.recorded.description != read.recorded.description:
+            # A file's contents, which may change while its name stays.
+            text = str(source.robot_description)
+            info['robot_description'] = hashlib.sha256(text.encode()).hexdigest()
         if config.camera.render_for:
             info['render_for'] = plain(asdict(load_camera(config.camera.render_for)))
         noise = wanted_noise(scene, config, robot_of(demo))

@@ -21,6 +21,7 @@ from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.yaml_file import YamlSection
 from r2rgen_ros.parse.cache import cached_scene
 from r2rgen_ros.parse.sources import mesh_folders as named_folders
+from r2rgen_ros.parse.sources import with_urdf
 from r2rgen_ros.robots.profile import load_profile
 
 if TYPE_CHECKING:
@@ -135,5 +136,6 @@ def reopen(
     wanted = StreamSelection(**streams)
     config = parse_config(root['config'])
     meshes = named_folders(annotation, folder)
-    demo = demo_of(described(read_source(bag, wanted), config.robot, meshes))
+    recorded = with_urdf(read_source(bag, wanted), annotation.sources, folder)
+    demo = demo_of(described(recorded, config.robot, meshes))
     return cached_scene(demo, annotation, folder, wanted, progress), config

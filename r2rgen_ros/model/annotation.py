@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -59,7 +60,7 @@ class SupportPlane:
         clockwise = _signed_area(self.to_plane(outline)) < 0.0
         object.__setattr__(self, 'outline', outline[::-1] if clockwise else outline)
 
-    @property
+    @cached_property
     def axes(self) -> NDArray[np.float64]:
         """(2, 3) in-plane x and y: x is the base frame's x laid onto the plane."""
         seed = np.array([1.0, 0.0, 0.0]) if abs(self.normal[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
@@ -204,6 +205,7 @@ class Sources:
         mesh_folders: Paths of folders that hold the packages of the robot's meshes, or are these.
         masks: Name of the mask source that prompts are given to; see `parse.plugins`.
         tracker: Name of the tracker that follows the objects; see `parse.plugins`.
+        urdf: Name of the robot's URDF, as `package://PKG/path` or a path; None for the bag's own.
 
     """
 
@@ -211,10 +213,11 @@ class Sources:
     mesh_folders: tuple[str, ...] = ()
     masks: str | None = None
     tracker: str | None = None
+    urdf: str | None = None
 
     def __post_init__(self) -> None:
         """Check that whatever is named has a name, once."""
-        for what in ('empty_capture', 'masks', 'tracker'):
+        for what in ('empty_capture', 'masks', 'tracker', 'urdf'):
             value = getattr(self, what)
             require(value is None or bool(value.strip()), f'{what} is empty', 'a name, or no key')
         require(all(name.strip() for name in self.mesh_folders), 'a mesh folder has an empty name')

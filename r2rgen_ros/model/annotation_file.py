@@ -117,7 +117,7 @@ def _there(part: YamlSection, folder: Path | None, what: str, kind: str) -> str:
 
 
 def _sources(part: YamlSection, folder: Path | None) -> Sources:
-    part.keys([], ['empty_capture', 'mesh_folders', 'masks', 'tracker'])
+    part.keys([], ['empty_capture', 'mesh_folders', 'masks', 'tracker', 'urdf'])
     empty = None
     if 'empty_capture' in part:
         empty = _there(part['empty_capture'], folder, 'empty capture', 'a bag')
@@ -125,7 +125,7 @@ def _sources(part: YamlSection, folder: Path | None) -> Sources:
         _there(item, folder, 'folder of meshes', 'a folder')
         for item in part['mesh_folders'].items()
     ]
-    names = {key: part[key].text() for key in ('masks', 'tracker') if key in part}
+    names = {key: part[key].text() for key in ('masks', 'tracker', 'urdf') if key in part}
     return _checked(part, Sources, empty, tuple(folders), **names)
 
 
@@ -281,5 +281,6 @@ def _sources_data(sources: Sources) -> dict[str, Any]:
         'mesh_folders': list(sources.mesh_folders),
         'masks': sources.masks,
         'tracker': sources.tracker,
+        'urdf': sources.urdf,
     }
     return {key: value for key, value in data.items() if value}

@@ -150,7 +150,10 @@ def _with_local_names(annotation: Annotation, source: Path, folder: Path) -> Ann
     empty = None if sources.empty_capture is None else named(sources.empty_capture)
     # Two names may be of one folder.
     folders = tuple(dict.fromkeys(named(name) for name in sources.mesh_folders))
-    sources = replace(sources, empty_capture=empty, mesh_folders=folders)
+    urdf = sources.urdf  # a package:// stays what it is
+    if urdf is not None and '://' not in urdf:
+        urdf = named(urdf)
+    sources = replace(sources, empty_capture=empty, mesh_folders=folders, urdf=urdf)
     return replace(annotation, objects=notes, sources=sources)
 
 

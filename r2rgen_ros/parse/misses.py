@@ -55,7 +55,8 @@ def nothing_near(note: ObjectNote, candidates: Candidates, hit: int | None) -> R
             f'the click for "{note.name}" in frame {frame} is on what touches the robot; without '
             "the robot's surface the two cannot be told apart",
             'a click on an object that stands alone',
-            'choose a frame in which the robot is away from it, or record /robot_description',
+            'choose a frame in which the robot is away from it, or record /robot_description, or '
+            'name the URDF with --urdf',
         )
     if not candidates.free.size:
         return R2RGenError(

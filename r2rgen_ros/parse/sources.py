@@ -3,11 +3,13 @@
 """What a person knows of a scene besides its recording, made use of.
 
 A mesh of an object, a capture of the empty scene (see `parse.empty_capture`), folders with the
-robot's meshes, a mask source and a tracker: each is named in the annotation, and none is needed.
+robot's meshes, its URDF, a mask source and a tracker: each is named in the annotation, and none is
+needed.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -33,15 +35,18 @@ from r2rgen_ros.parse.plugins import (
     tracker,
 )
 from r2rgen_ros.parse.tracking import held_by
+from r2rgen_ros.robots.description import find_text
 from r2rgen_ros.robots.mesh_files import files_beside
+from r2rgen_ros.robots.meshes import MeshFinder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from r2rgen_ros.bags.recording import Source
     from r2rgen_ros.geometry.cloud import Cloud
-    from r2rgen_ros.model.annotation import Annotation, ObjectNote
+    from r2rgen_ros.model.annotation import Annotation, ObjectNote, Sources
     from r2rgen_ros.model.demo import Demo, Sensor
     from r2rgen_ros.parse.carving import Space
     from r2rgen_ros.parse.closing import Resting
@@ -61,6 +66,25 @@ _TAKE_OUT = 'or take it out of the annotation'
 def mesh_folders(annotation: Annotation, folder: Path) -> tuple[Path, ...]:
     """Return the folders of the robot's meshes; `folder` is the annotation's."""
     return tuple(located(folder, name) for name in annotation.sources.mesh_folders)
+
+
+def with_urdf(source: Source, sources: Sources, folder: Path) -> Source:
+    """Return a recording with the robot description that an annotation names, if it names one.
+
+    Args:
+        source: The recording.
+        sources: Those of the annotation.
+        folder: Folder that paths in the annotation are relative to.
+
+    Raises:
+        R2RGenError: The URDF is not found.
+
+    """
+    if sources.urdf is None:
+        return source
+    finder = MeshFinder([located(folder, name) for name in sources.mesh_folders], folder)
+    text = find_text(sources.urdf, finder, 'the URDF')[1]
+    return replace(source, recorded=replace(source.recorded, description=text))
 
 
 def source_files(annotation: Annotation, folder: Path) -> tuple[Path, ...]:

@@ -24,6 +24,7 @@ from r2rgen_ros.parse.draft import Draft, Removal, with_skill, without_skill
 from r2rgen_ros.parse.prompts import select
 from r2rgen_ros.parse.propose import propose
 from r2rgen_ros.parse.scene import Ground, build_scene, survey
+from r2rgen_ros.parse.sources import with_urdf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -110,10 +111,11 @@ class Workbench:
         proposes: bool,
         check: Callable[[], None],
     ) -> None:
+        self.target = target
+        source = with_urdf(source, self._sources(), target.parent)
         demo = demo_of(source)
         self.path = path
         self.demo = replace(demo, frames=_WatchedFrames(demo.frames, check))
-        self.target = target
         self.draft = Draft()
         self.remarks: tuple[str, ...] = ()
         """What of the draft was left out when the scene was made."""

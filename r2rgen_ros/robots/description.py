@@ -61,7 +61,7 @@ def find_text(name: str, finder: MeshFinder, what: str) -> tuple[Path, str]:
             'a file',
             'source the workspace that has the package, or give the folder that holds it'
             if is_package
-            else 'correct the path, which counts from the folder of the profile',
+            else 'correct the path, which counts from the folder of the file that names it',
         )
     require(
         path.suffix != '.xacro',

@@ -9,6 +9,7 @@ image, no beginning, no robot description.
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -19,10 +20,16 @@ from scipy.ndimage import binary_dilation, distance_transform_edt
 
 from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.bags.selection import select_streams
+from r2rgen_ros.generate.config import GenerateConfig
+from r2rgen_ros.generate.job import Job
+from r2rgen_ros.generate.session import find_annotation
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.annotation_file import read_annotation
 from r2rgen_ros.model.scene import FIRST_OBJECT, IN_HAND, RELEASED, UNTOUCHED
 from r2rgen_ros.parse.cache import cached_scene
+from r2rgen_ros.parse.robot import robot_of
+from r2rgen_ros.parse.workbench import Workbench
+from r2rgen_ros.simulate import panda
 from r2rgen_ros.simulate.ground_truth import GroundTruth
 
 DEPTH = '/camera/aligned_depth_to_color/image_raw'
@@ -181,6 +188,27 @@ def test_what_is_not_seen_is_refused_with_what_to_do(r2rgen, awkward, truth, tre
     assert re.search(words, result.err), result.err
     assert '"bottle"' in result.err
     assert tree(folder) == before
+
+
+def test_a_urdf_file_tells_the_robot_from_what_it_touches(r2rgen, awkward, truth, tmp_path):
+    folder = tmp_path / 'demo'
+    shutil.copytree(awkward('in hand at first, no URDF'), folder)
+    (tmp_path / 'panda.urdf').write_text(panda.description())
+    where = f'bottle={click(truth, BOTTLE, START_IN_HAND)}'
+
+    result = r2rgen(
+        'annotate', folder, '--auto', '--pixel', where, '--urdf', tmp_path / 'panda.urdf'
+    )
+
+    assert result.status == 0, result.err
+    assert read_annotation(folder / 'annotation.yaml').sources.urdf == str(tmp_path / 'panda.urdf')
+    # What generates has the robot, too: its joints are checked, and change with the hand.
+    bag = select_streams([], '', '')
+    annotation, place = find_annotation(folder)
+    job = Job.prepare(folder, annotation, place, GenerateConfig(), 0, bag)
+    assert robot_of(job.scene.demo) is not None
+    assert job.info['robot_description']
+    assert Workbench.open(folder, folder / 'annotation.yaml').demo.robot_description is not None
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,17 @@ ABOVE = se3.compose(np.diag([1.0, -1.0, -1.0]), [0.5, 0.0, 1.0])
 BLOCK = np.s_[50:70, 70:90]
 HEIGHT = 0.08
 
+ARM = """<robot name="arm">
+  <link name="base"/>
+  <link name="tool"/>
+  <joint name="gripper" type="prismatic">
+    <parent link="base"/>
+    <child link="tool"/>
+    <limit lower="0" upper="1" effort="1" velocity="1"/>
+  </joint>
+</robot>
+"""
+
 PLUG_INS = """
 import numpy as np
 
@@ -86,6 +97,7 @@ def place(tmp_path, monkeypatch):
     write_bag(tmp_path / 'empty', block=False)
     sides = [(1.0 - HEIGHT) * 20 / 150, (1.0 - HEIGHT) * 20 / 150, HEIGHT]
     trimesh.creation.box(extents=sides).export(tmp_path / 'block.ply')
+    (tmp_path / 'arm.urdf').write_text(ARM)
     (tmp_path / 'demo' / 'meshes').mkdir()
     (tmp_path / 'high_plug_ins.py').write_text(PLUG_INS)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -98,6 +110,7 @@ def options(place):
         '--mesh', f'block={place / "block.ply"}', '--empty', place / 'empty',
         '--mesh-folder', place / 'demo' / 'meshes', '--mesh-folder', place / 'demo' / 'meshes',
         '--masks', 'high_plug_ins:High', '--tracker', 'high_plug_ins:Still',
+        '--urdf', place / 'arm.urdf',
     )  # fmt: skip
 
 
@@ -107,7 +120,10 @@ def test_all_that_is_given_is_kept_through_every_later_step(r2rgen, place):
     result = r2rgen('annotate', place / 'demo', '--auto', *pixel, *options(place))
 
     assert result.status == 0, result.err
-    wanted = Sources(str(place / 'empty'), ('meshes',), 'high_plug_ins:High', 'high_plug_ins:Still')
+    wanted = Sources(
+        str(place / 'empty'), ('meshes',), 'high_plug_ins:High', 'high_plug_ins:Still',
+        str(place / 'arm.urdf'),
+    )  # fmt: skip
     first = read_annotation(place / 'demo' / 'annotation.yaml')
     assert first.sources == wanted
     assert first.objects[0].mesh == str(place / 'block.ply')
@@ -147,6 +163,10 @@ def test_what_is_given_replaces_what_a_file_says(r2rgen, place):
         (('--auto', '--mesh', 'cup=block.ply'), 'there is no object "cup"'),
         (('--auto', '--mesh', 'block=high_plug_ins.py'), 'ends in one of'),
         (('--auto', '--mesh-folder', 'block.ply'), 'there is no folder block.ply'),
+        (('--auto', '--urdf', 'gone.urdf'), 'gone.urdf is not found'),
+        (('--auto', '--urdf', 'package://gone/arm.urdf'), 'package://gone/arm.urdf is not found'),
+        (('--auto', '--urdf', 'block.ply'), 'block.ply'),
+        (('--urdf', 'arm.urdf'), '--urdf means nothing without --auto or --from'),
         (('--auto', '--masks', 'sam9'), 'there is no mask source "sam9"'),
         (('--auto', '--tracker', 'high_plug_ins:High'), 'has no method "track"'),
     ],

@@ -225,6 +225,7 @@ sources:
   mesh_folders: [meshes]
   masks: sam2
   tracker: pose_trackers:Fast
+  urdf: package://arm_description/urdf/arm.urdf
 objects:
   - name: cup
     prompt: {pixel: [320, 200]}
@@ -245,7 +246,8 @@ def sourced(tmp_path):
 def test_better_sources_are_read_and_written(sourced):
     annotation = read_annotation(sourced)
     assert annotation.objects[0].mesh == 'meshes/cup.stl'
-    assert annotation.sources == Sources('empty', ('meshes',), 'sam2', 'pose_trackers:Fast')
+    urdf = 'package://arm_description/urdf/arm.urdf'
+    assert annotation.sources == Sources('empty', ('meshes',), 'sam2', 'pose_trackers:Fast', urdf)
     write_text(sourced, dump_annotation(annotation), replace=True)
     assert read_annotation(sourced) == annotation
 
@@ -272,11 +274,11 @@ def test_nobody_looks_for_files_where_the_folder_is_not_known():
 @pytest.mark.parametrize(
     ('old', 'new', 'line', 'words'),
     [
-        ('meshes/cup.stl', 'meshes/pot.stl', 10, 'there is no mesh '),
-        ('meshes/cup.stl', 'meshes', 10, 'ends in one of'),
-        ('meshes/cup.stl', 'cup.blend', 10, 'ends in one of'),
-        ('meshes/cup.stl', '[cup.stl]', 10, "mesh is ['cup.stl']"),
-        ('mesh: ', 'mash: ', 10, 'unknown key "mash"'),
+        ('meshes/cup.stl', 'meshes/pot.stl', 11, 'there is no mesh '),
+        ('meshes/cup.stl', 'meshes', 11, 'ends in one of'),
+        ('meshes/cup.stl', 'cup.blend', 11, 'ends in one of'),
+        ('meshes/cup.stl', '[cup.stl]', 11, "mesh is ['cup.stl']"),
+        ('mesh: ', 'mash: ', 11, 'unknown key "mash"'),
         (': empty', ': void', 3, 'there is no empty capture '),
         (': empty', ': 5', 3, 'sources.empty_capture is 5'),
         ('[meshes]', '[empty, moshes]', 4, 'there is no folder of meshes '),
