@@ -24,6 +24,7 @@ from benchmarks.parse import scene_of
 from benchmarks.replay import Bench, summary
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.config import (
+    DockingConfig,
     FeasibilityConfig,
     GenerateConfig,
     MoveRange,
@@ -46,11 +47,12 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from r2rgen_ros.model.episode import Episode
+    from r2rgen_ros.model.episode import Episode, Variation
     from r2rgen_ros.simulate.replay import Orders, Replayed
 
 CAMERAS = ('external', 'panda_mast', 'panda_wrist')
 _RANGES = MoveRange((-0.15, 0.15), (-0.15, 0.15), (-180.0, 180.0))
+_DOCKING = DockingConfig('uniform', 0.05, 5.0)
 _MOST_ATTEMPTS = 2000
 
 
@@ -60,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=int, default=1, help='(default: %(default)s)')
     parser.add_argument('--variations', type=int, default=30, help='accepted ones per camera')
     parser.add_argument('--camera', action='append', help=f'repeatable (default: {CAMERAS})')
+    parser.add_argument(
+        '--docking', action='store_true', help='the base docks up to 5 cm and 5 degrees beside'
+    )
     parser.add_argument('--keep', type=Path, metavar='DIR', help='where recordings are kept')
 
 
@@ -69,15 +74,17 @@ def measure(
     variations: int = 30,
     camera: Sequence[str] | None = None,
     keep: Path | None = None,
+    *,
+    docking: bool = False,
 ) -> dict[str, Any]:
     """Record, generate and carry out; return the figures."""
     out = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for name in camera or CAMERAS:
+        for name in camera or (CAMERAS[1:] if docking else CAMERAS):
             bag = (keep or Path(scratch)) / f'{task}-{seed}-{name}'
             if not bag.exists():
                 record.write(record.act(task, seed, base='driving', camera=camera_named(name)), bag)
-            out[name] = _figures(DrivingBench.of(bag, task, seed), variations)
+            out[name] = _figures(DrivingBench.of(bag, task, seed, docking=docking), variations)
             print(name, out[name], file=sys.stderr, flush=True)
     rows = list(out.values())
     worst = {key: min(row[key] for row in rows) for key in ('identity_success', 'success')}
@@ -111,12 +118,14 @@ class DrivingBench(Bench):
     seed: int = 0
 
     @classmethod
-    def of(cls, bag: Path, name: str, seed: int) -> DrivingBench:
+    def of(cls, bag: Path, name: str, seed: int, *, docking: bool = False) -> DrivingBench:
         """Parse a recording of a task and build its world."""
         truth = GroundTruth.load(bag)
         scene = scene_of(bag, truth, seed)
         config = GenerateConfig(
-            sampling=SamplingConfig(ranges=_RANGES),
+            sampling=SamplingConfig(
+                ranges=_RANGES, docking=_DOCKING if docking else DockingConfig()
+            ),
             perturbation=PerturbationConfig(count=1),
             feasibility=FeasibilityConfig(min_visible_share=0.0),
         )
@@ -125,10 +134,9 @@ class DrivingBench(Bench):
         sampler, assembler = Sampler.create(scene, config, 0), Assembler.create(scene, config)
         return cls(made, truth, scene, sampler, assembler, world, seed)
 
-    @property
-    def _room2odom(self) -> Any:
-        """Pose (4, 4) of the room in odom."""
-        return Wheels.docked(self.seed).base2odom
+    def _room2odom(self, variation: Variation) -> Any:
+        """Pose (4, 4) of the room in odom, which begins where the base does."""
+        return variation.base2base @ Wheels.docked(self.seed).base2odom
 
     def _base2odom(self, episode: Episode) -> Any:
         assert self.scene.demo.drive is not None
@@ -140,8 +148,9 @@ class DrivingBench(Bench):
         return replay(self.world, start, self._orders(episode))
 
     def _orders(self, episode: Episode) -> Orders:
-        base2room = se3.inverse(self._room2odom) @ self._base2odom(episode)
+        room2odom = self._room2odom(episode.variation)
+        base2room = se3.inverse(room2odom) @ self._base2odom(episode)
         return replace(super()._orders(episode), rooms=rooms_of(base2room))
 
-    def _told(self, object2base: Any) -> Any:
-        return se3.inverse(self._room2odom) @ object2base
+    def _told(self, object2base: Any, variation: Variation) -> Any:
+        return se3.inverse(self._room2odom(variation)) @ object2base

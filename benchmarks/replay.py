@@ -320,13 +320,13 @@ class Bench:
         start = self._start(episode.variation)
         for k, item in enumerate(self.scene.objects):
             own = se3.inverse(episode.object2base[k, 0]) @ start[item.name]
-            ends = self._told(episode.object2base[k, -1] @ own)
+            ends = self._told(episode.object2base[k, -1] @ own, episode.variation)
             aside = (ends - result.paths[item.name][-1])[:2, 3]
             if np.linalg.norm(aside) > _ASIDE_M:
                 return f'the {item.name} ends {1e3 * np.linalg.norm(aside):.0f} mm from its place'
         return ''
 
-    def _told(self, object2base: Any) -> Any:
+    def _told(self, object2base: Any, variation: Variation) -> Any:  # noqa: ARG002
         """An object's pose (4, 4) in the frame in which replays tell where objects are."""
         return object2base
 

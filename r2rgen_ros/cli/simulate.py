@@ -26,7 +26,7 @@ Examples:
   r2rgen simulate -o demos/wrist --camera panda_wrist
   r2rgen simulate -o demos/both --camera external --camera panda_wrist
   r2rgen simulate -o demos/docked --base mobile
-  r2rgen simulate -o demos/mast --base driving --camera panda_mast
+  r2rgen simulate -o demos/mast --base driving --camera panda_mast --seed 1
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ class DeployedComposer:
             if poses is not None:
                 self._add_robot(in_camera(path[frame], poses[frame]), depth, colour, label)
             if self._far is not None:
-                self._far.add(source, path[frame], colour, label)
+                self._far.add(source, path[frame], world, colour, label)
             yield Image(depth, colour, label), path[frame]
 
     def _robot_discs(self, frame: int) -> Surfels:

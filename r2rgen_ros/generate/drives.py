@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an episode keeps of a base that drives: its way, and the arms on it while it drives.
 
+A base that is moved, or docks with an error, begins elsewhere and drives the same way by its
+odometry, so that everything else is elsewhere in the frame that it drives in.
+
 The arm takes up the change of a skill after the base has stopped and gives it back before the base
 goes on, so that what was free of collisions and within reach on the way stays so.
 """
@@ -22,6 +25,8 @@ from r2rgen_ros.model.errors import require
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.model.annotation import Skill
     from r2rgen_ros.model.demo import Demo
@@ -35,17 +40,20 @@ def require_drivable(scene: Scene, config: GenerateConfig) -> None:
     """Check that what is asked for can be done with a base that drives.
 
     Raises:
-        R2RGenError: The base is to be moved or to dock with errors; only planners are asked for
-            that do not keep the recorded motion; or a skill goes on while the base drives.
+        R2RGenError: The base is to be moved or to dock with errors, and its camera stands beside
+            it; only planners are asked for that do not keep the recorded motion; or a skill goes on
+            while the base drives.
 
     """
     demo, sampling = scene.demo, config.sampling
     if demo.drive is None:
         return
+    still = sampling.base == STILL and sampling.docking.is_off
     require(
-        sampling.base == STILL and sampling.docking.is_off,
-        f'the base drives in "{demo.name}", and the configuration moves it',
-        'a base that goes as it was recorded',
+        still or (demo.sensor is not None and not demo.sensor.is_static),
+        f'the base drives in "{demo.name}" before a camera that stands beside it, and the'
+        ' configuration moves the base',
+        'a camera that rides on the base or on the arm',
         'leave out sampling.base and sampling.docking',
     )
     require(
@@ -64,6 +72,18 @@ def require_drivable(scene: Scene, config: GenerateConfig) -> None:
             'set their first and last frames, in annotation.yaml or on the page, to before and'
             ' after the drive',
         )
+
+
+def base_place(scene: Scene) -> NDArray[np.float64]:
+    """Return the base (4, 4), seen in the base frame, where its moves are told from.
+
+    That is the base frame itself for a base that stands, and the base as it stands when the first
+    skill begins for one that drives.
+    """
+    drive, skills = scene.demo.drive, scene.annotation.skills
+    if drive is None:
+        return np.eye(4)
+    return np.asarray(drive.base2frame[min((skill.first for skill in skills), default=0)])
 
 
 def while_driving(

@@ -48,13 +48,19 @@ class FarOff:
         return cls(demo) if own else None
 
     def add(
-        self, source: int, camera2base: Floats, colour: NDArray[np.uint8], label: NDArray[np.uint8]
+        self,
+        source: int,
+        camera2base: Floats,
+        world2base: Floats,
+        colour: NDArray[np.uint8],
+        label: NDArray[np.uint8],
     ) -> None:
         """Draw into an image, in place, where nothing is, what a source frame saw far off there.
 
         Args:
             source: The source frame.
             camera2base: (4, 4) where the camera is.
+            world2base: (4, 4) by which the world has moved, which is seen turned by that.
             colour: (H, W, 3).
             label: (H, W); what is drawn becomes a part of the environment, without depth.
 
@@ -68,5 +74,16 @@ class FarOff:
         assert frame.depth is not None
         assert frame.colour is not None
         far = binary_opening(np.isnan(frame.depth), np.ones((_WIDE, _WIDE), dtype=bool))
-        far &= label == UNSEEN
-        colour[far], label[far] = frame.colour[far], ENVIRONMENT
+        if np.array_equal(world2base, np.eye(4)):
+            far &= label == UNSEEN
+            colour[far], label[far] = frame.colour[far], ENVIRONMENT
+            return
+        # The same way, as it was seen before the world turned.
+        camera = self._demo.sensor.camera
+        rows, columns = np.nonzero(label == UNSEEN)
+        turn = then[:3, :3].T @ world2base[:3, :3].T @ camera2base[:3, :3]
+        inside, v, u, _ = camera.pixels_of(camera.rays()[rows, columns] @ turn.T)
+        rows, columns = rows[inside], columns[inside]
+        shown = far[v, u]
+        rows, columns, v, u = rows[shown], columns[shown], v[shown], u[shown]
+        colour[rows, columns], label[rows, columns] = frame.colour[v, u], ENVIRONMENT

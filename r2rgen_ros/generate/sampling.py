@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from r2rgen_ros.generate.drives import base_place
 from r2rgen_ros.generate.groups import GroupStep, backtrack
 from r2rgen_ros.generate.prior import Prior, bounds_of, moves_in
 from r2rgen_ros.generate.synchrony import require_arms
@@ -115,7 +116,8 @@ class Sampler:
                 f'the configuration moves {wrong}, which inherit from later skills',
                 f'moves for some of {sorted(free)}',
             )
-        _base_heading(scene, config.sampling.base_frame)  # says where there is no such odometry
+        if config.sampling.base_frame:  # says where there is no such odometry
+            _frame_heading(scene, config.sampling.base_frame)
         centres = np.array([skill_centre(scene, i) for i in range(len(skills))])
         return cls(scene, config, seed, steps, centres)
 
@@ -160,7 +162,7 @@ class Sampler:
         if count > 1:
             moves = self._perturbed(index, moves)
         docking = docking_error(self._generator(index, _DOCKING), self.config.sampling.docking)
-        found = self.from_moves(index, moves, base.then(docking))
+        found = self.from_moves(index, moves, base.then(_turned(docking, self._ahead)))
         return found if isinstance(found, Rejection) else replace(found, docking=docking)
 
     def from_moves(
@@ -201,24 +203,27 @@ class Sampler:
                         moves=own,
                     )
         # The base frame goes with the base: what stays in the world moves the other way.
-        base2base = se3.inverse(move_transform(support, np.zeros(3), base))
+        base2base = se3.inverse(move_transform(support, base_place(self.scene)[:3, 3], base))
         if base.is_identity:
             base2base = np.eye(4)
         return Variation(index, self.seed, own, transforms, base, base2base)
 
     def _of_base(self, move: PlanarMove) -> PlanarMove:
         """Turn a move along the axes of the frame that is asked for into one along the base's."""
-        turn = self._heading
-        if turn == 0.0:
-            return move
-        cos, sin = np.cos(turn), np.sin(turn)
-        return PlanarMove(
-            float(cos * move.x + sin * move.y), float(cos * move.y - sin * move.x), move.yaw
-        )
+        return _turned(move, self._heading)
 
     @cached_property
     def _heading(self) -> float:
-        return _base_heading(self.scene, self.config.sampling.base_frame)
+        """Yaw of the axes that the base moves along, seen from the base frame, radians."""
+        frame = self.config.sampling.base_frame
+        return _frame_heading(self.scene, frame) if frame else self._ahead
+
+    @cached_property
+    def _ahead(self) -> float:
+        """Yaw of the base where its moves are told from, seen from the base frame, radians."""
+        if self.scene.demo.drive is None:
+            return 0.0
+        return _yaw(self.scene, base_place(self.scene)[:3, 0])
 
     def _generator(self, index: int, purpose: int) -> np.random.Generator:
         sequence = np.random.SeedSequence([self.seed, index], spawn_key=(purpose,))
@@ -263,8 +268,9 @@ class Sampler:
     def _prior(self) -> Prior:
         """What was learnt of the plane and the arm; only drawing needs it."""
         support, base = self.scene.support, self.config.sampling.base
+        place = base_place(self.scene)[:3, 3]
         bases = [
-            se3.inverse(move_transform(support, np.zeros(3), self._of_base(PlanarMove(*move))))
+            se3.inverse(move_transform(support, place, self._of_base(PlanarMove(*move))))
             for move in moves_in(base)
         ]
         bounds = {}
@@ -313,15 +319,28 @@ class Sampler:
         return out
 
 
-def _base_heading(scene: Scene, frame: str) -> float:
-    """Yaw of the base in a frame at the start, about the support normal, radians.
+def _turned(move: PlanarMove, yaw: float) -> PlanarMove:
+    """A move along axes of some yaw (radians), along those that it is seen from."""
+    if yaw == 0.0:
+        return move
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    x, y = float(cos * move.x - sin * move.y), float(sin * move.x + cos * move.y)
+    return PlanarMove(x, y, move.yaw)
+
+
+def _yaw(scene: Scene, ahead: NDArray[np.float64]) -> float:
+    """Yaw of a direction (3,) of the base frame about the support normal, radians."""
+    x, y = scene.support.axes @ ahead
+    return float(np.arctan2(y, x))
+
+
+def _frame_heading(scene: Scene, frame: str) -> float:
+    """Yaw of a frame that the base is in, seen from the base frame at the start, radians.
 
     Raises:
         R2RGenError: The recording has no odometry in that frame.
 
     """
-    if not frame:
-        return 0.0
     paths = {path.frame: path.base2frame for path in scene.demo.base_paths}
     if frame not in paths:
         has = f'has odometry in {sorted(paths)} only' if paths else 'is of a base without odometry'
@@ -331,8 +350,9 @@ def _base_heading(scene: Scene, frame: str) -> float:
             ' all along, and cameras that ride on the base',
             'record the odometry, or leave out sampling.base_frame',
         )
-    ahead = scene.support.axes @ paths[frame][0][:3, :3].T[:, 0]  # the frame's x, seen by the base
-    return -float(np.arctan2(ahead[1], ahead[0]))
+    if scene.demo.drive is not None and frame == scene.demo.drive.frame:
+        return 0.0  # the base frame is that frame
+    return _yaw(scene, paths[frame][0][:3, :3].T[:, 0])  # its x, seen by the base
 
 
 def docking_error(rng: np.random.Generator, config: DockingConfig) -> PlanarMove:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from r2rgen_ros.generate.drives import base_place
 from r2rgen_ros.generate.sampling import move_transform
+from r2rgen_ros.model.episode import PlanarMove
 from r2rgen_ros.report import plans, style
 
 if TYPE_CHECKING:
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from r2rgen_ros.model.annotation import SupportPlane
-    from r2rgen_ros.model.episode import PlanarMove
     from r2rgen_ros.model.scene import Scene
 
 _ARROW_IN = 0.30
@@ -40,10 +40,12 @@ class _Poses:
     yaw: NDArray[np.float64]
 
     @classmethod
-    def of(cls, support: SupportPlane, moves: Sequence[PlanarMove]) -> _Poses:
-        poses = [move_transform(support, np.zeros(3), move) for move in moves]
+    def of(cls, scene: Scene, moves: Sequence[PlanarMove]) -> _Poses:
+        support, base = scene.support, base_place(scene)
+        poses = [move_transform(support, base[:3, 3], move) @ base for move in moves]
         places = [plans.on_page(support, pose[:3, 3]) for pose in poses]
-        yaw = np.array([move.yaw for move in moves])
+        x, y = support.axes @ base[:3, 0]
+        yaw = np.array([move.yaw for move in moves]) + np.arctan2(y, x)
         return cls(np.array(places).reshape(-1, 2), yaw)
 
 
@@ -69,8 +71,8 @@ def _draw(
     figure: Figure, scene: Scene, accepted: Sequence[PlanarMove], rejected: Sequence[PlanarMove]
 ) -> None:
     support = scene.support
-    good, bad = (_Poses.of(support, moves) for moves in (accepted, rejected))
-    recorded = _Poses(plans.on_page(support, np.zeros((1, 3))), np.zeros(1))
+    good, bad = (_Poses.of(scene, moves) for moves in (accepted, rejected))
+    recorded = _Poses.of(scene, [PlanarMove()])
     every = np.concatenate([recorded.places, good.places, bad.places])
     ends = (every - _LEAST_CM, every + _LEAST_CM)
     for ax, shown, title in zip(

@@ -157,7 +157,7 @@ def test_what_a_base_that_drives_cannot_do_is_said(driven):
     long = replace(scene.annotation, skills=(replace(pick, last=place.first - 1), place))
 
     require_drivable(scene, CONFIG)
-    with pytest.raises(R2RGenError, match='the configuration moves it'):
+    with pytest.raises(R2RGenError, match='camera that stands beside it'):
         require_drivable(scene, moved)
     with pytest.raises(R2RGenError, match='blend among them'):
         require_drivable(scene, lines)

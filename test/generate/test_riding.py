@@ -14,7 +14,15 @@ from r2rgen_ros.bags.load import demo_of, load_demo
 from r2rgen_ros.bags.source import read_source
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.compose import make_composer
-from r2rgen_ros.generate.config import CameraConfig, FeasibilityConfig, GenerateConfig
+from r2rgen_ros.generate.config import (
+    CameraConfig,
+    DockingConfig,
+    FeasibilityConfig,
+    GenerateConfig,
+    MoveRange,
+    SamplingConfig,
+)
+from r2rgen_ros.generate.drives import base_place
 from r2rgen_ros.generate.maker import _KnownLinks
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry import se3
@@ -87,10 +95,10 @@ def episode(ridden):
     return _moved(ridden[2])
 
 
-def _moved(scene):
+def _moved(scene, base=None):
     free = Sampler.create(scene, CONFIG, 0).free_skills
     variation = Sampler.create(scene, CONFIG, 0).from_moves(
-        0, {k: PlanarMove(0.03, -0.04, 0.3) for k in free}
+        0, {k: PlanarMove(0.03, -0.04, 0.3) for k in free}, base
     )
     made = Assembler.create(scene, CONFIG).assemble(variation)
     assert isinstance(made, Episode), made
@@ -138,7 +146,8 @@ def _differences(ridden, episode, mounted, config=CONFIG):
                 moved = episode.object2base[k, number] @ se3.inverse(item.object2base[nearest])
                 true = moved @ truth.object2base[truth.names.index(name), nearest]
                 poses[name] = se3.inverse(base2odom) @ true
-            base2room = se3.inverse(done.wheels.base2odom) @ base2odom
+            room2odom = episode.variation.base2base @ done.wheels.base2odom
+            base2room = se3.inverse(room2odom) @ base2odom
             yaw = np.arctan2(base2room[1, 0], base2room[0, 0])
             joints = np.array([episode.joints[number, own.index(name)] for name in panda.JOINTS])
             world.place(joints, poses, seen(np.array([*base2room[:2, 3], yaw])))
@@ -186,6 +195,55 @@ def test_what_is_too_far_for_the_sensor_keeps_its_colour_and_is_not_unseen(ridde
         same = (frame.colour == recorded.colour).all(axis=2)
         assert same[far].mean() > 0.95
         assert frame.unseen < 0.03
+
+
+DOCKED = PlanarMove(0.04, -0.03, 0.06)
+
+
+def test_a_base_that_docks_with_an_error_sees_all_from_there(ridden):
+    done, _, scene = ridden
+    docked = _moved(scene, DOCKED)
+
+    error, overlap = _differences(ridden, _few(docked), MAST)
+
+    assert np.median(error) < 0.001
+    assert np.percentile(error, 95) < 0.005
+    assert overlap.min() > 0.8  # what comes to sight at one side was never seen
+    # The base goes as it did; in odom the hand is where the objects are now.
+    moved = docked.variation.base2base
+    first = scene.annotation.skills[0].first
+    stop = scene.demo.drive.base2frame[first]
+    there = se3.inverse(stop) @ se3.inverse(moved) @ stop
+    assert np.linalg.norm(there[:2, 3]) == pytest.approx(0.05, abs=1e-3)
+    assert np.arctan2(there[1, 0], there[0, 0]) == pytest.approx(0.06, abs=1e-6)
+    assert docked.joints.shape == (len(docked), len(scene.demo.joints.names))
+    assert done.task.name
+
+
+def test_what_is_too_far_for_the_sensor_is_seen_turned_from_there(ridden):
+    scene = ridden[2]
+    docked = _few(_moved(scene, DOCKED))
+    frames = make_composer(scene, CONFIG, robot_of(scene.demo)).frames(docked)
+    for source, frame in zip(docked.source_frames, frames, strict=True):
+        recorded = scene.demo.frames[source]
+        far = np.isnan(frame.depth) & np.isnan(recorded.depth)
+        assert far.mean() > 0.05
+        assert (frame.colour[far] == 0).all(axis=1).mean() < 0.3  # at the rim it was never seen
+
+
+def test_docking_errors_are_told_from_the_base_where_it_stops(ridden):
+    scene = ridden[2]
+    docking = DockingConfig('uniform', 0.05, 4.0)
+    config = replace(CONFIG, sampling=SamplingConfig(ranges=MoveRange(), docking=docking))
+    sampler = Sampler.create(scene, config, 3)
+    stop = base_place(scene)
+    for index in range(20):
+        variation = sampler.variation(index)
+        there = se3.inverse(stop) @ se3.inverse(variation.base2base) @ stop
+        said = variation.docking
+        np.testing.assert_allclose(there[:2, 3], [said.x, said.y], atol=1e-3)
+        assert max(abs(said.x), abs(said.y)) <= 0.05
+        assert np.arctan2(there[1, 0], there[0, 0]) == pytest.approx(said.yaw, abs=1e-4)
 
 
 @pytest.mark.parametrize('name', ['panda_wrist', 'panda_side'])
