@@ -164,6 +164,8 @@ def test_two_tabs_see_the_same_and_either_may_go(opened, tabletop, tmp_path, bro
     other.page.get_by_role('button', name='Pause').wait_for()
     other.press(' ')
     person.page.get_by_role('button', name='Play').wait_for()
+    # The frame that it stopped at arrives before that, and would be written over what is typed.
+    other.page.get_by_role('button', name='Play').wait_for()
     person.page.close()
     other.go(2)
     other.press('i')
