@@ -152,5 +152,6 @@ class DrivingBench(Bench):
         base2room = se3.inverse(room2odom) @ self._base2odom(episode)
         return replace(super()._orders(episode), rooms=rooms_of(base2room))
 
-    def _told(self, object2base: Any, variation: Variation) -> Any:
-        return se3.inverse(self._room2odom(variation)) @ object2base
+    def _ends(self, episode: Episode) -> dict[str, Any]:
+        odom2room = se3.inverse(self._room2odom(episode.variation))
+        return {name: odom2room @ pose for name, pose in super()._ends(episode).items()}

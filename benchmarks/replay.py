@@ -317,18 +317,19 @@ class Bench:
         wrong = result.failure(self.task, moved=True)
         if wrong:
             return wrong
-        start = self._start(episode.variation)
-        for k, item in enumerate(self.scene.objects):
-            own = se3.inverse(episode.object2base[k, 0]) @ start[item.name]
-            ends = self._told(episode.object2base[k, -1] @ own, episode.variation)
-            aside = (ends - result.paths[item.name][-1])[:2, 3]
+        for name, ends in self._ends(episode).items():
+            aside = (ends - result.paths[name][-1])[:2, 3]
             if np.linalg.norm(aside) > _ASIDE_M:
-                return f'the {item.name} ends {1e3 * np.linalg.norm(aside):.0f} mm from its place'
+                return f'the {name} ends {1e3 * np.linalg.norm(aside):.0f} mm from its place'
         return ''
 
-    def _told(self, object2base: Any, variation: Variation) -> Any:  # noqa: ARG002
-        """An object's pose (4, 4) in the frame in which replays tell where objects are."""
-        return object2base
+    def _ends(self, episode: Episode) -> dict[str, Any]:
+        """Where the episode says that objects end (4, 4), where replays tell of them, by name."""
+        start = self._start(episode.variation)
+        return {
+            item.name: poses[-1] @ se3.inverse(poses[0]) @ start[item.name]
+            for item, poses in zip(self.scene.objects, episode.object2base, strict=True)
+        }
 
     def _what_failed(self, episode: Episode, result: Replayed, *, forced: bool) -> tuple[str, str]:
         """What went wrong, and its cause; both empty where all was well."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -116,3 +116,7 @@ class Source:
     def robot_description(self) -> str | None:
         """URDF text."""
         return self.recorded.description
+
+    def with_description(self, text: str) -> Source:
+        """Return the same with another URDF text."""
+        return replace(self, recorded=replace(self.recorded, description=text))

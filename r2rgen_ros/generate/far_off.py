@@ -74,14 +74,10 @@ class FarOff:
         assert frame.depth is not None
         assert frame.colour is not None
         far = binary_opening(np.isnan(frame.depth), np.ones((_WIDE, _WIDE), dtype=bool))
-        if np.array_equal(world2base, np.eye(4)):
-            far &= label == UNSEEN
-            colour[far], label[far] = frame.colour[far], ENVIRONMENT
-            return
         # The same way, as it was seen before the world turned.
         camera = self._demo.sensor.camera
         rows, columns = np.nonzero(label == UNSEEN)
-        turn = then[:3, :3].T @ world2base[:3, :3].T @ camera2base[:3, :3]
+        turn = then[:3, :3].T @ world2base[:3, :3].T @ then[:3, :3]
         inside, v, u, _ = camera.pixels_of(camera.rays()[rows, columns] @ turn.T)
         rows, columns = rows[inside], columns[inside]
         shown = far[v, u]

@@ -140,7 +140,7 @@ class Job:
             # Its contents, so that a dataset is not resumed with other limits.
             profile = load_profile(config.robot)
             info['robot'] = plain(asdict(profile))
-        if source.recorded.description != read.recorded.description:
+        if source.robot_description != read.robot_description:
             # A file's contents, which may change while its name stays.
             text = str(source.robot_description)
             info['robot_description'] = hashlib.sha256(text.encode()).hexdigest()

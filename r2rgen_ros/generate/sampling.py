@@ -223,7 +223,7 @@ class Sampler:
         """Yaw of the base where its moves are told from, seen from the base frame, radians."""
         if self.scene.demo.drive is None:
             return 0.0
-        return _yaw(self.scene, base_place(self.scene)[:3, 0])
+        return self.scene.support.yaw(base_place(self.scene)[:3, 0])
 
     def _generator(self, index: int, purpose: int) -> np.random.Generator:
         sequence = np.random.SeedSequence([self.seed, index], spawn_key=(purpose,))
@@ -328,12 +328,6 @@ def _turned(move: PlanarMove, yaw: float) -> PlanarMove:
     return PlanarMove(x, y, move.yaw)
 
 
-def _yaw(scene: Scene, ahead: NDArray[np.float64]) -> float:
-    """Yaw of a direction (3,) of the base frame about the support normal, radians."""
-    x, y = scene.support.axes @ ahead
-    return float(np.arctan2(y, x))
-
-
 def _frame_heading(scene: Scene, frame: str) -> float:
     """Yaw of a frame that the base is in, seen from the base frame at the start, radians.
 
@@ -352,7 +346,7 @@ def _frame_heading(scene: Scene, frame: str) -> float:
         )
     if scene.demo.drive is not None and frame == scene.demo.drive.frame:
         return 0.0  # the base frame is that frame
-    return _yaw(scene, paths[frame][0][:3, :3].T[:, 0])  # its x, seen by the base
+    return scene.support.yaw(paths[frame][0][:3, :3].T[:, 0])  # its x, seen by the base
 
 
 def docking_error(rng: np.random.Generator, config: DockingConfig) -> PlanarMove:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,8 +98,7 @@ def described(source: Source, profile: str, mesh_folders: Sequence[Path | str] =
     robot = load_profile(profile)
     if robot.urdf is None:
         return source
-    text = robot.description(source.robot_description, mesh_folders)
-    return replace(source, recorded=replace(source.recorded, description=text))
+    return source.with_description(robot.description(source.robot_description, mesh_folders))
 
 
 def reopen(

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import pairwise
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -60,13 +59,18 @@ class SupportPlane:
         clockwise = _signed_area(self.to_plane(outline)) < 0.0
         object.__setattr__(self, 'outline', outline[::-1] if clockwise else outline)
 
-    @cached_property
+    @property
     def axes(self) -> NDArray[np.float64]:
         """(2, 3) in-plane x and y: x is the base frame's x laid onto the plane."""
         seed = np.array([1.0, 0.0, 0.0]) if abs(self.normal[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
         x = seed - self.normal * (seed @ self.normal)
         x /= np.linalg.norm(x)
         return np.stack([x, np.cross(self.normal, x)])
+
+    def yaw(self, ahead: NDArray[np.floating]) -> float:
+        """Angle of a direction (3,) about the normal, from the first of the axes, radians."""
+        x, y = self.axes @ ahead
+        return float(np.arctan2(y, x))
 
     def height(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Signed distances (...) of points (..., 3) above the plane, metres."""

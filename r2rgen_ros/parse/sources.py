@@ -9,7 +9,6 @@ needed.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -83,8 +82,7 @@ def with_urdf(source: Source, sources: Sources, folder: Path) -> Source:
     if sources.urdf is None:
         return source
     finder = MeshFinder([located(folder, name) for name in sources.mesh_folders], folder)
-    text = find_text(sources.urdf, finder, 'the URDF')[1]
-    return replace(source, recorded=replace(source.recorded, description=text))
+    return source.with_description(find_text(sources.urdf, finder, 'the URDF')[1])
 
 
 def source_files(annotation: Annotation, folder: Path) -> tuple[Path, ...]:

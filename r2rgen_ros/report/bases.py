@@ -44,8 +44,7 @@ class _Poses:
         support, base = scene.support, base_place(scene)
         poses = [move_transform(support, base[:3, 3], move) @ base for move in moves]
         places = [plans.on_page(support, pose[:3, 3]) for pose in poses]
-        x, y = support.axes @ base[:3, 0]
-        yaw = np.array([move.yaw for move in moves]) + np.arctan2(y, x)
+        yaw = np.array([move.yaw for move in moves]) + support.yaw(base[:3, 0])
         return cls(np.array(places).reshape(-1, 2), yaw)
 
 

@@ -23,6 +23,7 @@ from r2rgen_ros.generate.config import (
     SamplingConfig,
 )
 from r2rgen_ros.generate.drives import base_place
+from r2rgen_ros.generate.far_off import FarOff
 from r2rgen_ros.generate.maker import _KnownLinks
 from r2rgen_ros.generate.sampling import Sampler
 from r2rgen_ros.geometry import se3
@@ -30,7 +31,7 @@ from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.model.annotation import ObjectNote, Prompt
 from r2rgen_ros.model.driving import body_frame
 from r2rgen_ros.model.episode import Episode, PlanarMove
-from r2rgen_ros.model.scene import FIRST_OBJECT
+from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, UNSEEN
 from r2rgen_ros.parse.propose import propose
 from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.parse.scene import build_scene, survey
@@ -201,7 +202,7 @@ DOCKED = PlanarMove(0.04, -0.03, 0.06)
 
 
 def test_a_base_that_docks_with_an_error_sees_all_from_there(ridden):
-    done, _, scene = ridden
+    scene = ridden[2]
     docked = _moved(scene, DOCKED)
 
     error, overlap = _differences(ridden, _few(docked), MAST)
@@ -216,8 +217,6 @@ def test_a_base_that_docks_with_an_error_sees_all_from_there(ridden):
     there = se3.inverse(stop) @ se3.inverse(moved) @ stop
     assert np.linalg.norm(there[:2, 3]) == pytest.approx(0.05, abs=1e-3)
     assert np.arctan2(there[1, 0], there[0, 0]) == pytest.approx(0.06, abs=1e-6)
-    assert docked.joints.shape == (len(docked), len(scene.demo.joints.names))
-    assert done.task.name
 
 
 def test_what_is_too_far_for_the_sensor_is_seen_turned_from_there(ridden):
@@ -229,6 +228,21 @@ def test_what_is_too_far_for_the_sensor_is_seen_turned_from_there(ridden):
         far = np.isnan(frame.depth) & np.isnan(recorded.depth)
         assert far.mean() > 0.05
         assert (frame.colour[far] == 0).all(axis=1).mean() < 0.3  # at the rim it was never seen
+
+
+def test_a_world_that_is_upside_down_is_seen_so_far_off(ridden):
+    demo = ridden[2].demo
+    recorded, camera2base = demo.frames[0], demo.sensor.camera2base[0]
+    over = se3.compose(np.diag([-1.0, -1.0, 1.0]), np.zeros(3))  # about the line of sight
+    world = camera2base @ over @ se3.inverse(camera2base)
+    colour, label = np.zeros_like(recorded.colour), np.full(recorded.depth.shape, UNSEEN)
+
+    FarOff(demo).add(0, camera2base, world, colour, label)
+
+    drawn = label == ENVIRONMENT
+    assert drawn.mean() > 0.05
+    np.testing.assert_array_equal(colour[drawn], recorded.colour[::-1, ::-1][drawn])
+    assert np.isnan(recorded.depth[::-1, ::-1][drawn]).all()
 
 
 def test_docking_errors_are_told_from_the_base_where_it_stops(ridden):
