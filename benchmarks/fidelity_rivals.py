@@ -151,9 +151,9 @@ class _LesserCamera(DepthCamera):
         super().set_environment(layer, **options)
         self._behind = layer
 
-    def render(self, layers: Sequence[Layer]) -> Image:
+    def render(self, layers: Sequence[Layer], *, keep: bool = True) -> Image:  # noqa: ARG002
         """Draw as the camera does but for what is left out."""
-        image = super().render(layers)
+        image = replace(super().render(layers), changed=None)  # it is painted into
         if self._name not in _LESSER:
             return image
         assert self._behind is not None

@@ -8,6 +8,7 @@ of the same rule in the same run, as a ratio, since machines differ and are nois
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import shutil
@@ -40,7 +41,25 @@ RULE = ZBufferRule(radius=1, delta=0.01, support=1)
 REPEATS = 15
 
 
-def measure() -> dict[str, Any]:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this benchmark's options."""
+    parser.add_argument(
+        '--episodes',
+        type=_more_than_few,
+        default=speed_images.MANY,
+        help='how many with images are made to see whether memory grows from '
+        f'{speed_images.FEW} on (default: %(default)s; 1000 take half an hour)',
+    )
+
+
+def _more_than_few(text: str) -> int:
+    count = int(text)
+    if count <= speed_images.FEW:
+        raise argparse.ArgumentTypeError(f'must be above {speed_images.FEW}')
+    return count
+
+
+def measure(episodes: int = speed_images.MANY) -> dict[str, Any]:
     """Return all figures of the benchmark."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores[:1])
@@ -60,7 +79,7 @@ def measure() -> dict[str, Any]:
         'demos': DEMOS,
         'frames_per_demo': len(job.scene.demo),
         'real_data': real_recording() is not None,
-        **speed_images.measure(cores),
+        **speed_images.measure(cores, episodes),
     }
 
 

@@ -54,11 +54,12 @@ _PIXEL_BYTES = 4 + 3 + 1  # depth, colour and label
 _POINT_BYTES = 12 + 3 + 1  # place, colour and label
 
 
-def measure(cores: list[int]) -> dict[str, Any]:
+def measure(cores: list[int], episodes: int = MANY) -> dict[str, Any]:
     """Return the figures.
 
     Args:
         cores: What may be used; this process itself shall run on the first.
+        episodes: How many are made to see whether memory grows.
 
     """
     with tempfile.TemporaryDirectory() as scratch:
@@ -71,7 +72,9 @@ def measure(cores: list[int]) -> dict[str, Any]:
         alone = _rates(recording, cores[:1])
         both = _rates(recording, cores[:2])
         with_images = _rates(recording, cores[:1], images=True)
-        grown = _started(recording, '_print_growth', cores[0], images=True).communicate()[0]
+        grown = _started(
+            recording, '_print_growth', cores[0], images=True, episodes=episodes
+        ).communicate()[0]
     return {
         'frames_per_s_per_core': round(alone[0], 1),
         'frames_with_images_per_s_per_core': round(with_images[0], 1),
@@ -80,6 +83,7 @@ def measure(cores: list[int]) -> dict[str, Any]:
         'image_camera_ms_per_frame': round(1e3 * step, 3),
         'memory_bandwidth_share': round(share, 3),
         'rss_growth_images_mb': round(float(grown), 2),
+        'image_episodes': episodes,
         'image_points': POINTS,
     }
 
@@ -113,43 +117,77 @@ def _stages(job: Job) -> tuple[dict[str, float], float, float]:
     total = sum(map(len, episodes))
     out = {'variation, path and feasibility': (time.perf_counter() - begin) / total}
     robot = robot_of(job.scene.demo)
-    composer = make_composer(job.scene, job.config, robot, job.noise)
+    composer, alone = (
+        make_composer(job.scene, job.config, robot, job.noise, points_alone=points_alone)
+        for points_alone in (False, True)
+    )
     assert isinstance(composer, ImageComposer)
+    assert isinstance(alone, ImageComposer)
+    for each in (composer, alone):
+        for episode in episodes:  # the source is read, and kept
+            _run(each.frames(episode))
     drawn: list[tuple[float, float]] = []
-    camera: DepthCamera = composer._camera
-    render = camera.render
-
-    def timed(layers: Any) -> Image:
-        before = time.perf_counter()
-        image = render(layers)
-        points = sum(len(layer.cloud) for layer in layers)
-        moved = 2 * _PIXEL_BYTES * image.depth.size + _POINT_BYTES * points
-        drawn.append((time.perf_counter() - before, moved))
-        return image
-
-    for episode in episodes:  # the source is read, and kept
-        _run(composer.frames(episode))
-    camera.render = timed  # type: ignore[method-assign]
-    drawing = _seconds(lambda: [_run(composer.images(episode)) for episode in episodes])
-    step = sum(seconds for seconds, _ in drawn)
-    moved = sum(size for _, size in drawn)
-    camera.render = render  # type: ignore[method-assign]
-    frames = _seconds(lambda: [_run(composer.frames(episode)) for episode in episodes])
+    _, step = _drawing(composer, episodes, drawn, keep=True)
+    share = sum(moved for _, moved in drawn) / _bandwidth() / step
+    drawing, quick = _drawing(alone, episodes, drawn, keep=False)
+    frames, points = (
+        _seconds(lambda: [_run(each.frames(episode)) for episode in episodes])  # noqa: B023
+        for each in (composer, alone)
+    )
     silent = make_composer(
-        job.scene, replace(job.config, camera=replace(job.config.camera, noise='off')), robot
+        job.scene,
+        replace(job.config, camera=replace(job.config.camera, noise='off')),
+        robot,
+        points_alone=True,
     )
     for episode in episodes:
         _run(silent.frames(episode))
     clean = _seconds(lambda: [_run(silent.frames(episode)) for episode in episodes])
-    out['robot and objects'] = (drawing - step) / total
-    out['camera step'] = step / total
+    out['robot and objects'] = (drawing - quick) / total
+    out['camera step'] = quick / total
     out['points and labels'] = (clean - drawing) / total
-    out['noise'] = (frames - clean) / total
-    for name, images in (('bag', False), ('bag with images', True)):
-        config = replace(job.config, output=replace(job.config.output, images=images))
-        taken = _seconds_of_bags(replace(job, config=config), episodes, composer)
-        out[name] = (taken - frames) / total
-    return out, step / total, (moved / _bandwidth()) / step
+    out['noise of points'] = (points - clean) / total
+    out['bag'] = (_seconds_of_bags(_with_images(job, False), episodes, alone) - points) / total
+    out['more for images'] = (frames - points) / total
+    whole = _seconds_of_bags(_with_images(job, True), episodes, composer)
+    out['bag with images'] = (whole - frames) / total
+    return out, step / total, share
+
+
+def _with_images(job: Job, images: bool) -> Job:
+    output = replace(job.config.output, images=images)
+    return replace(job, config=replace(job.config, output=output))
+
+
+def _drawing(
+    composer: ImageComposer,
+    episodes: list[Episode],
+    drawn: list[tuple[float, float]],
+    *,
+    keep: bool,
+) -> tuple[float, float]:
+    """Seconds to draw all images, and of that the camera step's; what moves in each is added."""
+    camera: DepthCamera = composer._camera
+    render, seconds = camera.render, 0.0
+
+    def timed(layers: Any, *, keep: bool = True) -> Image:
+        nonlocal seconds
+        before = time.perf_counter()
+        image = render(layers, keep=keep)
+        taken = time.perf_counter() - before
+        seconds += taken
+        points = sum(len(layer.cloud) for layer in layers)
+        drawn.append((taken, 2 * _PIXEL_BYTES * image.depth.size + _POINT_BYTES * points))
+        return image
+
+    camera.render = timed  # type: ignore[method-assign]
+    try:
+        all_of_it = _seconds(
+            lambda: [_run(composer.images(episode, keep=keep)) for episode in episodes]
+        )
+    finally:
+        camera.render = render  # type: ignore[method-assign]
+    return all_of_it, seconds
 
 
 def _seconds_of_bags(job: Job, episodes: list[Episode], composer: ImageComposer) -> float:
@@ -183,12 +221,13 @@ def _bandwidth() -> float:
     return 2 * _PROBE_BYTES / median(_seconds(lambda: np.copyto(out, source)) for _ in range(5))
 
 
-def _started(recording: Path, name: str, core: int, *, images: bool) -> subprocess.Popen[str]:
+def _started(recording: Path, name: str, core: int, **options: bool | int) -> subprocess.Popen[str]:
     """Run a function of this module in a process of its own, on one core."""
     root = Path(__file__).resolve().parent.parent
+    given = ', '.join(f'{key}={value!r}' for key, value in options.items())
     code = (
         f'from benchmarks import speed_images as s; from pathlib import Path; '
-        f's._pin({core}); s.{name}(Path({str(recording)!r}), images={images})'
+        f's._pin({core}); s.{name}(Path({str(recording)!r}), {given})'
     )
     return subprocess.Popen(
         [sys.executable, '-c', code], cwd=root, text=True, stdin=subprocess.PIPE,
@@ -223,16 +262,16 @@ def _print_rate(recording: Path, *, images: bool) -> None:
         print(frames / (time.perf_counter() - begin))
 
 
-def _print_growth(recording: Path, *, images: bool) -> None:
+def _print_growth(recording: Path, *, images: bool, episodes: int) -> None:
     with _scratch() as folder:
         job = _job(recording, propose(survey(load_demo(recording)), recording), images=images)
         attempts, peaks = _attempts(job, folder), {}
         done = 0
-        while done < MANY:
+        while done < episodes:
             done += next(attempts) > 0
-            if done in {FEW, MANY}:
+            if done in {FEW, episodes}:
                 peaks[done] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
-        print(peaks[MANY] - peaks[FEW])
+        print(peaks[episodes] - peaks[FEW])
 
 
 def _attempts(job: Job, folder: Path) -> Iterator[int]:

@@ -37,6 +37,8 @@ def make_composer(
     config: GenerateConfig,
     robot: Robot | None = None,
     noise: DepthNoise | None = None,
+    *,
+    points_alone: bool = False,
 ) -> Composer:
     """Return what composes the frames of a scene's episodes.
 
@@ -46,6 +48,7 @@ def make_composer(
         robot: Kinematics, so that the robot's pixels move link by link; None to move them rigidly
             with the end effector.
         noise: Noise of the camera; None for what the configuration asks for.
+        points_alone: Whether frames may be without images, where they have labelled points.
 
     Raises:
         R2RGenError: The camera step is on but the source has no camera, or one that moves and makes
@@ -74,7 +77,7 @@ def make_composer(
         return DeployedComposer(scene, config, robot, own_camera(scene.demo, robot), noise)
     if scene.demo.has_images:
         if mode != 'off':
-            return ImageComposer(scene, config, robot, noise)
+            return ImageComposer(scene, config, robot, noise, points_alone=points_alone)
         return PixelComposer(scene, config)
     if mode != 'off' and sensor is not None:
         require(

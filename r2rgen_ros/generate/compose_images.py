@@ -14,6 +14,7 @@ from r2rgen_ros.generate.moves import Moves, move_points
 from r2rgen_ros.generate.noise import EpisodeNoise, measured_pixels
 from r2rgen_ros.generate.object_skin import ObjectSkin
 from r2rgen_ros.generate.robot_cloud import LinkMotion
+from r2rgen_ros.generate.sensed import labelled, sensed
 from r2rgen_ros.generate.skin import RobotSkin
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
@@ -33,14 +34,24 @@ if TYPE_CHECKING:
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.model.episode import Episode
     from r2rgen_ros.robots.kinematics import Robot
-    from r2rgen_ros.sense.noise import DepthNoise
+    from r2rgen_ros.sense.noise import DepthNoise, Spoiler
 
 
 _SAME = 0.001  # of a depth: the point that a pixel shows
 
 
 class ImageComposer:
-    """Depth and colour images with the camera step."""
+    """Depth and colour images with the camera step.
+
+    Args:
+        scene: The parsed demonstration; its camera stands still.
+        config: What is asked for.
+        robot: Kinematics, if they are known.
+        noise: Noise of the camera; None for none.
+        points_alone: Whether frames need no images: then they have labelled points alone, where
+            these are asked for.
+
+    """
 
     def __init__(
         self,
@@ -48,11 +59,14 @@ class ImageComposer:
         config: GenerateConfig,
         robot: Robot | None = None,
         noise: DepthNoise | None = None,
+        *,
+        points_alone: bool = False,
     ) -> None:
         sensor = scene.demo.sensor
         assert sensor is not None
         self._scene = scene
         self._config = config
+        self._points_alone = points_alone and config.output.labelled_points
         radius = config.camera.radius_px or 1
         rule = ZBufferRule(radius, config.camera.delta_m, config.camera.support_px)
         self._camera = DepthCamera(sensor.camera, rule)
@@ -165,14 +179,36 @@ class ImageComposer:
         assert sensor is not None
         still = np.array_equal(episode.variation.base2base, np.eye(4))
         spoiler = None if self._noise is None else self._noise.start(episode)
-        for image in self.images(episode):
-            seen = image
-            if self._noise is not None and spoiler is not None:
-                seen = self._noise.apply(spoiler, image, still=still)
-            yield _sensed(self._scene, seen, self._rays, sensor.camera2base[0], self._config)
+        for image in self.images(episode, keep=not self._points_alone):
+            yield self._sensed(image, spoiler, still=still)
 
-    def images(self, episode: Episode) -> Iterator[Image]:
-        """Yield the images of an episode as they are without noise."""
+    def _sensed(self, image: Image, spoiler: Spoiler | None, *, still: bool) -> SensedFrame:
+        """What the camera reports of an image."""
+        sensor, output = self._scene.demo.sensor, self._config.output
+        assert sensor is not None
+        camera2base = sensor.camera2base[0]
+        if self._points_alone:
+            wanted = output.labelled_count
+            if spoiler is None or self._noise is None:
+                index = shown_pixels(image.depth, image.label, wanted)
+                depth = image.depth.reshape(-1)[index]
+            else:
+                index, depth = self._noise.reported(spoiler, image, wanted, still=still)
+            cloud, labels = labelled(image, index, depth, self._rays, camera2base)
+            return SensedFrame(labelled=cloud, labels=labels, unseen=image.unseen)
+        reported = None
+        if spoiler is not None and self._noise is not None:
+            reported = self._noise.spoiled(spoiler, image.depth, image.label, still=still)
+        return sensed(self._scene, image, reported, self._rays, camera2base, self._config)
+
+    def images(self, episode: Episode, *, keep: bool = True) -> Iterator[Image]:
+        """Yield the images of an episode as they are without noise.
+
+        Args:
+            episode: The episode.
+            keep: Whether they are kept; else each is valid until the next only.
+
+        """
         scene = self._scene
         moves = Moves(scene, episode)
         still = np.array_equal(moves.environment, np.eye(4))
@@ -196,7 +232,7 @@ class ImageComposer:
                 Layer(self._objects.layer(k, pose, source), np.eye(4), FIRST_OBJECT + k)
                 for k, pose in enumerate(episode.object2base[:, frame])
             ]
-            yield self._camera.render([*layers, shown])
+            yield self._camera.render([*layers, shown], keep=keep)
 
     def _robot_layers(self, episode: Episode, moves: Moves) -> Iterator[Layer]:
         """The robot in every frame of an episode."""
@@ -265,7 +301,7 @@ class PixelComposer:
                 backdrop=self._scene.demo.frames[source].colour,
             )
             image = self._camera.render(layers[1:])
-            yield _sensed(self._scene, image, self._rays, camera2base, self._config)
+            yield sensed(self._scene, image, None, self._rays, camera2base, self._config)
 
     def _parts(self, source: int) -> list[tuple[int, int, Cloud]]:
         """What moves alike: its place in the table of transforms, its label and its points."""
@@ -294,26 +330,3 @@ def _plane_in_camera(
     """Normal and offset of the support plane in the camera optical frame."""
     normal = base2camera[:3, :3] @ scene.support.normal
     return normal, float(scene.support.offset + normal @ base2camera[:3, 3])
-
-
-def _sensed(
-    scene: Scene,
-    image: Image,
-    rays: NDArray[np.float32],
-    camera2base: NDArray[np.float64],
-    config: GenerateConfig,
-) -> SensedFrame:
-    """An image with its labelled cloud, thinned evenly over the image."""
-    colour = image.colour if scene.demo.frames[0].colour is not None else None
-    if not config.output.labelled_points:
-        return SensedFrame(depth=image.depth, colour=colour, unseen=image.unseen)
-    index = shown_pixels(image.depth, image.label, config.output.labelled_count)
-    points = rays[index] * image.depth.reshape(-1)[index, None]
-    cloud = Cloud(points, image.colour.reshape(-1, 3)[index]).transformed(camera2base)
-    return SensedFrame(
-        image.depth,
-        colour,
-        labelled=cloud,
-        labels=image.label.reshape(-1)[index],
-        unseen=image.unseen,
-    )

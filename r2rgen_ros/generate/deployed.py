@@ -13,6 +13,7 @@ from r2rgen_ros.generate.carried import camera_path, require_link
 from r2rgen_ros.generate.far_off import FarOff
 from r2rgen_ros.generate.noise import EpisodeNoise
 from r2rgen_ros.generate.robot_shell import RobotShell, in_camera
+from r2rgen_ros.generate.sensed import sensed
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.surfels import Placed, SurfelImage, Surfels
@@ -20,7 +21,6 @@ from r2rgen_ros.model.errors import require
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT
 from r2rgen_ros.model.sensed import SensedFrame
 from r2rgen_ros.sense.depth_camera import Image
-from r2rgen_ros.sense.sampling import shown_pixels
 from r2rgen_ros.sense.unseen import unseen_share
 
 if TYPE_CHECKING:
@@ -104,10 +104,10 @@ class DeployedComposer:
         spoiler = None if self._noise is None else self._noise.start(episode)
         for image, camera2base in self.images(episode):
             unseen = unseen_share(image.label)
+            reported = None
             if self._noise is not None and spoiler is not None:
-                depth = self._noise.spoiled(spoiler, image.depth, image.label, still=True)
-                image = replace(image, depth=depth)
-            yield self._sensed(image, camera2base, unseen)
+                reported = self._noise.spoiled(spoiler, image.depth, image.label, still=True)
+            yield self._sensed(image, reported, camera2base, unseen)
 
     def images(self, episode: Episode) -> Iterator[tuple[Image, Floats]]:
         """Yield the images of an episode without noise, with the pose camera2base (4, 4)."""
@@ -158,18 +158,17 @@ class DeployedComposer:
         wins = np.isfinite(drawn) & ~(depth < drawn)
         depth[wins], colour[wins], label[wins] = drawn[wins], shade[wins], ROBOT
 
-    def _sensed(self, image: Image, camera2base: Floats, unseen: float) -> SensedFrame:
+    def _sensed(
+        self,
+        image: Image,
+        reported: NDArray[np.float32] | None,
+        camera2base: Floats,
+        unseen: float,
+    ) -> SensedFrame:
         """What the sensor makes of it, with its labelled cloud, thinned evenly over the image."""
-        depth, colour, label = image.depth, image.colour, image.label
         near, far = self._mounted.range_m
-        depth[(depth < near) | (depth > far)] = np.nan
-        shown = colour if self._scene.demo.frames[0].colour is not None else None
-        output = self._config.output
-        if not output.labelled_points:
-            return SensedFrame(depth=depth, colour=shown, unseen=unseen)
-        index = shown_pixels(depth, label, output.labelled_count)
-        points = self._rays[index] * depth.reshape(-1)[index, None]
-        cloud = Cloud(points, colour.reshape(-1, 3)[index]).transformed(camera2base)
-        return SensedFrame(
-            depth, shown, labelled=cloud, labels=label.reshape(-1)[index], unseen=unseen
-        )
+        for depth in (image.depth, reported):
+            if depth is not None:
+                depth[(depth < near) | (depth > far)] = np.nan
+        image = replace(image, unseen=unseen)
+        return sensed(self._scene, image, reported, self._rays, camera2base, self._config)

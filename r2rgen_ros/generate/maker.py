@@ -104,8 +104,11 @@ class Maker:
         self._limit = job.config.camera.max_unseen_share
         self._sampler = Sampler.create(job.scene, job.config, job.seed)
         self._assembler = job.assembler
-        self._composer = make_composer(job.scene, job.config, robot, job.noise)
         source = written_source(job.source, job.config)
+        self._composer = make_composer(
+            job.scene, job.config, robot, job.noise,
+            points_alone=source.depth is None and source.cloud is None,
+        )  # fmt: skip
         source = source if robot is not None else _without_joints(source)
         source, self._others = with_composers(source, job.scene, job.config, robot, job.noise)
         self.writer = EpisodeWriter(

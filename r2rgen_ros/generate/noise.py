@@ -9,19 +9,21 @@ image alike is in it. Recorded pixels of the robot have all of it.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
 
 from r2rgen_ros.generate.config import plain
+from r2rgen_ros.geometry.tiles import whole
 from r2rgen_ros.model.errors import require
 from r2rgen_ros.model.noise import NoiseModel
-from r2rgen_ros.model.scene import ENVIRONMENT, ROBOT, UNSEEN
+from r2rgen_ros.model.scene import ENVIRONMENT, ROBOT
 from r2rgen_ros.parse.plugins import ask_depth_noise, begin_depth_noise
-from r2rgen_ros.sense.noise import FRESH, MEAN, RAW, ParametricNoise
+from r2rgen_ros.sense.noise import FRESH, MEAN, RAW, NoisyCamera, ParametricNoise
 from r2rgen_ros.sense.noise_file import load_noise
+from r2rgen_ros.sense.sampling import shown_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,6 +101,7 @@ class EpisodeNoise:
         self._noise, self._camera, self._number = noise, camera, number
         self._measured, self._recorded_robot = measured, recorded_robot
         self._everywhere = np.ones((camera.height, camera.width), dtype=np.bool_)
+        self._known: NDArray[np.uint8] | None = None  # of the image before
 
     def start(self, episode: Episode) -> Spoiler:
         """Return the noisy camera of one episode: the same for the same seed and attempt."""
@@ -107,6 +110,7 @@ class EpisodeNoise:
             [variation.seed, variation.index], spawn_key=(_PURPOSE, self._number)
         )
         rng = np.random.default_rng(sequence)
+        self._known = None
         spoiler: Spoiler = begin_depth_noise(self._noise.name, self._noise.start, self._camera, rng)
         return spoiler
 
@@ -119,10 +123,21 @@ class EpisodeNoise:
                 it lies is not followed.
 
         """
+        known = np.empty(label.shape, dtype=np.uint8)
+        self._write_known(label, still, whole(*label.shape), known)
+        return known
+
+    def _write_known(
+        self,
+        label: NDArray[np.uint8],
+        still: bool,
+        windows: NDArray[np.int32],
+        out: NDArray[np.uint8],
+    ) -> None:
         measured = self._measured
         if measured is not None and not still:
             measured = self._everywhere
-        return known_pixels(label, measured, recorded_robot=self._recorded_robot)
+        write_known(label, measured, windows, out, recorded_robot=self._recorded_robot)
 
     def spoiled(
         self,
@@ -138,15 +153,35 @@ class EpisodeNoise:
             R2RGenError: A plug-in failed, or returned something else.
 
         """
+        self._known = None  # of an image before the one that is next
         known = self.known(label, still=still)
         return ask_depth_noise(self._noise.name, spoiler.apply, depth, known)
 
-    def apply(self, spoiler: Spoiler, image: Image, *, still: bool) -> Image:
-        """Return a rendered image as the noisy camera of its episode reports it."""
-        depth = self.spoiled(spoiler, image.depth, image.label, still=still)
-        label = np.empty_like(image.label)
-        _seen(depth, image.label, label)
-        return replace(image, depth=depth, label=label)
+    def reported(
+        self, spoiler: Spoiler, image: Image, wanted: int, *, still: bool
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return so many pixels of a rendered image, spread evenly, as its camera reports them.
+
+        Args:
+            spoiler: The noisy camera of the episode.
+            image: The next image of the episode; none may be left out.
+            wanted: How many pixels; 0 for all that there are.
+            still: See `known`.
+
+        Returns:
+            (N,) flat indices, rising, see `sense.sampling.shown_pixels`, and their depth (N,).
+
+        """
+        if type(spoiler) is not NoisyCamera:  # others may have another `apply`
+            depth = self.spoiled(spoiler, image.depth, image.label, still=still)
+            index = shown_pixels(image.depth, image.label, wanted, depth)
+            return index, depth.reshape(-1)[index]
+        windows = image.changed
+        if self._known is None or windows is None:
+            self._known = np.empty(image.label.shape, dtype=np.uint8)
+            windows = whole(*image.label.shape)
+        self._write_known(image.label, still, windows, self._known)
+        return spoiler.report(image.depth, self._known, image.label, wanted, windows)
 
 
 def known_pixels(
@@ -154,34 +189,40 @@ def known_pixels(
 ) -> NDArray[np.uint8]:
     """How much noise each pixel (H, W) of a rendered image has already: FRESH, MEAN or RAW."""
     known = np.empty(label.shape, dtype=np.uint8)
-    of_label = np.full(256, FRESH, dtype=np.uint8)
-    if recorded_robot:
-        of_label[ROBOT] = RAW
-    of_mean = of_label.copy()
-    of_mean[ENVIRONMENT] = MEAN
-    mask = np.zeros(label.shape, dtype=np.bool_) if measured is None else measured
-    _known(label, mask, of_label, of_mean, known)
+    write_known(label, measured, whole(*label.shape), known, recorded_robot=recorded_robot)
     return known
 
 
-@njit(cache=True, nogil=True)
-def _known(label: Any, mask: Any, of_label: Any, of_mean: Any, out: Any) -> None:
-    """Look up the kind of noise of each pixel (H, W), in one of two tables by a mask."""
-    height, width = label.shape
-    for v in range(height):
-        for u in range(width):
-            one, other = of_mean[label[v, u]], of_label[label[v, u]]
-            out[v, u] = one if mask[v, u] else other
+def write_known(
+    label: NDArray[np.uint8],
+    measured: NDArray[np.bool_] | None,
+    windows: NDArray[np.int32],
+    out: NDArray[np.uint8],
+    *,
+    recorded_robot: bool = True,
+) -> None:
+    """Write the same in windows (K, 4) of an array (H, W)."""
+    mask = np.zeros(label.shape, dtype=np.bool_) if measured is None else measured
+    _known(label, mask, np.uint8(RAW if recorded_robot else FRESH), windows, out)
 
 
 @njit(cache=True, nogil=True)
-def _seen(depth: Any, label: Any, out: Any) -> None:
-    """Labels (H, W) of the pixels that have depth."""
-    height, width = depth.shape
-    for v in range(height):
-        for u in range(width):
-            same = label[v, u]
-            out[v, u] = same if np.isfinite(depth[v, u]) else np.uint8(UNSEEN)
+def _known(label: Any, mask: Any, robot: Any, windows: Any, out: Any) -> None:
+    """The kind of noise of each pixel (H, W), of the robot's the one that is given."""
+    for n in range(windows.shape[0]):
+        left, top, right, bottom = windows[n]
+        for v in range(top, bottom):
+            here = slice(left, right)
+            _known_row(label[v, here], mask[v, here], robot, out[v, here])
+
+
+@njit(cache=True, nogil=True)
+def _known_row(label: Any, mask: Any, robot: Any, out: Any) -> None:
+    fresh, mean = np.uint8(FRESH), np.uint8(MEAN)
+    for u in range(out.shape[0]):
+        name = label[u]
+        still = mean if (name == np.uint8(ENVIRONMENT)) & mask[u] else fresh
+        out[u] = robot if name == np.uint8(ROBOT) else still
 
 
 def noise_data(noise: DepthNoise) -> Any:

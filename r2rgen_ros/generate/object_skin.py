@@ -71,7 +71,8 @@ class ObjectSkin:
         self._camera = scene.demo.sensor.camera
         camera = self._camera
         self._lens = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
-        self._base2camera = se3.inverse(scene.demo.sensor.camera2base[0])
+        self._camera2base = scene.demo.sensor.camera2base[0]
+        self._base2camera = se3.inverse(self._camera2base)
         self._discs = [Surfels.of(item.cloud, most=_MOST_M, reach=_EVEN) for item in scene.objects]
         self._reach = [float(np.median(discs.radii)) for discs in self._discs]
         self._looks: OrderedDict[tuple[int, int], _Look | None] = OrderedDict()
@@ -97,9 +98,7 @@ class ObjectSkin:
         if look is None:
             return cloud
         before = self._scene.objects[k].object2base[source]
-        back = self._base2camera @ before @ se3.inverse(object2base) @ se3.inverse(
-            self._base2camera
-        )  # fmt: skip
+        back = self._base2camera @ before @ se3.inverse(object2base) @ self._camera2base
         colours = cloud.colours.copy()
         _carry_colours(
             cloud.points, back, self._lens, look.top, look.left, look.depth, look.colours, _SAME_M,

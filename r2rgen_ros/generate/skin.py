@@ -23,7 +23,7 @@ from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.raster import Raster
 from r2rgen_ros.model.scene import ROBOT
 from r2rgen_ros.parse.robot import RobotView
-from r2rgen_ros.sense.carry import RIM_PX, SEEN, carry, carry_loose, find_kinds
+from r2rgen_ros.sense.carry import RIM_PX, SEEN, carry, carry_loose, find_kinds, write_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,10 +52,7 @@ class _Look:
     Attributes:
         top: First row of the window.
         left: First column of it.
-        drawn: (h, w) float32 depth of the drawn robot, NaN where there is none.
-        kinds: (h, w) uint8, see `sense.carry`.
-        offset: (h, w) float32 measured minus drawn depth, metres.
-        colours: (h, w, 3) uint8.
+        cells: (h, w, 4) float32, see `sense.carry.write_cells`.
         points: (N, 3) float32 what lies on no mesh, camera optical frame.
         tints: (N, 3) uint8 colours of these.
         owner: (N,) the part that each hangs on; P and more for the link that `others` named.
@@ -66,10 +63,7 @@ class _Look:
 
     top: int
     left: int
-    drawn: NDArray[np.float32]
-    kinds: NDArray[np.uint8]
-    offset: NDArray[np.float32]
-    colours: NDArray[np.uint8]
+    cells: NDArray[np.float32]
     points: NDArray[np.float32]
     tints: NDArray[np.uint8]
     owner: NDArray[np.int64]
@@ -97,21 +91,21 @@ class RobotSkin:
         self._camera = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
         self._rays = np.ascontiguousarray(camera.rays(), dtype=np.float32)
         self._parts = painted_parts(view, self._cell())
-        self._part = self._parts.part
+        self._part = self._parts.part.astype(np.uint16)  # little, as it is asked of every pixel
         self._outlooks: list[Outlooks] = []
         for k in range(len(self._parts.places)):
             first = sum(outlook.count for outlook in self._outlooks)
             self._outlooks.append(Outlooks(*self._parts.of(k), first))
         self._raster = Raster(camera)
+        self._recorded = [self._part2camera(frame) for frame in range(len(scene.demo))]
         self._looks: list[_Look] = []
         samples = []
         wanted = set(np.linspace(0, len(scene.demo) - 1, _PAINTED_FRAMES).astype(int).tolist())
         for frame in range(len(scene.demo)):
-            look, face = self._look(frame)
+            look, sample = self._look(frame)
             self._looks.append(look)
             if frame in wanted:
-                seen = look.kinds == SEEN
-                samples.append((face[seen], look.colours[seen]))
+                samples.append(sample)
         self._paint = paint_of(self._parts, samples)
         size = camera.width * camera.height
         self._points = np.empty((size, 3), dtype=np.float32)
@@ -157,11 +151,11 @@ class RobotSkin:
         base2camera = se3.inverse(self._view.camera2base(frame))
         return np.asarray(base2camera @ self._view.poses[frame][list(self._parts.places)])
 
-    def _look(self, frame: int) -> tuple[_Look, NDArray[np.int32]]:
-        """What a source frame saw of the robot, and the face in each pixel of its window."""
+    def _look(self, frame: int) -> tuple[_Look, tuple[NDArray[np.int32], NDArray[np.uint8]]]:
+        """What a source frame saw of the robot; the faces (N,) it saw and their colours (N, 3)."""
         data = self._scene.demo.frames[frame]
         assert data.depth is not None
-        depth, face, _ = self._draw(self._part2camera(frame))
+        depth, face, _ = self._draw(self._recorded[frame])
         own = self._scene.labels[frame] == ROBOT
         colours = data.colour
         if colours is None:
@@ -179,11 +173,14 @@ class RobotSkin:
         points = self._rays.reshape(-1, 3)[index] * data.depth.reshape(-1)[index, None]
         owner, at_rim, gap = self._owners(frame, depth, face, index, points)
         flies = (np.abs(gap) > _FLIES_M) & (at_rim | _specks(own, index))
+        cells = np.empty((*drawn.shape, 4), dtype=np.float32)
+        write_cells(drawn, kinds, offset, colours[window], cells, cells.view(np.uint32))
         look = _Look(
-            rows.start, columns.start, drawn, kinds, offset, np.ascontiguousarray(colours[window]),
-            points, colours.reshape(-1, 3)[index], owner, at_rim, flies,
+            rows.start, columns.start, cells, points, colours.reshape(-1, 3)[index], owner, at_rim,
+            flies,
         )  # fmt: skip
-        return look, face[window].copy()
+        seen = kinds == SEEN
+        return look, (face[window][seen], colours[window][seen])
 
     def _owners(
         self,
@@ -230,11 +227,11 @@ class RobotSkin:
 
         """
         moves = part_motions(self._view, self._parts, episode)
+        camera2base = self._sensor.camera2base[0]  # it stands still
+        base2camera = se3.inverse(camera2base)
         for frame, source in enumerate(episode.source_frames.tolist()):
-            camera2base = self._sensor.camera2base[source]
-            base2camera = se3.inverse(camera2base)
             table = base2camera @ np.concatenate([moves[frame], others[frame]]) @ camera2base
-            yield self._layer(self._looks[source], self._part2camera(source), table)
+            yield self._layer(self._looks[source], self._recorded[source], table)
 
     def _layer(self, look: _Look, part2camera: Floats, table: Floats) -> Cloud:
         """The robot's points with what was seen moved by a table (P + Q, 4, 4)."""
@@ -243,8 +240,8 @@ class RobotSkin:
         back = np.ascontiguousarray(se3.inverse(motions))
         points, colours = self._points, self._colours
         first = carry(
-            depth, face, window, self._part, back, self._camera, look.top, look.left, look.drawn,
-            look.kinds, look.offset, look.colours, self._paint, self._rays, points, colours,
+            depth, face, window, self._part, back, self._camera, look.top, look.left, look.cells,
+            look.cells.view(np.uint32), self._paint, self._rays, points, colours,
         )  # fmt: skip
         moved, tints = np.empty_like(look.points), np.empty_like(look.tints)
         more = carry_loose(

@@ -79,6 +79,7 @@ class Raster:
         self._owner = np.full(self._shape, -1, dtype=np.int32)
         self._depth = np.full(self._shape, np.nan, dtype=np.float32)
         self._window: Window = (camera.width, camera.height, 0, 0)
+        self._shown: Window = (0, 0, 0, 0)
         self._corners = np.empty((0, 3))
         self._screen = np.empty((0, 3))
         self._pixels = np.empty((0, 4), dtype=np.int32)
@@ -87,8 +88,7 @@ class Raster:
         """Forget all triangles."""
         left, top, right, bottom = self._window
         if left < right and top < bottom:
-            part = slice(top, bottom), slice(left, right)
-            self._seen[part], self._owner[part], self._depth[part] = 0, -1, np.nan
+            self._seen[top:bottom, left:right] = 0
         self._window = (self._shape[1], self._shape[0], 0, 0)
 
     def add(
@@ -124,8 +124,7 @@ class Raster:
             points, pose, self._lens, self._near, *self._shape,
             self._corners, self._screen, self._pixels,
         )  # fmt: skip
-        (a, b, c, d), (e, f, g, h) = self._window, window
-        self._window = (min(a, e), min(b, f), max(c, g), max(d, h))
+        self._window = _around(self._window, tuple(window))
         _draw_all(
             self._corners, self._screen, self._pixels, index, names, self._lens, self._near,
             clipped, one_sided, self._seen,
@@ -142,8 +141,19 @@ class Raster:
         """
         left, top, right, bottom = self._window
         window = self._window if left < right and top < bottom else (0, 0, 0, 0)
-        _to_depth(self._seen, window, self._depth, self._owner)
+        # Where the image before showed something there may be nothing now.
+        _to_depth(self._seen, _around(window, self._shown), self._depth, self._owner)
+        self._shown = window
         return self._depth, self._owner, window
+
+
+def _around(one: Window, other: Window) -> Window:
+    """Return the smallest window that holds both; an empty one counts for nothing."""
+    for empty, full in ((one, other), (other, one)):
+        if empty[0] >= empty[2] or empty[1] >= empty[3]:
+            return full
+    (a, b, c, d), (e, f, g, h) = one, other
+    return min(a, e), min(b, f), max(c, g), max(d, h)
 
 
 def shows(
@@ -299,7 +309,7 @@ def _draw_clipped(
 
 
 @_compiled
-def _faces_away(screen: Any, a: int, b: int, c: int) -> Any:
+def _faces_away(screen: Any, a: Any, b: Any, c: Any) -> Any:
     """Whether corners run clockwise; v points down."""
     along_u, along_v = screen[b, 0] - screen[a, 0], screen[b, 1] - screen[a, 1]
     across_u, across_v = screen[c, 0] - screen[a, 0], screen[c, 1] - screen[a, 1]
@@ -314,7 +324,8 @@ def _draw_all(
     height, width = seen.shape
     flat = seen.reshape(-1)
     for face in range(faces.shape[0]):
-        a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+        # Unsigned indices need not be asked whether they count from the end.
+        a, b, c = np.uintp(faces[face, 0]), np.uintp(faces[face, 1]), np.uintp(faces[face, 2])
         beyond = 3
         if clipped:
             beyond = (

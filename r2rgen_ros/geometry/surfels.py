@@ -32,6 +32,7 @@ _STEEP = 0.08  # a disc seen at a smaller sine than this is not drawn
 _NEAR_M = 0.01
 _SAME_M = 0.004
 _CHUNK = 65536
+_ROUNDING = 1e-6
 
 _compiled = njit(cache=True, nogil=True, error_model='numpy')
 
@@ -220,8 +221,11 @@ def _draw_nearest(
     for i in range(len(points)):
         radius = _radius(radii[i], points[i, 2], fx)
         u0, u1, v0, v1 = _box(points, radius, i, fx, fy, cx, cy, height, width)
+        front = points[i, 2] - radius - _ROUNDING  # nothing of the disc is nearer
         for v in range(v0, v1 + 1):
             for u in range(u0, u1 + 1):
+                if front >= nearest[v, u]:
+                    continue
                 x, y = (u - cx) / fx, (v - cy) / fy
                 z = _meet(points, normals, i, x, y)
                 if not z > _NEAR_M or _away(points, i, x, y, z) > radius * radius:
@@ -241,9 +245,10 @@ def _mix(
     for i in range(len(points)):
         radius = _radius(radii[i], points[i, 2], fx)
         u0, u1, v0, v1 = _box(points, radius, i, fx, fy, cx, cy, height, width)
+        front = points[i, 2] - radius - _ROUNDING
         for v in range(v0, v1 + 1):
             for u in range(u0, u1 + 1):
-                if label[v, u] != name:
+                if label[v, u] != name or front > nearest[v, u] + _SAME_M:
                     continue
                 x, y = (u - cx) / fx, (v - cy) / fy
                 z = _meet(points, normals, i, x, y)

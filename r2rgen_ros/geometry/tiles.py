@@ -32,7 +32,8 @@ def whole(height: int, width: int) -> NDArray[np.int32]:
 def joined(windows: NDArray[np.int32], most: float = 1.5) -> NDArray[np.int32]:
     """Make few of many windows (K, 4), on which most work is quicker, though they have more pixels.
 
-    Two become one where that has at most so many times the pixels of both. They may overlap.
+    Some become one where that has at most so many times the pixels of all of them. They may
+    overlap.
     """
     out = windows.copy()
     return out[: _join(out, most)]
@@ -70,14 +71,23 @@ class Tiles:
 
 @_compiled
 def _mark_pixels(pixel: Any, height: int, width: int, margin: int, mask: Any) -> None:
+    wide: Any = np.uint32(width)
+    last_row: Any = np.int32(height - 1)
+    last_column: Any = np.int32(width - 1)
     for i in range(pixel.shape[0]):
         at = pixel[i]
         if at < 0:
             continue
-        v = at // width
-        u = at - v * width
-        first_v, last_v = max(v - margin, 0) >> _SHIFT, min(v + margin, height - 1) >> _SHIFT
-        first_u, last_u = max(u - margin, 0) >> _SHIFT, min(u + margin, width - 1) >> _SHIFT
+        v: Any = np.int32(np.uint32(at) // wide)
+        u: Any = np.int32(at - v * width)
+        first_v, last_v = max(v - margin, 0) >> _SHIFT, min(v + margin, last_row) >> _SHIFT
+        first_u, last_u = max(u - margin, 0) >> _SHIFT, min(u + margin, last_column) >> _SHIFT
+        if 2 * margin <= TILE:  # no tile lies between
+            mask[first_v, first_u] = True
+            mask[first_v, last_u] = True
+            mask[last_v, first_u] = True
+            mask[last_v, last_u] = True
+            continue
         for row in range(first_v, last_v + 1):
             for column in range(first_u, last_u + 1):
                 mask[row, column] = True
@@ -122,24 +132,31 @@ def _size(window: Any) -> Any:
 def _join(windows: Any, most: float) -> int:
     count, one = windows.shape[0], 0
     both = np.empty(4, np.int32)
+    asked = np.empty(count, np.int64)  # pixels of the windows that were joined
+    for k in range(count):
+        asked[k] = _size(windows[k])
     while one < count:
         other = one + 1
         while other < count:
             both[:2] = np.minimum(windows[one, :2], windows[other, :2])
             both[2:] = np.maximum(windows[one, 2:], windows[other, 2:])
-            if _size(both) > most * (_size(windows[one]) + _size(windows[other])):
+            if _size(both) > most * (asked[one] + asked[other]):
                 other += 1
                 continue
             windows[one] = both
+            asked[one] += asked[other]
             count -= 1
             windows[other] = windows[count]
+            asked[other] = asked[count]
             other = one + 1  # what was too far away may be near now
         one += 1
     return int(count)
 
 
 @_compiled
-def mark_changes(bits: Any, known: Any, old_bits: Any, old_known: Any, mask: Any) -> None:
+def mark_changes(
+    bits: Any, known: Any, old_bits: Any, old_known: Any, windows: Any, mask: Any
+) -> None:
     """Mark the tiles in which two images differ from others, which become the same.
 
     Args:
@@ -147,31 +164,63 @@ def mark_changes(bits: Any, known: Any, old_bits: Any, old_known: Any, mask: Any
         known: (H, W) uint8.
         old_bits: The same of the image before, written.
         old_known: The same, written.
+        windows: (K, 4) where to look: whole tiles, which do not overlap.
         mask: Of `Tiles`, written where something differs.
 
     """
-    height, width = bits.shape
-    change = np.empty(width, np.int32)
-    for row in range(mask.shape[0]):
-        top, bottom = row * TILE, min(height, (row + 1) * TILE)
-        change[:] = 0
+    for n in range(windows.shape[0]):
+        left, top, right, bottom = windows[n]
+        change = np.empty(right - left, np.int32)
+        for start in range(top, bottom, TILE):
+            end = min(bottom, start + TILE)
+            change[:] = 0
+            for v in range(start, end):
+                _gather(bits[v, left:right], old_bits[v, left:right], change)
+                _gather_kinds(known[v, left:right], old_known[v, left:right], change)
+            for first in range(left, right, TILE):
+                last = min(right, first + TILE)
+                differs = np.int32(0)
+                for u in range(first, last):
+                    differs |= change[u - left]
+                if differs == 0:
+                    continue
+                mask[start >> _SHIFT, first >> _SHIFT] = True
+                for v in range(start, end):
+                    copy_row(bits[v, first:last], old_bits[v, first:last])
+                    copy_row(known[v, first:last], old_known[v, first:last])
+
+
+@_compiled
+def _gather(one: Any, other: Any, change: Any) -> None:
+    """In which columns rows differ; in a loop from zero on, which alone is turned into SIMD."""
+    for u in range(change.shape[0]):
+        change[u] |= one[u] ^ other[u]
+
+
+@_compiled
+def _gather_kinds(one: Any, other: Any, change: Any) -> None:
+    for u in range(change.shape[0]):
+        change[u] |= np.int32(one[u] ^ other[u])
+
+
+@_compiled
+def copy_row(one: Any, out: Any) -> None:
+    """Copy a row (N,); quicker than an assignment of slices, which might overlap."""
+    for u in range(out.shape[0]):
+        out[u] = one[u]
+
+
+@_compiled
+def copy_windows(image: Any, windows: Any, out: Any) -> None:
+    """Copy windows (K, 4) of an image (H, W) or (H, W, 3)."""
+    height, width = image.shape[:2]
+    depth = image.size // (height * width)
+    flat, other = image.reshape((height, width * depth)), out.reshape((height, width * depth))
+    for n in range(windows.shape[0]):
+        left, top, right, bottom = windows[n]
         for v in range(top, bottom):
-            for u in range(width):
-                change[u] |= bits[v, u] ^ old_bits[v, u]
-            for u in range(width):
-                change[u] |= np.int32(known[v, u] ^ old_known[v, u])
-        for column in range(mask.shape[1]):
-            left, right = column * TILE, min(width, (column + 1) * TILE)
-            differs = np.int32(0)
-            for u in range(left, right):
-                differs |= change[u]
-            if differs == 0:
-                continue
-            mask[row, column] = True
-            for v in range(top, bottom):
-                for u in range(left, right):
-                    old_bits[v, u] = bits[v, u]
-                    old_known[v, u] = known[v, u]
+            here = slice(left * depth, right * depth)
+            copy_row(flat[v, here], other[v, here])
 
 
 @_compiled

@@ -112,37 +112,69 @@ def _lower(one: Any, other: Any) -> None:
 
 
 @_compiled
-def _nearest_in_patch(zbuf: Any, radius: int, windows: Any, rows: Any, out: Any) -> None:
-    """Minimum over a square patch of an image, along rows and then along columns, in windows."""
+def _nearest_along(zbuf: Any, radius: int, window: Any, rows: Any) -> int:
+    """Minimum over a row of a patch in all rows that a window's patches reach over.
+
+    Args:
+        zbuf: (H, W) float32.
+        radius: Of the patch.
+        window: (u0, v0, u1, v1).
+        rows: (K, u1 - u0) float32, written.
+
+    Returns:
+        Which row of the image the first of them is.
+
+    """
     height, width = zbuf.shape
-    for n in range(windows.shape[0]):
-        left, top, right, bottom = windows[n]
-        for v in range(max(0, top - radius), min(height, bottom + radius)):
-            row, lowest = zbuf[v], rows[v]
-            lowest[left:right] = row[left:right]
-            for shift in range(1, radius + 1):
-                last, first = min(right, width - shift), max(left, shift)
-                if left < last:
-                    _lower(lowest[left:last], row[left + shift : last + shift])
-                if first < right:
-                    _lower(lowest[first:right], row[first - shift : right - shift])
-        for v in range(top, bottom):
-            lowest = out[v, left:right]
-            lowest[:] = rows[v, left:right]
-            for other in range(max(0, v - radius), min(height, v + radius + 1)):
-                if other != v:
-                    _lower(lowest, rows[other, left:right])
+    left, top, right, bottom = window
+    start = max(0, top - radius)
+    for v in range(start, min(height, bottom + radius)):
+        row, lowest = zbuf[v], rows[v - start]
+        tiles.copy_row(row[left:right], lowest)
+        for shift in range(1, radius + 1):
+            last, first = min(right, width - shift), max(left, shift)
+            if left < last:
+                _lower(lowest[: last - left], row[left + shift : last + shift])
+            if first < right:
+                _lower(lowest[first - left :], row[first - shift : right - shift])
+    return int(start)
 
 
 @_compiled
-def _nearer_pixels(zbuf: Any, height: int, width: int, radius: int, at: int, limit: float) -> int:
-    """Count the pixels of a patch whose nearest point is nearer than a limit."""
-    v, u = at // width, at % width
+def _nearest_across(rows: Any, first: int, end: int, row: int, out: Any) -> None:
+    """Minimum of rows from the first to before the end, of which one is known."""
+    tiles.copy_row(rows[row], out)
+    for other in range(first, end):
+        if other != row:
+            _lower(out, rows[other])
+
+
+@_compiled
+def _nearest_in_patch(zbuf: Any, radius: int, rows: Any, out: Any) -> None:
+    """Minimum over a square patch of an image, along rows and then along columns."""
+    height, width = zbuf.shape
+    _nearest_along(zbuf, radius, (0, 0, width, height), rows)
+    for v in range(height):
+        first, end = max(0, v - radius), min(height, v + radius + 1)
+        _nearest_across(rows, first, end, v, out[v])
+
+
+@_compiled
+def _nearer_pixels(zbuf: Any, radius: int, v: int, u: int, limit: Any) -> int:
+    """Count the pixels of a patch (of zbuf (H, W)) whose nearest point is nearer than a limit."""
+    height, width = zbuf.shape
     count = 0
+    if radius == 1 and 0 < v < height - 1 and 0 < u < width - 1:  # nearly all there is
+        column = np.uintp(u - 1)
+        for step in range(3):
+            row = zbuf[np.uintp(v - 1 + step)]
+            for more in range(3):
+                count += int(row[column + np.uintp(more)] < limit)
+        return count
     for vv in range(max(0, v - radius), min(height, v + radius + 1)):
-        for uu in range(max(0, u - radius), min(width, u + radius + 1)):
-            if zbuf[vv * width + uu] < limit:
-                count += 1
+        row = zbuf[vv, max(0, u - radius) : min(width, u + radius + 1)]
+        for k in range(row.shape[0]):
+            count += int(row[k] < limit)
     return count
 
 
@@ -160,6 +192,7 @@ def _visible(
     out: Any,
 ) -> None:
     """Mark the points that nothing hides."""
+    image = zbuf.reshape((height, width))
     for i in range(pixel.shape[0]):
         at = pixel[i]
         if at < 0:
@@ -168,29 +201,58 @@ def _visible(
         limit = depth[i] - delta
         hidden = nearest[at] < limit
         if hidden and support > 1:
-            hidden = _nearer_pixels(zbuf, height, width, radius, at, limit) >= support
+            hidden = _nearer_pixels(image, radius, at // width, at % width, limit) >= support
         out[i] = not hidden
 
 
 @_compiled
-def _hide_pixels(
-    zbuf: Any, owner: Any, nearest: Any, height: int, width: int,
-    radius: int, delta: Any, support: int, windows: Any, out: Any,
-) -> None:  # fmt: skip
-    """Per pixel of windows, the owner if nothing hides it, -1 for nothing, -2 for hidden."""
-    for n in range(windows.shape[0]):
-        left, top, right, bottom = windows[n]
-        for v in range(top, bottom):
-            for at in range(v * width + left, v * width + right):
-                if owner[at] < 0:
-                    out[at] = -1
+def _mark_behind(lowest: Any, zbuf: Any, delta: Any, out: Any) -> None:
+    """Mark the pixels in whose patch something is nearer; from zero on, for SIMD."""
+    for u in range(zbuf.shape[0]):
+        out[u] = np.uint8(lowest[u] < zbuf[u] - delta)
+
+
+@_compiled
+def find_seen(
+    zbuf: Any, owner: Any, radius: int, delta: Any, support: int, window: Any, rows: Any, out: Any
+) -> None:
+    """Find what a window of an image shows.
+
+    Args:
+        zbuf: (H, W) float32 depth of the nearest point in each pixel, metres; inf for none.
+        owner: (H, W) int32 that point, -1 for none.
+        radius: See `ZBufferRule`.
+        delta: The same, float32.
+        support: The same.
+        window: (u0, v0, u1, v1).
+        rows: (v1 - v0 + 2 radius or more, u1 - u0) float32, written over.
+        out: (v1 - v0, u1 - u0) int32, written: the point if nothing hides it, -1 for nothing, -2
+            for hidden.
+
+    """
+    left, top, right, bottom = window
+    count = right - left
+    lowest = np.empty(count, np.float32)
+    behind = np.zeros((count + 7) // 8 * 8, np.uint8)
+    eights = behind.view(np.uint64)
+    start = _nearest_along(zbuf, radius, window, rows)
+    last = min(zbuf.shape[0], bottom + radius)
+    for v in range(top, bottom):
+        first, end = max(start, v - radius), min(last, v + radius + 1)
+        _nearest_across(rows, first - start, end - start, v - start, lowest)
+        _mark_behind(lowest, zbuf[v, left:right], delta, behind[:count])
+        seen = out[v - top]
+        tiles.copy_row(owner[v, left:right], seen)
+        for k in range(eights.shape[0]):
+            if eights[k] == np.uint64(0):
+                continue
+            for place in range(8 * k, 8 * k + 8):
+                if behind[place] == 0 or seen[place] < 0:
                     continue
-                limit = zbuf[at] - delta
-                hidden = nearest[at] < limit
-                if hidden and support > 1:
-                    near = _nearer_pixels(zbuf, height, width, radius, at, limit)
-                    hidden = near >= support
-                out[at] = -2 if hidden else owner[at]
+                u = left + place
+                limit = zbuf[v, u] - delta
+                if support == 1 or _nearer_pixels(zbuf, radius, v, u, limit) >= support:
+                    seen[place] = -2
 
 
 @_compiled
@@ -212,18 +274,19 @@ def _to_centres(planes: Any, owner: Any, intrinsics: Any, limit: float, zbuf: An
 
 
 @_compiled
-def _copy_windows(image: Any, windows: Any, out: Any) -> None:
-    for n in range(windows.shape[0]):
-        left, top, right, bottom = windows[n]
-        for v in range(top, bottom):
-            out[v, left:right] = image[v, left:right]
+def _put_back(pixel: Any, old_zbuf: Any, old_owner: Any, zbuf: Any, owner: Any) -> None:
+    """Give pixels (N,), -1 for none, what they had."""
+    for i in range(pixel.shape[0]):
+        at = pixel[i]
+        if at >= 0:
+            zbuf[at], owner[at] = old_zbuf[at], old_owner[at]
 
 
 class ZBuffer:
     """A z-buffer with its own scratch memory, to be used for many frames of one camera.
 
-    Points are added in layers; a layer that stays (the environment) can be kept as a snapshot and
-    restored, so that only what moves is projected again.
+    Points are added in layers; a layer that stays (the environment) can be kept as a snapshot, and
+    what was added since be forgotten, so that only what moves is projected again.
 
     Args:
         camera: Intrinsics of the camera to be simulated.
@@ -240,12 +303,10 @@ class ZBuffer:
         self._image_from_camera = np.array(
             [[camera.fx, 0.0, camera.cx + 0.5], [0.0, camera.fy, camera.cy + 0.5], [0.0, 0.0, 1.0]]
         )
-        self._whole = tiles.whole(camera.height, camera.width)
         self._zbuf = np.full(size, FAR, dtype=np.float32)
         self._owner = np.full(size, -1, dtype=np.int32)
         self._rows = np.empty(size, dtype=np.float32)
         self._nearest = np.empty(size, dtype=np.float32)
-        self._seen = np.empty(size, dtype=np.int32)
         self._pixel = np.empty(0, dtype=np.int32)
         self._depth = np.empty(0, dtype=np.float32)
         self._count = 0
@@ -292,19 +353,12 @@ class ZBuffer:
         )
 
     def snapshot(self) -> tuple[NDArray[np.float32], NDArray[np.int32], int]:
-        """Return a copy of the image so far, for `restore`."""
+        """Return a copy of the image so far, for `forget_since`."""
         return self._zbuf.copy(), self._owner.copy(), self._count
 
-    def restore(
-        self,
-        saved: tuple[NDArray[np.float32], NDArray[np.int32], int],
-        windows: NDArray[np.int32] | None = None,
-    ) -> None:
-        """Go back to a snapshot; with windows only there, for what is the same elsewhere."""
-        shape = (self.camera.height, self.camera.width)
-        where = self._whole if windows is None else windows
-        for kept, now in ((saved[0], self._zbuf), (saved[1], self._owner)):
-            _copy_windows(kept.reshape(shape), where, now.reshape(shape))
+    def forget_since(self, saved: tuple[NDArray[np.float32], NDArray[np.int32], int]) -> None:
+        """Go back to a snapshot since which points were added, and nothing else happened."""
+        _put_back(self._pixel[saved[2] : self._count], *saved[:2], self._zbuf, self._owner)
         self._count = saved[2]
 
     def pixels(self, first: int) -> NDArray[np.int32]:
@@ -313,7 +367,7 @@ class ZBuffer:
 
     def visible(self) -> NDArray[np.bool_]:
         """Return which of the added points (N,) the camera sees."""
-        self._update_nearest(self._whole)
+        self._update_nearest()
         out = np.empty(self._count, dtype=np.bool_)
         _visible(
             self._zbuf,
@@ -329,14 +383,13 @@ class ZBuffer:
         )
         return out
 
-    def image(
-        self, windows: NDArray[np.int32] | None = None
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return the image of the nearest points.
+    def buffers(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Return what is kept: depth (H, W) and number (H, W) of each pixel's nearest point."""
+        shape = (self.camera.height, self.camera.width)
+        return self._zbuf.reshape(shape), self._owner.reshape(shape)
 
-        Args:
-            windows: (K, 4) where, see `tiles`; what is returned is not valid elsewhere, and the
-                next call writes over it. All of the image if None.
+    def image(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the image of the nearest points.
 
         Returns:
             (H, W) int32 index of the point seen in each pixel, -1 where there is none, -2 where
@@ -344,22 +397,17 @@ class ZBuffer:
             point in metres, inf where there is none.
 
         """
-        where = self._whole if windows is None else windows
-        self._update_nearest(where)
-        shape = (self.camera.height, self.camera.width)
-        out = np.empty_like(self._seen) if windows is None else self._seen
-        _hide_pixels(
-            self._zbuf, self._owner, self._nearest, *shape, self.rule.radius,
-            np.float32(self.rule.delta), self.rule.support, where, out,
+        zbuf, owner = self.buffers()
+        out = np.empty(zbuf.shape, np.int32)
+        find_seen(
+            zbuf, owner, self.rule.radius, np.float32(self.rule.delta), self.rule.support,
+            (0, 0, zbuf.shape[1], zbuf.shape[0]), self._rows.reshape(zbuf.shape), out,
         )  # fmt: skip
-        return out.reshape(shape), self._zbuf.reshape(shape)
+        return out, zbuf
 
-    def _update_nearest(self, windows: NDArray[np.int32]) -> None:
+    def _update_nearest(self) -> None:
         shape = (self.camera.height, self.camera.width)
         _nearest_in_patch(
-            self._zbuf.reshape(shape),
-            self.rule.radius,
-            windows,
-            self._rows.reshape(shape),
+            self._zbuf.reshape(shape), self.rule.radius, self._rows.reshape(shape),
             self._nearest.reshape(shape),
-        )
+        )  # fmt: skip

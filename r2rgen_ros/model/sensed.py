@@ -43,8 +43,8 @@ class SensedFrame:
     def __post_init__(self) -> None:
         """Check that there is something, and that what belongs together fits."""
         require(
-            self.depth is not None or self.cloud is not None,
-            'a sensed frame holds neither depth nor a cloud',
+            not (self.depth is None and self.cloud is None and self.labelled is None),
+            'a sensed frame holds neither depth nor a cloud nor labelled points',
         )
         if self.depth is not None and self.colour is not None:
             require(

@@ -103,28 +103,49 @@ def _settle_specks(drawn: Any, measured: Any, own: Any, tolerance: Any, kinds: A
 
 
 @_compiled
-def _is_there(drawn: Any, v: int, u: int, z: float) -> bool:
-    """Whether a depth lies on what is drawn in a pixel, or between that and its neighbours."""
-    d = drawn[v, u]
-    if not np.isfinite(d):
-        return False
-    if abs(d - z) <= _SAME_M:
-        return True
+def write_cells(
+    drawn: Any, kinds: Any, offset: Any, colours: Any, cells: Any, tints: Any
+) -> None:  # fmt: skip
+    """Put together what `carry` asks of each pixel, so that one access to memory tells all.
+
+    Args:
+        drawn: (h, w) float32 depth of a drawing, NaN where nothing is drawn.
+        kinds: (h, w) its kinds.
+        offset: (h, w) float32 measured minus drawn depth; counts where `SEEN`.
+        colours: (h, w, 3) uint8 what was seen.
+        cells: (h, w, 4) float32, written: smallest and largest depth of the surface in the pixel
+            and around it, NaN for none, and the offset.
+        tints: (h, w, 4) uint32, the same memory; written in the last place: colour and kind.
+
+    """
     height, width = drawn.shape
-    low, high = d, d
-    for vv in range(max(0, v - 1), min(height, v + 2)):
-        for uu in range(max(0, u - 1), min(width, u + 2)):
-            w = drawn[vv, uu]
-            if abs(w - d) <= _STEP_M:
-                low, high = min(low, w), max(high, w)
-    return bool(low - _SAME_M <= z <= high + _SAME_M)
+    for v in range(height):
+        for u in range(width):
+            d = drawn[v, u]
+            low, high = d, d
+            for vv in range(max(0, v - 1), min(height, v + 2)):
+                for uu in range(max(0, u - 1), min(width, u + 2)):
+                    w = drawn[vv, uu]
+                    if abs(w - d) <= _STEP_M:
+                        low, high = min(low, w), max(high, w)
+            known = np.isfinite(d)
+            cells[v, u, 0] = low if known else np.float32(np.nan)
+            cells[v, u, 1] = high if known else np.float32(np.nan)
+            cells[v, u, 2] = offset[v, u]
+            red, green, blue = colours[v, u, 0], colours[v, u, 1], colours[v, u, 2]
+            tints[v, u, 3] = (
+                np.uint32(red) | (np.uint32(green) << _8) | (np.uint32(blue) << _16)
+                | (np.uint32(kinds[v, u]) << _24)
+            )  # fmt: skip
+
+
+_8, _16, _24 = np.uint32(8), np.uint32(16), np.uint32(24)
 
 
 @_compiled
 def carry(
     depth: Any, face: Any, window: Any, part: Any, to_old: Any, camera: Any,
-    top: int, left: int, drawn: Any, kinds: Any, offset: Any, colours: Any, paint: Any,
-    rays: Any, points: Any, out: Any,
+    top: int, left: int, cells: Any, tints: Any, paint: Any, rays: Any, points: Any, out: Any,
 ) -> int:  # fmt: skip
     """Fill a new drawing of the surface with what was seen of it before.
 
@@ -137,10 +158,8 @@ def carry(
         camera: fx, fy, cx, cy.
         top: First row of the old window.
         left: First column of it.
-        drawn: (h, w) float32 depth of the old drawing in that window.
-        kinds: (h, w) its kinds.
-        offset: (h, w) float32 measured minus drawn depth; counts where `SEEN`.
-        colours: (h, w, 3) uint8 what was seen.
+        cells: (h, w, 4) float32 of `write_cells` in that window.
+        tints: (h, w, 4) uint32, the same memory.
         paint: (F, 3) uint8 colours of the triangles.
         rays: (H, W, 3) float32 of the pixels, of depth 1.
         points: (H W, 3) float32, written.
@@ -151,37 +170,46 @@ def carry(
 
     """
     fx, fy, cx, cy = camera
-    high, wide = drawn.shape
+    high, wide = cells.shape[:2]
     start_u, start_v, end_u, end_v = window
-    count = 0
+    count = np.uintp(0)
     for v in range(start_v, end_v):
-        for u in range(start_u, end_u):
-            own = face[v, u]
-            if own < 0:
+        row_face, row_depth, row_rays = face[v], depth[v], rays[v]
+        for u in range(np.uintp(start_u), np.uintp(end_u)):
+            if row_face[u] < 0:
                 continue
-            z = depth[v, u]
-            x, y = rays[v, u, 0] * z, rays[v, u, 1] * z
-            m = to_old[part[own]]
+            own = np.uintp(row_face[u])
+            z = row_depth[u]
+            x, y = row_rays[u, 0] * z, row_rays[u, 1] * z
+            m = to_old[np.uintp(part[own])]
             zz = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
-            kind, row, column = HIDDEN, 0, 0
+            kind, offset, tint = np.uint32(HIDDEN), np.float32(0.0), np.uint32(0)
             if zz > 0.0:
                 xx = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
                 yy = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
                 column = int(np.floor(fx * xx / zz + cx + 0.5)) - left
                 row = int(np.floor(fy * yy / zz + cy + 0.5)) - top
-                inside = row >= 0 and column >= 0 and row < high and column < wide
-                if inside and _is_there(drawn, row, column, zz):
-                    kind = kinds[row, column]
-            if kind == THROUGH or (kind == BESIDE and is_rim(depth, v, u, RIM_PX)):
+                if row >= 0 and column >= 0 and row < high and column < wide:
+                    cell = cells[np.uintp(row), np.uintp(column)]
+                    # Whether the depth lies on what is drawn there, or between its neighbours.
+                    if cell[0] - _SAME_M <= zz <= cell[1] + _SAME_M:
+                        tint = tints[np.uintp(row), np.uintp(column), 3]
+                        kind, offset = tint >> _24, cell[2]
+            if kind == THROUGH or (kind == BESIDE and is_rim(depth, v, int(u), RIM_PX)):
                 continue
             if kind == SEEN:
-                z = np.float32(z + np.float64(offset[row, column]))
+                z = np.float32(z + np.float64(offset))
             for k in range(3):
-                points[count, k] = rays[v, u, k] * z
-                seen = kind in (SEEN, BLANK)
-                out[count, k] = colours[row, column, k] if seen else paint[own, k]
-            count += 1
-    return count
+                points[count, k] = row_rays[u, k] * z
+            if kind in (SEEN, BLANK):
+                out[count, 0] = np.uint8(tint)
+                out[count, 1] = np.uint8(tint >> _8)
+                out[count, 2] = np.uint8(tint >> _16)
+            else:
+                for k in range(3):
+                    out[count, k] = paint[own, k]
+            count += np.uintp(1)
+    return int(count)
 
 
 @_compiled

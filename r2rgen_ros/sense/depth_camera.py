@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
-from r2rgen_ros.geometry.tiles import Tiles, whole
-from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
+from r2rgen_ros.geometry.tiles import Tiles, copy_row, copy_windows, grown, whole
+from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule, find_seen
 from r2rgen_ros.model.scene import UNSEEN
 from r2rgen_ros.sense.border import extend, unseen_border, window_without
 from r2rgen_ros.sense.gaps import close_gaps
@@ -57,6 +57,8 @@ class Image:
         label: (H, W) uint8, UNSEEN where nothing is seen.
         unseen: Share of the whole image that looks at what the source never saw; None where that
             was not asked for.
+        changed: (K, 4) windows, whole tiles that do not overlap (see `geometry.tiles`), outside of
+            which it is as the image that the same camera gave before; None where that is not known.
 
     """
 
@@ -64,35 +66,96 @@ class Image:
     colour: NDArray[np.uint8]
     label: NDArray[np.uint8]
     unseen: float | None = None
-
-
-@njit(cache=True, nogil=True)
-def _pick(
-    source: Any, windows: Any, colours: Any, labels: Any, more_colours: Any, more_labels: Any,
-    backdrop: Any, colour: Any, label: Any,
-) -> None:  # fmt: skip
-    """Colour and label of the point in each pixel, of those that stay or those that come after."""
-    still = labels.shape[0]
-    for n in range(windows.shape[0]):
-        left, top, right, bottom = windows[n]
-        for v in range(top, bottom):
-            for u in range(left, right):
-                at = source[v, u]
-                if at < 0:  # a camera has colour where it has no depth, such as beyond its range
-                    label[v, u] = UNSEEN
-                    for k in range(3):
-                        colour[v, u, k] = backdrop[v, u, k]
-                elif at < still:
-                    label[v, u] = labels[at]
-                    for k in range(3):
-                        colour[v, u, k] = colours[at, k]
-                else:
-                    label[v, u] = more_labels[at - still]
-                    for k in range(3):
-                        colour[v, u, k] = more_colours[at - still, k]
+    changed: NDArray[np.int32] | None = None
 
 
 _GAP_PX = 1  # gaps are closed from their neighbours
+_8, _16, _24 = np.uint32(8), np.uint32(16), np.uint32(24)
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def _draw_windows(
+    zbuf: Any, owner: Any, radius: int, delta: Any, support: int, windows: Any, may_fill: bool,
+    tints: Any, more: Any, backdrop: Any, depth: Any, colour: Any, label: Any,
+) -> None:  # fmt: skip
+    """Write windows of an image; all is done of one before the next, while caches hold it.
+
+    Args:
+        zbuf: (H, W) of `ZBuffer.buffers`.
+        owner: The same.
+        radius: See `ZBufferRule`.
+        delta: The same, float32.
+        support: The same.
+        windows: (K, 4), see `geometry.tiles`.
+        may_fill: Whether gaps in what stands still are closed.
+        tints: Colours and labels (N,) of the points that stand still.
+        more: The same of those after them.
+        backdrop: (H, W, 3) uint8 colours where there is no point.
+        depth: (H, W) float32, written.
+        colour: (H, W, 3) uint8, written.
+        label: (H, W) uint8, written.
+
+    """
+    height, width = zbuf.shape
+    for n in range(windows.shape[0]):
+        left, top, right, bottom = windows[n]
+        # Gaps are closed from their neighbours.
+        around = grown(windows[n], _GAP_PX, height, width)
+        first, start, last, end = around
+        shape = (end - start, last - first)
+        seen, source = np.empty(shape, np.int32), np.empty(shape, np.int32)
+        near, filled = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        rows = np.empty((shape[0] + 2 * radius, shape[1]), np.float32)
+        find_seen(zbuf, owner, radius, delta, support, around, rows, seen)
+        for v in range(start, end):
+            copy_row(zbuf[v, first:last], near[v - start])
+        close_gaps(seen, near, tints.shape[0], may_fill, delta, filled, source)
+        inside = slice(left - first, right - first)
+        for v in range(top, bottom):
+            here = slice(left, right)
+            copy_row(filled[v - start, inside], depth[v, here])
+            _pick_row(
+                source[v - start, inside], tints, more, backdrop[v, here], colour[v, here],
+                label[v, here],
+            )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _pick_row(source: Any, tints: Any, more: Any, backdrop: Any, colour: Any, label: Any) -> None:
+    """Of a part of a row; unsigned indices need not be asked whether they count from the end."""
+    still = np.int32(tints.shape[0])
+    for u in range(source.shape[0]):
+        at = source[u]
+        if at < 0:  # a camera has colour where it has no depth, such as beyond its range
+            label[u] = UNSEEN
+            for k in range(3):
+                colour[u, k] = backdrop[u, k]
+            continue
+        tint = tints[np.uintp(at)] if at < still else more[np.uintp(at - still)]
+        colour[u, 0] = np.uint8(tint)
+        colour[u, 1] = np.uint8(tint >> _8)
+        colour[u, 2] = np.uint8(tint >> _16)
+        label[u] = np.uint8(tint >> _24)
+
+
+@njit(cache=True, nogil=True)
+def _write_tints(colours: Any, label: Any, out: Any) -> None:
+    """Colours (N, 3) and a label, each in one number."""
+    top = np.uint32(label) << _24
+    for i in range(out.shape[0]):
+        red, green, blue = colours[i, 0], colours[i, 1], colours[i, 2]
+        out[i] = np.uint32(red) | (np.uint32(green) << _8) | (np.uint32(blue) << _16) | top
+
+
+def _tints(layers: Sequence[Layer]) -> NDArray[np.uint32]:
+    """Colours and labels (N,) of the points of layers, for `_pick_row`."""
+    out = np.empty(sum(len(layer.cloud) for layer in layers), dtype=np.uint32)
+    start = 0
+    for layer in layers:
+        end = start + len(layer.cloud)
+        _write_tints(layer.cloud.colours, np.uint8(layer.label), out[start:end])
+        start = end
+    return out
 
 
 def _within(windows: NDArray[np.int32], window: Window) -> NDArray[np.int32]:
@@ -130,15 +193,14 @@ class DepthCamera:
         self._zbuffer = ZBuffer(camera, rule)
         self._camera = camera
         self._rule = rule
-        self._colours = np.zeros((0, 3), dtype=np.uint8)
-        self._labels = np.zeros(0, dtype=np.uint8)
+        self._tints = np.zeros(0, dtype=np.uint32)
         self._may_fill = False
         shape = (camera.height, camera.width)
         self._backdrop: NDArray[np.uint8] = np.zeros((*shape, 3), dtype=np.uint8)
         self._all: Window = (0, 0, camera.width, camera.height)
         self._window = self._all
         self._never_seen: NDArray[np.bool_] | None = None
-        self._source = np.empty(shape, dtype=np.int32)
+        self._shape = shape
         self._tiles = Tiles(*shape)
         self._keep_still()
 
@@ -186,23 +248,22 @@ class DepthCamera:
         self._zbuffer.add(layer.cloud.points, layer.frame2camera)
         if planes is not None:
             self._zbuffer.centre(planes)
-        self._colours, self._labels = (
-            layer.cloud.colours,
-            np.full(len(layer.cloud), layer.label, dtype=np.uint8),
-        )
+        self._tints = _tints([layer])
         self._may_fill = moved
         self._window = self._all
         if border is not None:
             if fill == 'expand' and unseen is not None:
                 border = unseen
-            self._fill_border(fill, border, plane, layer.label, allowed)
+            self._fill_border(fill, border, plane, allowed)
         self._keep_still()
 
     def _keep_still(self) -> None:
         """Keep what of the images does not change: the environment alone."""
         self._still = self._zbuffer.snapshot()
-        self._changed = np.empty((0, 4), dtype=np.int32)
-        depth, colour, label = _blank(self._source.shape)
+        self._drawn = np.empty((0, 4), dtype=np.int32)  # windows of the image before
+        self._marked: NDArray[np.bool_] | None = None  # its tiles
+        self._shown: tuple[Any, Any, Any] | None = None  # that image, if it is not kept
+        depth, colour, label = _blank(self._shape)
         self._draw(None, (), depth, colour, label)
         outside = np.ones(depth.shape, dtype=bool)
         outside[_part(self._window)] = False
@@ -214,29 +275,50 @@ class DepthCamera:
         """The part of the image (u0, v0, u1, v1) that is kept."""
         return self._window
 
-    def render(self, layers: Sequence[Layer]) -> Image:
+    def render(self, layers: Sequence[Layer], *, keep: bool = True) -> Image:
         """Draw what moves in front of the environment.
 
         Args:
             layers: Objects and robot.
+            keep: Whether the image is kept; else the next call writes over it, which is quicker.
 
         Returns:
             The image; a pixel shows the nearest point that nothing hides.
 
         """
-        # Only there do images of this environment differ.
-        self._zbuffer.restore(self._still, self._changed)
+        self._zbuffer.forget_since(self._still)
         for layer in layers:
             self._zbuffer.add(layer.cloud.points, layer.frame2camera)
         pixels = self._zbuffer.pixels(self._still[2])
         self._tiles.mark_pixels(pixels, self._rule.radius + _GAP_PX)
-        self._changed = self._tiles.windows()
-        depth, colour, label = (part.copy() for part in self._alone)
-        self._draw(self._changed, layers, depth, colour, label)
+        marked = self._tiles.mask.copy()
+        windows = self._tiles.windows()
+        changed = self._changed_since(marked)
+        if keep or self._shown is None:
+            shown = tuple(part.copy() for part in self._alone)
+            self._shown = None if keep else shown
+        else:
+            shown = self._shown
+            for part, image in zip(self._alone, shown, strict=True):
+                copy_windows(part, self._drawn, image)
+        self._drawn = windows
+        depth, colour, label = shown
+        self._draw(windows, layers, depth, colour, label)
         unseen = None
         if self._never_seen is not None:
             unseen = unseen_share(label, self._never_seen)
-        return Image(depth, colour, label, unseen)
+        return Image(depth, colour, label, unseen, changed)
+
+    def _changed_since(self, marked: NDArray[np.bool_]) -> NDArray[np.int32] | None:
+        """Windows (K, 4) of tiles that are marked now or were for the image before; None if first.
+
+        What is marked now is kept.
+        """
+        before, self._marked = self._marked, marked
+        if before is None:
+            return None
+        self._tiles.mask |= before | marked
+        return self._tiles.windows()
 
     def _draw(
         self,
@@ -247,26 +329,12 @@ class DepthCamera:
         label: NDArray[np.uint8],
     ) -> None:
         """Write windows of the images, or all, as they are with the layers that were added."""
-        if windows is None:
-            owner, zbuf = self._zbuffer.image()
-            windows = whole(*self._source.shape)
-        else:
-            # Gaps are closed from their neighbours.
-            around = windows + np.array([-_GAP_PX, -_GAP_PX, _GAP_PX, _GAP_PX], dtype=np.int32)
-            owner, zbuf = self._zbuffer.image(_within(around, self._all))
-            windows = _within(windows, self._window)
-        none = np.zeros((0, 3), dtype=np.uint8)
-        colours = np.concatenate([none, *(layer.cloud.colours for layer in layers)])
-        labels = np.concatenate(
-            [none[:, 0], *(np.full(len(x.cloud), x.label, dtype=np.uint8) for x in layers)]
-        )
-        close_gaps(
-            owner, zbuf, len(self._labels), self._may_fill, self._rule.delta, windows, depth,
-            self._source,
-        )  # fmt: skip
-        _pick(
-            self._source, windows, self._colours, self._labels, colours, labels, self._backdrop,
-            colour, label,
+        zbuf, owner = self._zbuffer.buffers()
+        windows = whole(*zbuf.shape) if windows is None else _within(windows, self._window)
+        _draw_windows(
+            zbuf, owner, self._rule.radius, np.float32(self._rule.delta), self._rule.support,
+            windows, self._may_fill, self._tints, _tints(layers), self._backdrop,
+            depth, colour, label,
         )  # fmt: skip
 
     def _unseen(
@@ -283,7 +351,6 @@ class DepthCamera:
         fill: str,
         unseen: NDArray[np.bool_],
         plane: tuple[NDArray[np.float64], float],
-        label: int,
         allowed: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None,
     ) -> None:
         if fill == 'shrink':
@@ -298,5 +365,4 @@ class DepthCamera:
         points = (self._camera.rays()[unseen] * added[:, None]).astype(np.float32)[known]
         lender = lender[known]
         self._zbuffer.add(points, np.eye(4))
-        self._colours = np.concatenate([self._colours, self._colours[owner.reshape(-1)[lender]]])
-        self._labels = np.concatenate([self._labels, np.full(len(points), label, np.uint8)])
+        self._tints = np.concatenate([self._tints, self._tints[owner.reshape(-1)[lender]]])

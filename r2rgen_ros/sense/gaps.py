@@ -15,10 +15,9 @@ _SHARE = np.float32(0.02)
 
 @njit(cache=True, nogil=True, error_model='numpy')
 def close_gaps(
-    owner: Any, zbuf: Any, still: int, may_fill: bool, delta: float, windows: Any, depth: Any,
-    source: Any,
-) -> None:  # fmt: skip
-    """Fill open pixels that near points surround, from those points.
+    owner: Any, zbuf: Any, still: int, may_fill: bool, delta: float, depth: Any, source: Any
+) -> None:
+    """Fill open pixels that near points surround, from those points; not at the rim.
 
     A pixel is filled if five of its eight neighbours, or four and no others, show points whose
     depths lie within `delta`, or 2 % for what is far, of the nearest of them, and if one of those
@@ -30,46 +29,55 @@ def close_gaps(
         still: How many of the first points stand still.
         may_fill: Whether these, too, may be used to fill.
         delta: Depth difference, metres.
-        windows: (K, 4) where, see `geometry.tiles`.
         depth: (H, W) float32, written: depth of each pixel, NaN where there is none.
         source: (H, W) int32, written: the point that gives the pixel its colour, -1 for none.
 
     """
     height, width = owner.shape
-    for n in range(windows.shape[0]):
-        left, top, right, bottom = windows[n]
-        for v in range(top, bottom):
-            for u in range(left, right):
-                if owner[v, u] >= 0:
-                    depth[v, u] = zbuf[v, u]
-                    source[v, u] = owner[v, u]
-                    continue
-                depth[v, u] = np.nan
-                source[v, u] = -1
-                if u == 0 or v == 0 or u == width - 1 or v == height - 1:
-                    continue
-                nearest = np.float32(np.inf)
-                for dv in range(-1, 2):
-                    for du in range(-1, 2):
-                        if owner[v + dv, u + du] >= 0:
-                            nearest = min(nearest, zbuf[v + dv, u + du])
-                if nearest == np.inf:
-                    continue
-                limit = max(np.float32(delta), _SHARE * nearest)
-                count, others, total, best, useful = 0, 0, 0.0, -1, False
-                for dv in range(-1, 2):
-                    for du in range(-1, 2):
-                        at = owner[v + dv, u + du]
-                        if at < 0:
-                            continue
-                        if zbuf[v + dv, u + du] > nearest + limit:
-                            others += 1
-                            continue
-                        count += 1
-                        total += zbuf[v + dv, u + du]
-                        useful = useful or may_fill or at >= still
-                        if best < 0 or zbuf[v + dv, u + du] == nearest:
-                            best = at
-                if useful and (count >= 5 or (count == 4 and others == 0)):
-                    depth[v, u] = np.float32(total / count)
-                    source[v, u] = best
+    for v in range(height):
+        _copy_seen(owner[v], zbuf[v], depth[v], source[v])
+        if v == 0 or v == height - 1:
+            continue
+        for u in range(1, width - 1):
+            if owner[v, u] < 0:
+                depth[v, u], source[v, u] = _filled(owner, zbuf, still, may_fill, delta, v, u)
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def _copy_seen(owner: Any, zbuf: Any, depth: Any, source: Any) -> None:
+    """What is seen without filling; from zero on, for SIMD."""
+    none, nobody = np.float32(np.nan), np.int32(-1)
+    for u in range(depth.shape[0]):
+        at, z = owner[u], zbuf[u]
+        depth[u] = z if at >= 0 else none
+        source[u] = at if at >= 0 else nobody
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def _filled(owner: Any, zbuf: Any, still: int, may_fill: bool, delta: float, v: int, u: int) -> Any:
+    """Depth and point of an open pixel that is not at the rim of the image."""
+    nearest = np.float32(np.inf)
+    for dv in range(-1, 2):
+        for du in range(-1, 2):
+            if owner[v + dv, u + du] >= 0:
+                nearest = min(nearest, zbuf[v + dv, u + du])
+    if nearest == np.inf:
+        return np.float32(np.nan), np.int32(-1)
+    limit = max(np.float32(delta), _SHARE * nearest)
+    count, others, total, best, useful = 0, 0, 0.0, -1, False
+    for dv in range(-1, 2):
+        for du in range(-1, 2):
+            at = owner[v + dv, u + du]
+            if at < 0:
+                continue
+            if zbuf[v + dv, u + du] > nearest + limit:
+                others += 1
+                continue
+            count += 1
+            total += zbuf[v + dv, u + du]
+            useful = useful or may_fill or at >= still
+            if best < 0 or zbuf[v + dv, u + du] == nearest:
+                best = at
+    if useful and (count >= 5 or (count == 4 and others == 0)):
+        return np.float32(total / count), np.int32(best)
+    return np.float32(np.nan), np.int32(-1)

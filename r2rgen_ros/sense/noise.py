@@ -16,7 +16,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.special import ndtri
 
-from r2rgen_ros.geometry.tiles import Tiles, joined, mark_changes
+from r2rgen_ros.geometry.tiles import Tiles, joined, mark_changes, whole
+from r2rgen_ros.model.scene import UNSEEN
 from r2rgen_ros.sense import noise_pixels as pixels
 from r2rgen_ros.sense.noise_pixels import COSINES, FRESH, MEAN, RAW
 from r2rgen_ros.sense.noise_rows import (
@@ -30,6 +31,8 @@ from r2rgen_ros.sense.noise_rows import (
     spoil,
     survey,
 )
+from r2rgen_ros.sense.noise_some import remember, spoil_some
+from r2rgen_ros.sense.sampling import even_starts, shown_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,6 +54,8 @@ _REACHES = 2.5  # what is farther from an edge than so many times reach_px is fa
 _OFFSETS = 10
 _MOST_STEPS = 32767
 COARSER = 4.0
+_FEW = 0.15  # of an image: of more pixels, noise of all is quicker
+_LOST_FOR = 10  # images
 _STEADY = [3, 4, 9]  # these places stay through an episode
 _TABLES = 20261122  # the tables are the same for all; where in them one begins is chance
 
@@ -131,6 +136,10 @@ class NoisyCamera:
         self._limit = np.zeros(shape, dtype=np.float32)
         self._spread = np.zeros(shape, dtype=np.float32)
         self._tiles = Tiles(*shape)
+        self._late = Tiles(*shape)  # changed since all pixels got noise
+        self._busy = np.zeros(self._tiles.mask.shape, dtype=np.bool_)
+        self._first = True
+        self._lost = 0  # images to come for which nobody asks whether a run of pixels is lost
         self._rows = np.zeros(camera.height, dtype=np.bool_)
         self._counts = np.zeros(camera.height, dtype=np.int32)
         self._columns = np.zeros(shape, dtype=np.int16)
@@ -170,16 +179,94 @@ class NoisyCamera:
         rows = (np.arange(shape[0]) + v) % SIDE
         return np.ascontiguousarray(UNIT * self._tables[0][rows, u : u + shape[1]])
 
-    def apply(self, depth: Depth, known: Known) -> Depth:
-        """Return what the camera reports of a clean image; see `Spoiler`."""
+    def apply(self, depth: Depth, known: Known, windows: NDArray[np.int32] | None = None) -> Depth:
+        """Return what the camera reports of a clean image; see `Spoiler`.
+
+        Args:
+            depth: (H, W) metres, NaN where nothing is seen.
+            known: (H, W) FRESH, MEAN or RAW.
+            windows: (K, 4) outside of which both are as they were in the image before: whole tiles
+                that do not overlap, see `geometry.tiles`; nowhere if None.
+
+        """
+        depth, at = self._next(depth, known, windows)
+        return self._all(depth, known, at)
+
+    def report(
+        self,
+        depth: Depth,
+        known: Known,
+        label: NDArray[np.uint8],
+        wanted: int,
+        windows: NDArray[np.int32] | None = None,
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return so many pixels of what `apply` would return, spread evenly over the image.
+
+        They are those of `sampling.shown_pixels`; no more noise is made than they need.
+
+        Args:
+            depth: As of `apply`.
+            known: The same.
+            label: (H, W) UNSEEN where nothing is seen.
+            wanted: How many; 0 for all that there are.
+            windows: As of `apply`.
+
+        Returns:
+            (N,) flat indices, rising, and their depth (N,) in metres.
+
+        """
+        depth, at = self._next(depth, known, windows)
+        self._lost -= 1
+        if wanted == 0 or wanted > _FEW * depth.size or self._lost > 0:
+            reported = self._all(depth, known, at)
+            index = shown_pixels(depth, label, wanted, reported)
+            return index, reported.reshape(-1)[index]
+        starts, shown = even_starts(depth, label, wanted), label != UNSEEN
+        index = np.empty(len(starts) - 1, dtype=np.int32)
+        out = np.empty(len(index), dtype=np.float32)
+        if self._numbers[2] > 0.0:
+            before = self._past.copy()
+            remember(self._numbers[2], self._numbers[3], self._tables[0], at, self._past)
+        else:
+            before = self._past
+        if self._reach:
+            pixels.find_busy(self._marks, self._busy)
+        if spoil_some(
+            starts, shown, depth, self._inverse, known, self._marks, self._busy, self._covered,
+            self._cosine, self._levels, self._turned, self._grazing, _QUANTILES, self._numbers,
+            self._torn, *self._tables, at, self._past, index, out,
+        ):  # fmt: skip
+            return index, out
+        # Where all of a run is lost other pixels are taken, for which all must be known; and it
+        # will be so for a while.
+        self._past, self._lost = before, _LOST_FOR
+        reported = self._all(depth, known, at)
+        index = shown_pixels(depth, label, wanted, reported)
+        return index, reported.reshape(-1)[index]
+
+    def _next(
+        self, depth: Depth, known: Known, windows: NDArray[np.int32] | None
+    ) -> tuple[Depth, NDArray[np.int64]]:
+        """Look at the next image; it, and where in the tables its noise begins."""
         depth = np.ascontiguousarray(depth, dtype=np.float32)
+        if windows is None or self._first:
+            windows = whole(*depth.shape)
+        self._first = False
         bits = depth.view(np.int32)
-        mark_changes(bits, known, self._bits, self._known, self._tiles.mask)
-        windows = self._tiles.windows()
-        if len(windows):
-            self._look(depth, known, windows)
+        mark_changes(bits, known, self._bits, self._known, windows, self._tiles.mask)
+        self._late.mask |= self._tiles.mask
+        changed = self._tiles.windows()
+        if len(changed):
+            self._look(depth, changed)
         at = self._rng.integers(0, SIDE, (_OFFSETS, 2))
         at[_STEADY] = self._steady_at
+        return depth, at
+
+    def _all(self, depth: Depth, known: Known, at: NDArray[np.int64]) -> Depth:
+        """Noise of all pixels."""
+        windows = self._late.windows()
+        if len(windows):
+            self._look_everywhere(known, windows)
         out = np.empty_like(self._inverse)
         spoil(
             depth, self._inverse, known, self._edge, self._covered, self._limit, self._spread,
@@ -189,20 +276,23 @@ class NoisyCamera:
         )  # fmt: skip
         return out
 
-    def _look(self, depth: Depth, known: Known, windows: NDArray[np.int32]) -> None:
+    def _look(self, depth: Depth, windows: NDArray[np.int32]) -> None:
         """Find anew what follows from the clean image where that has changed."""
-        model, reach = self._model, self._reach
         pixels.invert(depth, windows, self._inverse)
-        if reach:
-            pixels.find_edges(
-                self._inverse, *self._rule, reach, joined(windows), self._marks, self._edge
-            )
+        if self._reach:
+            pixels.mark_edges(self._inverse, *self._rule, joined(windows), self._marks)
+        if self._turned[0] > 0.0 or self._grazing[0] > -np.inf:
+            pixels.find_cosines(self._inverse, self._camera, windows, self._cosine)
         if self._gain != 0.0:
             # A row is seen by the same row of the other imager, all of it.
             pixels.rows_of(windows, 0, self._rows)
             pixels.find_shadows(self._inverse, self._gain, self._rows, self._covered)
-        if self._turned[0] > 0.0 or self._grazing[0] > -np.inf:
-            pixels.find_cosines(self._inverse, self._camera, windows, self._cosine)
+
+    def _look_everywhere(self, known: Known, windows: NDArray[np.int32]) -> None:
+        """Find what only noise of all pixels asks for, where the image has changed since."""
+        reach = self._reach
+        if reach:
+            pixels.find_distances(self._marks, reach, joined(windows), self._edge)
         level(
             self._inverse, known, self._cosine, windows, pixels.SLOPE_PX, self._levels,
             self._turned, self._grazing, _QUANTILES, self._limit, self._spread,
@@ -212,7 +302,7 @@ class NoisyCamera:
             self._kinds, self._spans,
         )  # fmt: skip
         pixels.rows_of(windows, reach, self._rows)
-        wanders = reach > 0 and model.edges.wander_px > 0.0
+        wanders = reach > 0 and self._model.edges.wander_px > 0.0
         list_special(
             self._inverse, self._edge, self._covered, wanders, self._rows, self._counts,
             self._columns,

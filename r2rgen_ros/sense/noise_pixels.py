@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from r2rgen_ros.geometry.tiles import grown
+from r2rgen_ros.geometry.tiles import TILE, grown
 
 FRESH, MEAN, RAW = 0, 1, 2
 """How much noise a rendered pixel has already: none; what stays the same in all images, as it is
@@ -33,14 +33,20 @@ _compiled = njit(cache=True, nogil=True, error_model='numpy')
 @_compiled
 def invert(depth: Any, windows: Any, out: Any) -> None:
     """Inverse depth (H, W) in windows of a depth image, 0 where it is NaN, infinite or below 0."""
-    zero, one = np.float32(0.0), np.float32(1.0)
     for n in range(windows.shape[0]):
         left, top, right, bottom = windows[n]
         for v in range(top, bottom):
-            for u in range(left, right):
-                z = depth[v, u]
-                w = one / z  # 1 / infinity is 0
-                out[v, u] = w if z > zero else zero
+            _invert_row(depth[v, left:right], out[v, left:right])
+
+
+@_compiled
+def _invert_row(depth: Any, out: Any) -> None:
+    """Of a part of a row; from zero on, for SIMD."""
+    zero, one = np.float32(0.0), np.float32(1.0)
+    for u in range(out.shape[0]):
+        z = depth[u]
+        w = one / z  # 1 / infinity is 0
+        out[u] = w if z > zero else zero
 
 
 @_compiled
@@ -128,20 +134,16 @@ def _mark_wide_row(
 
 
 @_compiled
-def find_edges(
-    inverse: Any, jump: float, span: float, reach: int, windows: Any, marks: Any, out: Any
-) -> None:
-    """How far every pixel is from an edge, where the image changed.
+def mark_edges(inverse: Any, jump: float, span: float, windows: Any, marks: Any) -> None:
+    """Find the pixels at edges, where the image changed.
 
     Args:
         inverse: (H, W) float32.
         jump: Share of the nearer depth by which neighbours of an edge differ; infinite for the
             other rule.
         span: By how much the inverse depth differs within three by three pixels at an edge, 1/m.
-        reach: Largest distance of interest, from 1.
         windows: (K, 4) where the image is another than at the last call, see `geometry.tiles`.
         marks: (H, W) uint8, kept from call to call: 1 at an edge.
-        out: (H, W) uint8, written: 1 at an edge, 2 beside that, and so on; 0 beyond the reach.
 
     """
     height, width = inverse.shape
@@ -155,6 +157,20 @@ def find_edges(
             else:
                 limit = np.float32(span)
                 _mark_wide_row(above, row, below, left, right, limit, spans, marks[v])
+
+
+@_compiled
+def find_distances(marks: Any, reach: int, windows: Any, out: Any) -> None:
+    """How far every pixel is from an edge, where the image changed.
+
+    Args:
+        marks: (H, W) uint8 of `mark_edges`.
+        reach: Largest distance of interest, from 1.
+        windows: (K, 4) where the image is another than at the last call, see `geometry.tiles`.
+        out: (H, W) uint8, written: 1 at an edge, 2 beside that, and so on; 0 beyond the reach.
+
+    """
+    height, width = marks.shape
     for n in range(windows.shape[0]):
         left, top, right, bottom = grown(windows[n], reach, height, width)
         start, end = max(0, top - reach + 1), min(height, bottom + reach - 1)
@@ -167,6 +183,59 @@ def find_edges(
             for other in range(max(start, v - reach + 1), min(end, v + reach)):
                 _lower_to_farther(along[other - start], np.uint8(1 + abs(other - v)), row)
             _forget_never(row)
+
+
+@_compiled
+def find_edges(
+    inverse: Any, jump: float, span: float, reach: int, windows: Any, marks: Any, out: Any
+) -> None:
+    """How far every pixel is from an edge, see `mark_edges` and `find_distances`."""
+    mark_edges(inverse, jump, span, windows, marks)
+    find_distances(marks, reach, windows, out)
+
+
+@_compiled
+def distance_at(marks: Any, reach: int, v: int, u: int) -> Any:
+    """What `find_distances` finds for one pixel."""
+    height, width = marks.shape
+    least = reach + 1
+    first, end = max(0, u - reach + 1), min(width, u + reach)
+    for vv in range(max(0, v - reach + 1), min(height, v + reach)):
+        row = marks[vv, first:end]
+        for k in range(row.shape[0]):
+            if row[k] > np.uint8(0):
+                least = min(least, 1 + max(abs(vv - v), abs(first + k - u)))
+    return np.uint8(least if least <= reach else 0)
+
+
+@_compiled
+def find_busy(marks: Any, busy: Any) -> None:
+    """Which tiles (see `geometry.tiles`) have an edge in them."""
+    height, width = marks.shape
+    seen = np.empty(width, np.uint8)
+    for row in range(busy.shape[0]):
+        seen[:] = 0
+        for v in range(row * TILE, min(height, (row + 1) * TILE)):
+            _gather_marks(marks[v], seen)
+        for column in range(busy.shape[1]):
+            found = np.uint8(0)
+            for u in range(column * TILE, min(width, (column + 1) * TILE)):
+                found |= seen[u]
+            busy[row, column] = found > np.uint8(0)
+
+
+@_compiled
+def _gather_marks(row: Any, seen: Any) -> None:
+    for u in range(seen.shape[0]):
+        seen[u] |= row[u]
+
+
+@_compiled
+def is_far_from_busy(busy: Any, margin: int, v: int, u: int, height: int, width: int) -> bool:
+    """Whether no tile about a pixel, to a margin of at most half a tile, has an edge in it."""
+    top, bottom = max(v - margin, 0) // TILE, min(v + margin, height - 1) // TILE
+    left, right = max(u - margin, 0) // TILE, min(u + margin, width - 1) // TILE
+    return not (busy[top, left] or busy[top, right] or busy[bottom, left] or busy[bottom, right])
 
 
 _NEVER = np.uint8(255)

@@ -61,36 +61,62 @@ def level(
 
     """
     height, width = inverse.shape
-    constant, slope, growth = numbers[0] ** 2, numbers[1] ** 2, numbers[2] ** 2
-    rate, begin, end = numbers[3], numbers[4], numbers[5]
-    turns, grazes = turned[0] > 0.0, grazing[0] > -np.inf
-    nearest = np.float32(1.0) / begin  # what has a larger inverse depth is in range
-    last = np.float32(COSINES - 1)
     for n in range(windows.shape[0]):
         left, top, right, bottom = grown(windows[n], margin, height, width)
         for v in range(top, bottom):
-            for u in range(left, right):
-                if known[v, u] == RAW:
-                    limit[v, u], spread[v, u] = -np.inf, 0.0
-                    continue
-                w = inverse[v, u]
-                place = int(cosine[v, u] * last) if turns or grazes else 0
-                sigma = np.sqrt(growth + w * w * (slope + constant * w * w))
-                if turns:
-                    sigma += turned[place] * w * w * np.sqrt(w)
-                spread[v, u] = sigma
-                lowest = rate
-                if w < nearest:
-                    gone = w * end <= np.float32(1.0)
-                    share = 1.0 if gone else (1.0 / w - begin) / (end - begin)
-                    lowest = max(lowest, quantiles[int(share * (SHARES - 1))])
-                if grazes:
-                    lowest = max(lowest, grazing[place])
-                limit[v, u] = lowest
+            here = slice(left, right)
+            level_row(
+                inverse[v, here], cosine[v, here], numbers, turned, grazing, quantiles,
+                limit[v, here], spread[v, here],
+            )  # fmt: skip
+            level_recorded(known[v, here], limit[v, here], spread[v, here])
 
 
 @_compiled
-def _is_hidden(inverse: Any, covered: Any, v: int, u: int) -> bool:
+def level_row(
+    inverse: Any, cosine: Any, numbers: Any, turned: Any, grazing: Any, quantiles: Any,
+    limit: Any, spread: Any,
+) -> None:  # fmt: skip
+    """Of a part of a row what `level` finds, as if nothing were recorded; for SIMD."""
+    constant, slope, growth = numbers[0] ** 2, numbers[1] ** 2, numbers[2] ** 2
+    rate, begin, end = numbers[3], numbers[4], numbers[5]
+    nearest = np.float32(1.0) / begin  # what has a larger inverse depth is in range
+    last = np.float32(COSINES - 1)
+    ends = False
+    for u in range(spread.shape[0]):
+        w = inverse[u]
+        spread[u] = np.sqrt(growth + w * w * (slope + constant * w * w))
+        limit[u] = rate
+        ends |= w < nearest
+    if turned[0] > np.float32(0.0):
+        for u in range(spread.shape[0]):
+            w = inverse[u]
+            spread[u] += turned[np.uintp(np.int32(cosine[u] * last))] * w * w * np.sqrt(w)
+    if ends:
+        for u in range(spread.shape[0]):
+            w = inverse[u]
+            if w < nearest:
+                gone = w * end <= np.float32(1.0)
+                share = 1.0 if gone else (1.0 / w - begin) / (end - begin)
+                limit[u] = max(limit[u], quantiles[int(share * (SHARES - 1))])
+    if grazing[0] > -np.inf:
+        for u in range(spread.shape[0]):
+            limit[u] = max(limit[u], grazing[np.uintp(np.int32(cosine[u] * last))])
+
+
+@_compiled
+def level_recorded(known: Any, limit: Any, spread: Any) -> None:
+    """What is recorded gets no noise and no holes."""
+    zero, never = np.float32(0.0), np.float32(-np.inf)
+    for u in range(known.shape[0]):
+        raw, lowest, sigma = known[u] == RAW, limit[u], spread[u]
+        limit[u] = never if raw else lowest
+        spread[u] = zero if raw else sigma
+
+
+@_compiled
+def is_hidden(inverse: Any, covered: Any, v: int, u: int) -> bool:
+    """Whether something nearer hides a pixel from the other imager."""
     return bool(np.float32(0.0) < inverse[v, u] < covered[v, u])
 
 
@@ -102,7 +128,7 @@ def list_special(
 
     Args:
         inverse: (H, W) float32.
-        edge: (H, W) uint8 of `find_edges`.
+        edge: (H, W) uint8 of `find_distances`.
         covered: (H, W) float32 of `find_shadows`.
         wanders: Whether the ends of shadows do.
         rows: (H,) bool, which rows are of interest.
@@ -153,45 +179,56 @@ def _special(
     v: int, columns: Any, out: Any,
 ) -> None:  # fmt: skip
     """Noise of the pixels of a row that lie beside edges, in shadows or beside the end of one."""
-    height, width = inverse.shape
-    shade, step, size, flying = numbers[6:10]
     old_share, new_share = numbers[4] * UNIT, numbers[5] * UNIT
     for i in range(columns.shape[0]):
         u = columns[i]
         latent = new_share * np.float32(holes[u]) + old_share * np.float32(old[u])
-        w, kind, near = inverse[v, u], known[v, u], edge[v, u]
-        if w == 0.0:
-            continue
-        if kind == RAW:
-            if w < covered[v, u] and latent < shade:
-                out[v, u] = np.nan
-            continue
-        seen, vv, uu = w, v, u
-        lowest = limit[v, u]
-        if size > 0.0:
-            dv = size * (UNIT * smooth[(v + at[5, 0]) & _MASK, u + at[5, 1]])
-            du = size * (UNIT * smooth[(v + at[6, 0]) & _MASK, u + at[6, 1]])
-            vv = min(max(v + int(np.rint(dv)), 0), height - 1)
-            uu = min(max(u + int(np.rint(du)), 0), width - 1)
-            if 0 < near <= WANDER_PX and inverse[vv, uu] > 0.0:
-                seen = inverse[vv, uu]
-        if near == 1 and flying > 0.0:
-            chance = white[(v + at[7, 0]) & _MASK, u + at[7, 1]]
-            if chance < flying:
-                most, least = _near_and_far(inverse, v, u)
-                seen = least + chance / flying * (most - least)
-        # Beside an edge it counts what the pixel shows now, else where it looks.
-        if seen < covered[v, u] if near > 0 else _is_hidden(inverse, covered, vv, uu):
-            lowest = max(lowest, shade)
-        value = seen + spread[v, u] * error[u]
-        if step > 0.0:
-            value = np.rint(value / step) * step
-        lost = latent < lowest or not value > 0.0
-        if near > 0:
-            tear = new_share * np.float32(tears[(v + at[8, 0]) & _MASK, u + at[8, 1]])
-            tear += old_share * np.float32(tears[(v + at[9, 0]) & _MASK, u + at[9, 1]])
-            lost = lost or tear < torn[near]
-        out[v, u] = np.nan if lost else np.float32(1.0) / value
+        out[v, u] = special_one(
+            inverse, covered, numbers, torn, smooth, tears, white, at, known[v, u], edge[v, u],
+            limit[v, u], spread[v, u], error[u], latent, v, u, out[v, u],
+        )  # fmt: skip
+
+
+@_compiled
+def special_one(
+    inverse: Any, covered: Any, numbers: Any, torn: Any, smooth: Any, tears: Any, white: Any,
+    at: Any, kind: Any, near: Any, lowest: Any, sigma: Any, error: Any, latent: Any,
+    v: int, u: int, usual: Any,
+) -> Any:  # fmt: skip
+    """What is reported of a pixel beside an edge or the like; `usual` is what would be else."""
+    height, width = inverse.shape
+    shade, step, size, flying = numbers[6:10]
+    w = inverse[v, u]
+    if w == 0.0:
+        return usual
+    if kind == RAW:
+        return np.float32(np.nan) if w < covered[v, u] and latent < shade else usual
+    seen, vv, uu = w, v, u
+    if size > 0.0:
+        dv = size * (UNIT * smooth[(v + at[5, 0]) & _MASK, u + at[5, 1]])
+        du = size * (UNIT * smooth[(v + at[6, 0]) & _MASK, u + at[6, 1]])
+        vv = min(max(v + int(np.rint(dv)), 0), height - 1)
+        uu = min(max(u + int(np.rint(du)), 0), width - 1)
+        if 0 < near <= WANDER_PX and inverse[vv, uu] > 0.0:
+            seen = inverse[vv, uu]
+    if near == 1 and flying > 0.0:
+        chance = white[(v + at[7, 0]) & _MASK, u + at[7, 1]]
+        if chance < flying:
+            most, least = _near_and_far(inverse, v, u)
+            seen = least + chance / flying * (most - least)
+    # Beside an edge it counts what the pixel shows now, else where it looks.
+    if seen < covered[v, u] if near > 0 else is_hidden(inverse, covered, vv, uu):
+        lowest = max(lowest, shade)
+    value = seen + sigma * error
+    if step > 0.0:
+        value = np.rint(value / step) * step
+    lost = latent < lowest or not value > 0.0
+    if near > 0:
+        old_share, new_share = numbers[4] * UNIT, numbers[5] * UNIT
+        tear = new_share * np.float32(tears[(v + at[8, 0]) & _MASK, u + at[8, 1]])
+        tear += old_share * np.float32(tears[(v + at[9, 0]) & _MASK, u + at[9, 1]])
+        lost = lost or tear < torn[near]
+    return np.float32(np.nan) if lost else np.float32(np.float32(1.0) / value)
 
 
 @_compiled
@@ -208,7 +245,8 @@ def _near_and_far(inverse: Any, v: int, u: int) -> Any:
 
 
 @_compiled
-def _mix(one: Any, two: Any, share: Any, more: Any, out: Any) -> None:
+def mix(one: Any, two: Any, share: Any, more: Any, out: Any) -> None:
+    """Weighted sums of two rows."""
     for u in range(out.shape[0]):
         out[u] = share * np.float32(one[u]) + more * np.float32(two[u])
 
@@ -320,7 +358,7 @@ def spoil(
         depth: (H, W) float32 metres, given back where a pixel has all noise already.
         inverse: (H, W) float32 of it.
         known: (H, W) uint8, FRESH, MEAN or RAW.
-        edge: (H, W) uint8 of `find_edges`.
+        edge: (H, W) uint8 of `find_distances`.
         covered: (H, W) float32 of `find_shadows`.
         limit: (H, W) float32 of `level`.
         spread: (H, W) float32 of it.
@@ -357,11 +395,11 @@ def spoil(
     for v in range(height):
         first = smooth[(v + at[0, 0]) & _MASK, a : a + width]
         second = smooth[(v + at[1, 0]) & _MASK, b : b + width]
-        _mix(first, second, anew, anew, error)
+        mix(first, second, anew, anew, error)
         if memory > zero:
-            _mix(error, past[v], one, memory, error)
+            mix(error, past[v], one, memory, error)
             past[v] = error
-        _mix(error, error, changing, zero, error)
+        mix(error, error, changing, zero, error)
         if steady > zero:
             here = slice(spans[v, 0], spans[v, 1])
             still = smooth[(v + at[4, 0]) & _MASK, e : e + width]
@@ -376,7 +414,7 @@ def spoil(
         if old_holes == zero and spans[v, 4] == 0 and new_share * lowest[row] >= rate:
             _reported_all(value, inverse[v], out[v])
         else:
-            _mix(holes, old, new_share, old_share, latent)
+            mix(holes, old, new_share, old_share, latent)
             _reported(value, inverse[v], latent, limit[v], out[v])
         here = slice(spans[v, 2], spans[v, 3])
         _as_recorded(depth[v, here], known[v, here], inverse[v, here], out[v, here])

@@ -56,6 +56,14 @@ def undisturbed(table_job, tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
+def undisturbed_400(table_job, tmp_path_factory):
+    """The same of 400 episodes, of which some are left whatever happens after the first ones."""
+    folder = tmp_path_factory.mktemp('undisturbed_400') / 'dataset'
+    assert generate(table_job, folder, 400, workers=2).accepted == 400
+    return folder
+
+
+@pytest.fixture(scope='session')
 def table_scene(tabletop, table_demo):
     """A block put onto a plate, parsed."""
     return tabletop.scene_of(table_demo, tabletop.BOTTLE)

@@ -74,7 +74,7 @@ def test_what_one_engine_has_begun_another_goes_on_with(
 
 
 def test_a_disk_that_fills_up_where_attempts_are_made_is_told(
-    nodes, table_job, undisturbed, tmp_path, content
+    nodes, table_job, undisturbed_400, tmp_path, content
 ):
     folder = tmp_path / 'dataset'
 
@@ -85,11 +85,11 @@ def test_a_disk_that_fills_up_where_attempts_are_made_is_told(
                 resource.prlimit(worker, resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
 
     with RayEngine(nodes.address) as engine, pytest.raises(DiskFullError, match='disk is full'):
-        generate(table_job, folder, 40, engine=engine, progress=limit)
+        generate(table_job, folder, 400, engine=engine, progress=limit)
     assert not [path for path in folder.iterdir() if path.name.startswith('.')]
-    generate(table_job, folder, 40, resume=True, workers=2)
+    generate(table_job, folder, 400, resume=True, workers=2)
 
-    assert content(folder) == content(undisturbed)
+    assert content(folder) == content(undisturbed_400)
 
 
 def test_a_machine_with_other_versions_is_refused(table_job):
@@ -143,11 +143,11 @@ camera: {mode: 'off'}
 
 
 def test_a_lost_head_is_told_and_the_dataset_resumes(
-    table_job, table_demo, undisturbed, tmp_path, content
+    table_job, table_demo, undisturbed_400, tmp_path, content
 ):
     folder, config, log = tmp_path / 'dataset', tmp_path / 'generate.yaml', tmp_path / 'log'
     config.write_text(CONFIG, encoding='utf-8')
-    options = ['-o', folder, '-n', '40', '--seed', '3', '--config', config, '--no-report']
+    options = ['-o', folder, '-n', '400', '--seed', '3', '--config', config, '--no-report']
     program = [sys.executable, '-m', 'r2rgen_ros.cli.main', 'generate', table_demo, *options]
     # In a process of its own: one that Ray ends would take all other tests along.
     with Nodes() as cluster, log.open('w') as written:
@@ -172,10 +172,10 @@ def test_a_lost_head_is_told_and_the_dataset_resumes(
     assert 'Traceback' not in said
     assert code == 2
     assert not [path for path in folder.iterdir() if path.name.startswith('.')]
-    assert 5 <= _lines(manifest) < 40
-    generate(table_job, folder, 40, resume=True, workers=2)
+    assert 5 <= _lines(manifest) < 400
+    generate(table_job, folder, 400, resume=True, workers=2)
 
-    assert content(folder) == content(undisturbed)
+    assert content(folder) == content(undisturbed_400)
 
 
 def _lines(path):

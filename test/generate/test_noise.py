@@ -63,12 +63,12 @@ def rendered(scene):
 
 
 def noisy(scene, rendered, model):
-    """The same frames with noise."""
+    """Depth of the same frames with noise."""
     episode, images = rendered
     camera, measured = scene.demo.sensor.camera, measured_pixels(scene)
     noise = EpisodeNoise(ParametricNoise(model), camera, measured, recorded_robot=True)
     spoiler = noise.start(episode)
-    return [noise.apply(spoiler, image, still=True) for image in images]
+    return [noise.spoiled(spoiler, image.depth, image.label, still=True) for image in images]
 
 
 def test_a_demonstration_tells_the_noise_of_its_camera(fit, scene):
@@ -91,7 +91,7 @@ def test_rendered_frames_are_as_noisy_as_recorded_ones(scene, fit, rendered):
         images, noisy(scene, rendered, fit.model), episode.source_frames.tolist(), strict=True
     ):
         there = (image.label == ENVIRONMENT) & (image.depth < 1.4)
-        for depth, errors in ((spoilt.depth, made), (scene.demo.frames[place].depth, recorded)):
+        for depth, errors in ((spoilt, made), (scene.demo.frames[place].depth, recorded)):
             error = (depth - image.depth)[there]
             errors.append(error[np.abs(error) < 0.02])
     sizes = [np.concatenate(errors).std() for errors in (made, recorded)]
@@ -100,14 +100,49 @@ def test_rendered_frames_are_as_noisy_as_recorded_ones(scene, fit, rendered):
 
 def test_recorded_pixels_of_the_robot_get_no_more_noise(scene, fit, rendered):
     for image, spoilt in zip(rendered[1], noisy(scene, rendered, fit.model), strict=True):
-        seen = np.isfinite(spoilt.depth)
+        seen = np.isfinite(spoilt)
         robot = image.label == ROBOT
-        np.testing.assert_array_equal(spoilt.depth[robot & seen], image.depth[robot & seen])
+        np.testing.assert_array_equal(spoilt[robot & seen], image.depth[robot & seen])
         assert (robot & seen).sum() > 0.9 * robot.sum()
         objects = (image.label >= FIRST_OBJECT) & (image.label != UNSEEN) & seen
-        assert (spoilt.depth[objects] != image.depth[objects]).mean() > 0.9
-        np.testing.assert_array_equal(spoilt.label[~seen], UNSEEN)
-        np.testing.assert_array_equal(spoilt.colour, image.colour)
+        assert (spoilt[objects] != image.depth[objects]).mean() > 0.9
+
+
+def test_points_without_images_are_those_of_episodes_with_images(scene, fit):
+    episode = identity(scene, np.array([20, 21, 60, 61, 90]))
+    config = config_of('fitted')
+    config = replace(config, output=OutputConfig(labelled_points=True, labelled_count=4096))
+    model, robot = ParametricNoise(fit.model), robot_of(scene.demo)
+    both = [
+        list(ImageComposer(scene, config, robot, model, points_alone=alone).frames(episode))
+        for alone in (False, True)
+    ]
+    for frame, alone in zip(*both, strict=True):
+        assert alone.depth is None
+        assert alone.colour is None
+        assert len(alone.labels) == len(frame.labels) == 4096
+        np.testing.assert_array_equal(alone.labelled.points, frame.labelled.points)
+        np.testing.assert_array_equal(alone.labelled.colours, frame.labelled.colours)
+        np.testing.assert_array_equal(alone.labels, frame.labels)
+
+
+def test_points_without_images_of_another_noise_are_those_with_images(scene, rendered):
+    class Every:
+        name = 'every'
+
+        def start(self, camera, rng):
+            class Camera:
+                def apply(self, depth, known):
+                    return np.where(rng.random(depth.shape) < 0.2, np.nan, depth).astype('f4')
+
+            return Camera()
+
+    noise = EpisodeNoise(Every(), scene.demo.sensor.camera, None, recorded_robot=True)
+    image = rendered[1][0]
+    index, depth = noise.reported(noise.start(rendered[0]), image, 500, still=True)
+    spoilt = noise.spoiled(noise.start(rendered[0]), image.depth, image.label, still=True)
+    assert len(index) == 500
+    np.testing.assert_array_equal(depth, spoilt.reshape(-1)[index])
 
 
 def test_what_is_known_of_a_pixel_follows_from_what_it_shows(scene):
@@ -141,7 +176,7 @@ def test_noise_belongs_to_the_attempt_and_not_to_who_makes_it(scene, rendered):
     elsewhere = noisy(scene, rendered, read_preset('realsense_d435'))
     for image, a, b, c, d in zip(images, one, another, again, elsewhere, strict=True):
         np.testing.assert_array_equal(a, c)
-        np.testing.assert_array_equal(a, d.depth)
+        np.testing.assert_array_equal(a, d)
         assert not np.array_equal(a, b, equal_nan=True)
         assert np.isnan(a).sum() > np.isnan(image.depth).sum()
 

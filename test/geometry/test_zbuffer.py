@@ -103,7 +103,7 @@ def test_a_snapshot_brings_back_everything(rule, seed):
     before = zbuffer.visible(), *(image.copy() for image in zbuffer.image())
     zbuffer.add(moving, np.eye(4))
     zbuffer.image()
-    zbuffer.restore(saved)
+    zbuffer.forget_since(saved)
     after = zbuffer.visible(), *zbuffer.image()
     assert all(np.array_equal(one, two) for one, two in zip(before, after, strict=True))
     zbuffer.add(moving, np.eye(4))

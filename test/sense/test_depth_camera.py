@@ -233,3 +233,48 @@ def test_coming_nearer_opens_no_gaps_in_what_moved():
     image = before(wall(), moved=True, frame2camera=shift(0.0, 0.0, -0.2)).render([])
     assert np.isfinite(image.depth[1:-1, 1:-1]).mean() > 0.99
     assert np.nanmax(np.abs(image.depth - 0.8)) < 1e-5
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.integers(0, 2**31),
+    st.sampled_from([(37, 53), (17, 33), (60, 80), (5, 9)]),
+    st.sampled_from([ZBufferRule(1, 0.02, 5), ZBufferRule(2, 0.02, 1)]),
+)
+def test_images_one_after_another_are_those_of_a_camera_that_drew_nothing_before(seed, shape, rule):
+    rng = np.random.default_rng(seed)
+    height, width = shape
+    view = PinholeCamera(width, height, 60.0, 60.0, 0.5 * width - 0.5, 0.5 * height - 0.5)
+    rays = view.rays().reshape(-1, 3)
+    cloud = Cloud.from_arrays(1.5 * rays[rng.random(len(rays)) > 0.1])
+    used = DepthCamera(view, rule)
+    for _ in range(2):  # two episodes
+        moved, fill = bool(rng.integers(2)), ('none', 'shrink', 'expand')[rng.integers(3)]
+        pose = se3.compose(np.eye(3), [0.08 * moved, 0.0, 0.0])
+        environment = Layer(cloud, pose, ENVIRONMENT)
+        used.set_environment(environment, moved=moved, fill=fill, plane=PLANE)
+        last = None
+        for _ in range(4):
+            layers = [
+                Layer(
+                    patch(0.15, 0.0, step=0.012),
+                    se3.compose(np.eye(3), rng.uniform([-0.5, -0.4, 0.4], [0.5, 0.4, 1.2])),
+                    FIRST_OBJECT + k,
+                )
+                for k in range(rng.integers(0, 3))
+            ]
+            image = used.render(layers, keep=bool(rng.random() < 0.3))
+            fresh = DepthCamera(view, rule)
+            fresh.set_environment(environment, moved=moved, fill=fill, plane=PLANE)
+            wanted = fresh.render(layers)
+            np.testing.assert_array_equal(image.depth, wanted.depth)
+            np.testing.assert_array_equal(image.colour, wanted.colour)
+            np.testing.assert_array_equal(image.label, wanted.label)
+            now = image.depth.copy(), image.label.copy()
+            if last is not None:
+                same = np.ones(shape, dtype=bool)
+                for left, top, right, bottom in image.changed:
+                    same[top:bottom, left:right] = False
+                np.testing.assert_array_equal(now[0][same], last[0][same])
+                np.testing.assert_array_equal(now[1][same], last[1][same])
+            last = now

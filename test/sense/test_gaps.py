@@ -7,7 +7,6 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2rgen_ros.geometry import tiles
 from r2rgen_ros.sense.gaps import close_gaps
 
 DELTA = 0.015
@@ -16,11 +15,9 @@ HIDDEN = -2  # as the z-buffer marks it
 
 def closed(owner, zbuf, still, may_fill=False):
     depth, source = np.empty(owner.shape, np.float32), np.empty(owner.shape, np.int32)
-    whole = tiles.whole(*owner.shape)
     close_gaps(
-        owner.astype(np.int32), zbuf.astype(np.float32), still, may_fill, DELTA, whole,
-        depth, source,
-    )  # fmt: skip
+        owner.astype(np.int32), zbuf.astype(np.float32), still, may_fill, DELTA, depth, source
+    )
     return depth, source
 
 

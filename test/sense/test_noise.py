@@ -10,7 +10,9 @@ import pytest
 
 from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.model.noise import AxialNoise, EdgeNoise, HoleNoise, NoiseModel, ShadowNoise
+from r2rgen_ros.model.scene import UNSEEN
 from r2rgen_ros.sense.noise import FRESH, MEAN, RAW, DepthNoise, ParametricNoise
+from r2rgen_ros.sense.sampling import shown_pixels
 
 CAMERA = PinholeCamera(320, 240, 400.0, 400.0, 159.5, 119.5)
 
@@ -80,6 +82,59 @@ def test_an_image_does_not_depend_on_what_was_seen_before_it():
         outs.append(camera.apply(last, kinds))
     for out in outs[1:]:
         np.testing.assert_array_equal(out, outs[0])
+
+
+@pytest.mark.parametrize('memory', [0.0, 0.5])
+@pytest.mark.parametrize('wanted', [0, 1, 400, 10000, 60000])
+def test_some_pixels_are_reported_as_all_are(wanted, memory):
+    model = replace(EVERYTHING, axial=replace(EVERYTHING.axial, memory=memory))
+    images = [box_before_wall(0.8, far) for far in (1.2, 1.2, 2.5)]  # the last is mostly lost
+    images[1][30:60, 250:300] = 0.7
+    images[2][:, :20] = np.nan
+    kinds = np.full(images[0].shape, FRESH, np.uint8)
+    kinds[100:130, 90:140], kinds[10:20] = RAW, MEAN
+    label = np.zeros(kinds.shape, np.uint8)
+    label[:, 300:] = UNSEEN
+    one, other = (ParametricNoise(model).start(CAMERA, np.random.default_rng(3)) for _ in range(2))
+    for depth in images:
+        whole = one.apply(depth, kinds)
+        index, found = other.report(depth, kinds, label, wanted)
+        np.testing.assert_array_equal(index, shown_pixels(depth, label, wanted, whole))
+        np.testing.assert_array_equal(found, whole.reshape(-1)[index])
+
+
+@pytest.mark.parametrize('shape', [(37, 53), (1, 40), (50, 7), (40, 130)])
+def test_pixels_of_windows_are_reported_as_those_of_whole_images(shape):
+    rng = np.random.default_rng(0)
+    height, width = shape
+    view = PinholeCamera(width, height, 60.0, 60.0, 0.5 * width, 0.5 * height)
+    one, other = (ParametricNoise(EVERYTHING).start(view, np.random.default_rng(1)) for _ in 'ab')
+    depth, kinds, label = np.full(shape, 1.5, np.float32), *np.zeros((2, *shape), np.uint8)
+    for _ in range(30):
+        top, left = (16 * int(rng.integers((size + 15) // 16)) for size in shape)
+        bottom, right = min(height, top + 16), min(width, left + 16)
+        part = slice(top, bottom), slice(left, right)
+        chance = rng.random(depth[part].shape)
+        depth[part] = np.where(chance < 0.1, np.nan, rng.uniform(0.3, 3.0) + 0.01 * chance)
+        kinds[part] = rng.integers(3)
+        label[part] = np.where(chance > 0.9, UNSEEN, 1)
+        whole, wanted = one.apply(depth, kinds), int(rng.integers(0, height * width // 7))
+        window = np.array([[left, top, right, bottom]], dtype=np.int32)
+        index, found = other.report(depth, kinds, label, wanted, window)
+        np.testing.assert_array_equal(index, shown_pixels(depth, label, wanted, whole))
+        np.testing.assert_array_equal(found, whole.reshape(-1)[index])
+
+
+def test_windows_of_what_changed_give_the_same_as_none():
+    one, other = (
+        ParametricNoise(EVERYTHING).start(CAMERA, np.random.default_rng(3)) for _ in range(2)
+    )
+    depth = box_before_wall()
+    kinds = np.full(depth.shape, FRESH, np.uint8)
+    for row in (32, 64, 96):
+        depth[row : row + 16, 200:240], kinds[row, 208] = 0.6, RAW
+        window = np.array([[192, row, 256, row + 16]], dtype=np.int32)
+        np.testing.assert_array_equal(one.apply(depth, kinds), other.apply(depth, kinds, window))
 
 
 def test_the_clean_image_is_not_changed():

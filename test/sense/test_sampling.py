@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -70,3 +72,36 @@ def test_pixels_that_show_something_are_spread_evenly(wanted):
 
     count = len(shown) if wanted == 0 else min(wanted, len(shown))
     assert np.array_equal(index, shown[np.arange(count) * len(shown) // count])
+
+
+def test_pixels_that_fill_up_keep_away_from_those_that_were_chosen():
+    depth, label = np.ones((60, 80), np.float32), np.zeros((60, 80), np.uint8)
+    reported = depth.copy()
+    reported[:30] = np.nan
+    index = shown_pixels(depth, label, 240, reported)
+    assert len(index) == 240
+    assert np.diff(index).min() >= 5  # of 10 on average
+
+
+@pytest.mark.parametrize('lost', [0.0, 0.3, 0.95, 1.0])
+@pytest.mark.parametrize('wanted', [0, 1, 7, 30, 500])
+def test_each_run_of_pixels_gives_the_first_that_is_reported(wanted, lost):
+    rng = np.random.default_rng(0)
+    depth = np.where(rng.random((9, 11)) < 0.3, np.nan, 1.0).astype(np.float32)
+    label = np.where(rng.random((9, 11)) < 0.2, UNSEEN, 0).astype(np.uint8)
+    reported = np.where(rng.random((9, 11)) < lost, np.nan, depth).astype(np.float32)
+    shown = np.flatnonzero(np.isfinite(depth) & (label != UNSEEN))
+    good = np.isfinite(reported).reshape(-1)
+
+    index = shown_pixels(depth, label, wanted, reported)
+
+    left = int(good[shown].sum())
+    assert len(index) == (min(wanted, left) if wanted else left)
+    assert (np.diff(index) > 0).all()
+    assert good[index].all()
+    assert np.isin(index, shown).all()
+    runs = min(wanted, len(shown)) or len(shown)
+    starts = np.append(np.arange(runs) * len(shown) // runs, len(shown))
+    for first, end in itertools.pairwise(starts):
+        run = shown[first:end]
+        assert not good[run].any() or run[good[run]][0] in index
