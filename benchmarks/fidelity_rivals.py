@@ -20,7 +20,8 @@ from r2rgen_ros.generate.object_skin import ObjectSkin
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.model.scene import FIRST_OBJECT, ROBOT
-from r2rgen_ros.sense.depth_camera import DepthCamera, Image, Layer
+from r2rgen_ros.sense.depth_camera import DepthCamera, Image
+from r2rgen_ros.sense.layers import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.geometry.zbuffer import ZBufferRule
     from r2rgen_ros.model.episode import Episode
     from r2rgen_ros.model.scene import Scene, SceneObject
+    from r2rgen_ros.sense.layers import Drawn
 
     Frames = Callable[[Episode], Iterator[Made]]
 
@@ -126,9 +128,9 @@ class _WholeClouds:
         self._clouds = [item.cloud for item in scene.objects]
         self._base2camera = se3.inverse(scene.demo.sensor.camera2base[0])
 
-    def layer(self, k: int, object2base: NDArray[np.float64], source: int) -> Cloud:  # noqa: ARG002
-        """Return an object's points, camera optical frame."""
-        return self._clouds[k].transformed(self._base2camera @ object2base)
+    def layer(self, k: int, object2base: NDArray[np.float64], source: int) -> Layer:  # noqa: ARG002
+        """Return an object's points."""
+        return Layer(self._clouds[k], self._base2camera @ object2base, FIRST_OBJECT + k)
 
 
 class _LesserCamera(DepthCamera):
@@ -143,6 +145,7 @@ class _LesserCamera(DepthCamera):
         super().__init__(camera, rule)
         self._name = name
         self._view = camera
+        self._rays = camera.rays().reshape(-1, 3).astype(np.float32)
         self._behind: Layer | None = None
         self.outside: NDArray[np.float32] | None = None
 
@@ -151,15 +154,15 @@ class _LesserCamera(DepthCamera):
         super().set_environment(layer, **options)
         self._behind = layer
 
-    def render(self, layers: Sequence[Layer], *, keep: bool = True) -> Image:  # noqa: ARG002
+    def render(self, layers: Sequence[Layer | Drawn], *, keep: bool = True) -> Image:  # noqa: ARG002
         """Draw as the camera does but for what is left out."""
         image = replace(super().render(layers), changed=None)  # it is painted into
         if self._name not in _LESSER:
             return image
         assert self._behind is not None
-        points = np.concatenate(
-            [se3.apply(x.frame2camera, x.cloud.points) for x in (self._behind, *layers)]
-        )
+        moving = [x if isinstance(x, Layer) else x.layer(self._rays) for x in layers]
+        shown = (self._behind, *moving)
+        points = np.concatenate([se3.apply(x.frame2camera, x.cloud.points) for x in shown])
         on, row, column, z = self._view.pixels_of(points)
         pixel = row * self._view.width + column
         if self._name == 'no_crop':
@@ -172,7 +175,7 @@ class _LesserCamera(DepthCamera):
             depth[missed] = np.nan
             return image
         # The last that falls onto a pixel wins, hidden or not.
-        colours = np.concatenate([x.cloud.colours for x in (self._behind, *layers)])
+        colours = np.concatenate([x.cloud.colours for x in shown])
         depth[pixel] = z
         colour[pixel] = colours[on]
         return image

@@ -176,7 +176,7 @@ def _drawing(
         image = render(layers, keep=keep)
         taken = time.perf_counter() - before
         seconds += taken
-        points = sum(len(layer.cloud) for layer in layers)
+        points = sum(map(len, layers))
         drawn.append((taken, 2 * _PIXEL_BYTES * image.depth.size + _POINT_BYTES * points))
         return image
 

@@ -19,7 +19,7 @@ from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, Scene
 from r2rgen_ros.model.sensed import SensedFrame
 from r2rgen_ros.parse.clusters import spacing
 from r2rgen_ros.sense.cloud_camera import CloudCamera, coarse_camera
-from r2rgen_ros.sense.depth_camera import Layer
+from r2rgen_ros.sense.layers import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,8 @@ from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, ROBOT, Scene
 from r2rgen_ros.model.sensed import SensedFrame
-from r2rgen_ros.sense.depth_camera import DepthCamera, Image, Layer
+from r2rgen_ros.sense.depth_camera import DepthCamera, Image
+from r2rgen_ros.sense.layers import Layer
 from r2rgen_ros.sense.planes import moved_planes, planes_of
 from r2rgen_ros.sense.sampling import shown_pixels
 from r2rgen_ros.sense.unseen import could_be, never_seen, seen_far_off
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.generate.config import GenerateConfig
     from r2rgen_ros.model.episode import Episode
     from r2rgen_ros.robots.kinematics import Robot
+    from r2rgen_ros.sense.layers import Drawn
     from r2rgen_ros.sense.noise import DepthNoise, Spoiler
 
 
@@ -229,12 +231,12 @@ class ImageComposer:
         for frame, shown in enumerate(robot):
             source = int(moves.source[frame])
             layers = [
-                Layer(self._objects.layer(k, pose, source), np.eye(4), FIRST_OBJECT + k)
+                self._objects.layer(k, pose, source)
                 for k, pose in enumerate(episode.object2base[:, frame])
             ]
-            yield self._camera.render([*layers, shown], keep=keep)
+            yield self._camera.render([*layers, *shown], keep=keep)
 
-    def _robot_layers(self, episode: Episode, moves: Moves) -> Iterator[Layer]:
+    def _robot_layers(self, episode: Episode, moves: Moves) -> Iterator[list[Drawn | Layer]]:
         """The robot in every frame of an episode."""
         assert self._scene.demo.sensor is not None
         camera2base = self._scene.demo.sensor.camera2base[0]
@@ -243,26 +245,25 @@ class ImageComposer:
             links = self._links.moves(episode)
         if self._skin is not None:
             assert links is not None  # an arm whose surface is known has joints
-            for cloud in self._skin.layers(episode, links):
-                yield Layer(cloud, np.eye(4), ROBOT)
+            yield from self._skin.layers(episode, links)
             return
         for frame, source in enumerate(moves.source.tolist()):
             robot, owner = self._pixels[source], self._owners[source]
             if links is None or owner is None:
                 hands = self._base2camera @ moves.hands[:, frame] @ camera2base
                 if len(hands) == 1:
-                    yield Layer(robot, hands[0], ROBOT)
+                    yield [Layer(robot, hands[0], ROBOT)]
                     continue
                 places = se3.apply(camera2base, robot.points)
                 near = nearest_hand(self._scene.demo, source, places)
                 points = np.empty_like(robot.points)
                 move_points(robot.points, near, hands, points)
-                yield Layer(Cloud(points, robot.colours), np.eye(4), ROBOT)
+                yield [Layer(Cloud(points, robot.colours), np.eye(4), ROBOT)]
             else:
                 points = np.empty_like(robot.points)
                 table = self._base2camera @ links[frame] @ camera2base
                 move_points(robot.points, owner, table, points)
-                yield Layer(Cloud(points, robot.colours), np.eye(4), ROBOT)
+                yield [Layer(Cloud(points, robot.colours), np.eye(4), ROBOT)]
 
 
 class PixelComposer:

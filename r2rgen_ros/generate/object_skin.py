@@ -22,6 +22,7 @@ from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.surfels import Placed, SurfelImage, Surfels
 from r2rgen_ros.model.scene import FIRST_OBJECT
+from r2rgen_ros.sense.layers import Drawn, Layer, packed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +58,20 @@ class _Look:
     colours: NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class _Surface:
+    """An object as it is drawn.
+
+    Attributes:
+        pixel: (N,) int32 row times width plus column.
+        cloud: The points there, camera optical frame.
+
+    """
+
+    pixel: NDArray[np.int32]
+    cloud: Cloud
+
+
 class ObjectSkin:
     """The objects of a scene of images, wherever episodes put them.
 
@@ -78,10 +93,10 @@ class ObjectSkin:
         self._looks: OrderedDict[tuple[int, int], _Look | None] = OrderedDict()
         self._held = 0
         # What stands still is drawn once.
-        self._drawn: dict[int, tuple[bytes, Cloud]] = {}
+        self._drawn: dict[int, tuple[bytes, _Surface | None]] = {}
 
-    def layer(self, k: int, object2base: Floats, source: int) -> Cloud:
-        """Points of an object, one per pixel that it covers, camera optical frame.
+    def layer(self, k: int, object2base: Floats, source: int) -> Drawn | Layer:
+        """Return what the camera is shown of an object; points if it is beside the camera.
 
         Args:
             k: Number of the object.
@@ -94,37 +109,43 @@ class ObjectSkin:
         key = object2base.tobytes()
         if k not in self._drawn or self._drawn[k][0] != key:
             self._drawn[k] = key, self._draw(k, self._base2camera @ object2base)
-        cloud, look = self._drawn[k][1], self._look(k, source)
-        if look is None:
-            return cloud
-        before = self._scene.objects[k].object2base[source]
-        back = self._base2camera @ before @ se3.inverse(object2base) @ self._camera2base
-        colours = cloud.colours.copy()
-        _carry_colours(
-            cloud.points, back, self._lens, look.top, look.left, look.depth, look.colours, _SAME_M,
-            colours,
-        )  # fmt: skip
-        return Cloud(cloud.points, colours)
+        surface, label = self._drawn[k][1], FIRST_OBJECT + k
+        if surface is None:
+            return Layer(self._scene.objects[k].cloud, self._base2camera @ object2base, label)
+        cloud, look = surface.cloud, self._look(k, source)
+        colours = cloud.colours
+        if look is not None:
+            before = self._scene.objects[k].object2base[source]
+            back = self._base2camera @ before @ se3.inverse(object2base) @ self._camera2base
+            colours = colours.copy()
+            _carry_colours(
+                cloud.points, back, self._lens, look.top, look.left, look.depth, look.colours,
+                _SAME_M, colours,
+            )  # fmt: skip
+        depth = np.ascontiguousarray(cloud.points[:, 2])
+        return Drawn(surface.pixel, depth, packed(colours), label)
 
-    def _draw(self, k: int, object2camera: Floats) -> Cloud:
-        """The object's points with the colours of its cloud."""
+    def _draw(self, k: int, object2camera: Floats) -> _Surface | None:
+        """The object with the colours of its cloud; None if some is beside or behind the camera."""
         discs, whole = self._discs[k], self._camera
         places = se3.apply(object2camera, discs.points)
-        if places[:, 2].min() < _NEAR_M:  # some of it is beside or behind the camera
-            return self._scene.objects[k].cloud.transformed(object2camera)
+        if places[:, 2].min() < _NEAR_M:
+            return None
         u, v, _ = whole.project(places).T
         reach = max(1, int(np.ceil(self._reach[k] * whole.fx / float(places[:, 2].min()))))
         left, right = _span(u, whole.width, reach + 2)
         top, bottom = _span(v, whole.height, reach + 2)
         if right <= left or bottom <= top:
-            return Cloud.empty()
+            return _Surface(np.empty(0, dtype=np.int32), Cloud.empty())
         part = PinholeCamera(
             right - left, bottom - top, whole.fx, whole.fy, whole.cx - left, whole.cy - top
         )
         depth, colour, _ = SurfelImage(part).draw([Placed(discs, object2camera, 0)])
         drawn = np.isfinite(depth) & _outline(u - left, v - top, depth.shape, reach)
         points = (part.rays()[drawn] * depth[drawn][:, None]).astype(np.float32)
-        return Cloud(points, np.ascontiguousarray(colour[drawn]))
+        row, column = np.nonzero(drawn)
+        pixel = ((row + top) * whole.width + column + left).astype(np.int32)
+        return _Surface(pixel, Cloud(points, np.ascontiguousarray(colour[drawn])))
 
     def _look(self, k: int, source: int) -> _Look | None:
         """What a source frame saw of an object; None for nothing, or no colours."""

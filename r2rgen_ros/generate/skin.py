@@ -24,6 +24,7 @@ from r2rgen_ros.geometry.raster import Raster
 from r2rgen_ros.model.scene import ROBOT
 from r2rgen_ros.parse.robot import RobotView
 from r2rgen_ros.sense.carry import RIM_PX, SEEN, carry, carry_loose, find_kinds, write_cells
+from r2rgen_ros.sense.layers import Drawn, Layer, packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,10 +107,11 @@ class RobotSkin:
             self._looks.append(look)
             if frame in wanted:
                 samples.append(sample)
-        self._paint = paint_of(self._parts, samples)
+        self._paint = packed(paint_of(self._parts, samples))
         size = camera.width * camera.height
-        self._points = np.empty((size, 3), dtype=np.float32)
-        self._colours = np.empty((size, 3), dtype=np.uint8)
+        self._pixel = np.empty(size, dtype=np.int32)
+        self._depth = np.empty(size, dtype=np.float32)
+        self._tint = np.empty(size, dtype=np.uint32)
 
     @classmethod
     def of(cls, scene: Scene, others: Assign) -> RobotSkin | None:
@@ -218,12 +220,15 @@ class RobotSkin:
         gap[beside] = points[beside, 2] - depth.reshape(-1)[near]
         return owner, at_rim, gap
 
-    def layers(self, episode: Episode, others: Floats) -> Iterator[Cloud]:
-        """Yield the robot's points in the camera optical frame, frame by frame of an episode.
+    def layers(self, episode: Episode, others: Floats) -> Iterator[list[Drawn | Layer]]:
+        """Yield what the camera is shown of the robot, frame by frame of an episode.
 
         Args:
             episode: The episode; must have joints.
             others: (M, Q, 4, 4) motions in the base frame of what hangs on no mesh.
+
+        Returns:
+            Its surface, and what hangs on it; both are valid until the next frame.
 
         """
         moves = part_motions(self._view, self._parts, episode)
@@ -233,25 +238,25 @@ class RobotSkin:
             table = base2camera @ np.concatenate([moves[frame], others[frame]]) @ camera2base
             yield self._layer(self._looks[source], self._recorded[source], table)
 
-    def _layer(self, look: _Look, part2camera: Floats, table: Floats) -> Cloud:
-        """The robot's points with what was seen moved by a table (P + Q, 4, 4)."""
+    def _layer(self, look: _Look, part2camera: Floats, table: Floats) -> list[Drawn | Layer]:
+        """The robot with what was seen moved by a table (P + Q, 4, 4)."""
         motions = np.ascontiguousarray(table[: len(part2camera)])
         depth, face, window = self._draw(motions @ part2camera)
         back = np.ascontiguousarray(se3.inverse(motions))
-        points, colours = self._points, self._colours
-        first = carry(
+        pixel, z, tint = self._pixel, self._depth, self._tint
+        count = carry(
             depth, face, window, self._part, back, self._camera, look.top, look.left, look.cells,
-            look.cells.view(np.uint32), self._paint, self._rays, points, colours,
+            look.cells.view(np.uint32), self._paint, self._rays, pixel, z, tint,
         )  # fmt: skip
         moved, tints = np.empty_like(look.points), np.empty_like(look.tints)
         more = carry_loose(
             look.points, look.tints, look.owner, look.at_rim, look.flies,
             np.ascontiguousarray(table), depth, self._camera, moved, tints,
         )  # fmt: skip
-        return Cloud(
-            np.concatenate([points[:first], moved[:more]]),
-            np.concatenate([colours[:first], tints[:more]]),
-        )
+        return [
+            Drawn(pixel[:count], z[:count], tint[:count], ROBOT),
+            Layer(Cloud(moved[:more], tints[:more]), np.eye(4), ROBOT),
+        ]
 
 
 def _specks(mask: NDArray[np.bool_], index: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -54,10 +54,6 @@ class Tiles:
         self.mask = np.zeros(shape, dtype=np.bool_)
         self._out = np.empty((self.mask.size, 4), dtype=np.int32)
 
-    def mark_pixels(self, pixel: NDArray[np.int32], margin: int) -> None:
-        """Mark what is no farther from pixels (N,) than a margin; -1 stands for none."""
-        _mark_pixels(pixel, self._height, self._width, margin, self.mask)
-
     def mark_all(self) -> None:
         """Mark all of the image."""
         self.mask[:] = True
@@ -70,27 +66,13 @@ class Tiles:
 
 
 @_compiled
-def _mark_pixels(pixel: Any, height: int, width: int, margin: int, mask: Any) -> None:
-    wide: Any = np.uint32(width)
-    last_row: Any = np.int32(height - 1)
-    last_column: Any = np.int32(width - 1)
-    for i in range(pixel.shape[0]):
-        at = pixel[i]
-        if at < 0:
-            continue
-        v: Any = np.int32(np.uint32(at) // wide)
-        u: Any = np.int32(at - v * width)
-        first_v, last_v = max(v - margin, 0) >> _SHIFT, min(v + margin, last_row) >> _SHIFT
-        first_u, last_u = max(u - margin, 0) >> _SHIFT, min(u + margin, last_column) >> _SHIFT
-        if 2 * margin <= TILE:  # no tile lies between
-            mask[first_v, first_u] = True
-            mask[first_v, last_u] = True
-            mask[last_v, first_u] = True
-            mask[last_v, last_u] = True
-            continue
-        for row in range(first_v, last_v + 1):
-            for column in range(first_u, last_u + 1):
-                mask[row, column] = True
+def mark_about(v: Any, u: Any, margin: int, height: int, width: int, mask: Any) -> None:
+    """Mark the tiles of a mask that are no farther than a margin from a pixel."""
+    first_v, last_v = max(v - margin, 0) >> _SHIFT, min(v + margin, height - 1) >> _SHIFT
+    first_u, last_u = max(u - margin, 0) >> _SHIFT, min(u + margin, width - 1) >> _SHIFT
+    for row in range(first_v, last_v + 1):
+        for column in range(first_u, last_u + 1):
+            mask[row, column] = True
 
 
 @_compiled

@@ -213,6 +213,44 @@ def _mark_behind(lowest: Any, zbuf: Any, delta: Any, out: Any) -> None:
 
 
 @_compiled
+def _hide(
+    above: Any, row: Any, below: Any, owner: Any, delta: Any, support: Any, out: Any
+) -> None:  # fmt: skip
+    """What a row shows, given depths that begin a pixel before it; without branches, for SIMD."""
+    for u in range(out.shape[0]):
+        limit = row[u + 1] - delta
+        nearer = np.int32(above[u] < limit) + np.int32(above[u + 1] < limit)
+        nearer += np.int32(above[u + 2] < limit) + np.int32(row[u] < limit)
+        nearer += np.int32(row[u + 2] < limit) + np.int32(below[u] < limit)
+        nearer += np.int32(below[u + 1] < limit) + np.int32(below[u + 2] < limit)
+        at = owner[u]
+        out[u] = np.int32(-2) if (nearer >= support) & (at >= 0) else at
+
+
+@_compiled
+def _find_seen_beside(
+    zbuf: Any, owner: Any, delta: Any, support: int, window: Any, out: Any
+) -> None:
+    """`find_seen` with a radius of one: all eight neighbours are asked, many pixels at a time."""
+    height, width = zbuf.shape
+    left, top, right, bottom = window
+    start, end = max(0, left - 1), min(width, right + 1)
+    rows = np.full((3, right - left + 2), FAR)
+    first = start - left + 1
+    for v in range(top - 1, bottom + 1):
+        row = rows[(v + 3) % 3]
+        if 0 <= v < height:
+            tiles.copy_row(zbuf[v, start:end], row[first : first + end - start])
+        else:
+            row[:] = FAR
+        if v > top:
+            _hide(
+                rows[(v + 1) % 3], rows[(v + 2) % 3], row, owner[v - 1, left:right], delta,
+                np.int32(support), out[v - 1 - top],
+            )  # fmt: skip
+
+
+@_compiled
 def find_seen(
     zbuf: Any, owner: Any, radius: int, delta: Any, support: int, window: Any, rows: Any, out: Any
 ) -> None:
@@ -230,6 +268,9 @@ def find_seen(
             for hidden.
 
     """
+    if radius == 1:
+        _find_seen_beside(zbuf, owner, delta, support, window, out)
+        return
     left, top, right, bottom = window
     count = right - left
     lowest = np.empty(count, np.float32)
@@ -273,20 +314,8 @@ def _to_centres(planes: Any, owner: Any, intrinsics: Any, limit: float, zbuf: An
                 zbuf[v, u] = np.float32(z)
 
 
-@_compiled
-def _put_back(pixel: Any, old_zbuf: Any, old_owner: Any, zbuf: Any, owner: Any) -> None:
-    """Give pixels (N,), -1 for none, what they had."""
-    for i in range(pixel.shape[0]):
-        at = pixel[i]
-        if at >= 0:
-            zbuf[at], owner[at] = old_zbuf[at], old_owner[at]
-
-
 class ZBuffer:
     """A z-buffer with its own scratch memory, to be used for many frames of one camera.
-
-    Points are added in layers; a layer that stays (the environment) can be kept as a snapshot, and
-    what was added since be forgotten, so that only what moves is projected again.
 
     Args:
         camera: Intrinsics of the camera to be simulated.
@@ -325,17 +354,34 @@ class ZBuffer:
             frame2camera: (4, 4) their frame to the camera optical frame.
 
         """
-        total = self._count + len(points)
+        pixel, depth = self.project(points, frame2camera)
+        _keep_nearest(pixel, depth, self._count, self._zbuf, self._owner)
+        self._count += len(points)
+
+    def project(
+        self, points: NDArray[np.float32], frame2camera: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Find where points of some frame are in the image, without adding them.
+
+        Args:
+            points: (N, 3) float32, metres.
+            frame2camera: (4, 4) their frame to the camera optical frame.
+
+        Returns:
+            (N,) int32 pixels, -1 for outside, and (N,) float32 depths in metres; both are valid
+            until something else is projected or added.
+
+        """
+        first, total = self._count, self._count + len(points)
         if total > len(self._pixel):
             grown = max(total, 2 * len(self._pixel))
             self._pixel = np.concatenate([self._pixel, np.empty(grown - len(self._pixel), 'i4')])
             self._depth = np.concatenate([self._depth, np.empty(grown - len(self._depth), 'f4')])
-        here = slice(self._count, total)
+        pixel, depth = self._pixel[first:total], self._depth[first:total]
         matrix = self._image_from_camera @ np.asarray(frame2camera, dtype=np.float64)[:3]
         shape = (self.camera.height, self.camera.width)
-        _project(points, matrix.astype(np.float32), *shape, self._pixel[here], self._depth[here])
-        _keep_nearest(self._pixel[here], self._depth[here], self._count, self._zbuf, self._owner)
-        self._count = total
+        _project(points, matrix.astype(np.float32), *shape, pixel, depth)
+        return pixel, depth
 
     def centre(self, planes: NDArray[np.float32]) -> None:
         """Take the depths of pixels at their centres, instead of where points are within them.
@@ -351,19 +397,6 @@ class ZBuffer:
         _to_centres(
             planes, self._owner.reshape(shape), intrinsics, _MOST_OFF, self._zbuf.reshape(shape)
         )
-
-    def snapshot(self) -> tuple[NDArray[np.float32], NDArray[np.int32], int]:
-        """Return a copy of the image so far, for `forget_since`."""
-        return self._zbuf.copy(), self._owner.copy(), self._count
-
-    def forget_since(self, saved: tuple[NDArray[np.float32], NDArray[np.int32], int]) -> None:
-        """Go back to a snapshot since which points were added, and nothing else happened."""
-        _put_back(self._pixel[saved[2] : self._count], *saved[:2], self._zbuf, self._owner)
-        self._count = saved[2]
-
-    def pixels(self, first: int) -> NDArray[np.int32]:
-        """Return the pixels (N,) of the points added from the first on, -1 for outside."""
-        return self._pixel[first : self._count]
 
     def visible(self) -> NDArray[np.bool_]:
         """Return which of the added points (N,) the camera sees."""

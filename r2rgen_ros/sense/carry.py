@@ -145,7 +145,8 @@ _8, _16, _24 = np.uint32(8), np.uint32(16), np.uint32(24)
 @_compiled
 def carry(
     depth: Any, face: Any, window: Any, part: Any, to_old: Any, camera: Any,
-    top: int, left: int, cells: Any, tints: Any, paint: Any, rays: Any, points: Any, out: Any,
+    top: int, left: int, cells: Any, tints: Any, paint: Any, rays: Any,
+    pixel: Any, z_out: Any, tint_out: Any,
 ) -> int:  # fmt: skip
     """Fill a new drawing of the surface with what was seen of it before.
 
@@ -160,10 +161,11 @@ def carry(
         left: First column of it.
         cells: (h, w, 4) float32 of `write_cells` in that window.
         tints: (h, w, 4) uint32, the same memory.
-        paint: (F, 3) uint8 colours of the triangles.
+        paint: (F,) uint32 colours of the triangles, see `layers.packed`.
         rays: (H, W, 3) float32 of the pixels, of depth 1.
-        points: (H W, 3) float32, written.
-        out: (H W, 3) uint8 their colours, written.
+        pixel: (H W,) int32, written: flat index of each pixel that shows the surface.
+        z_out: (H W,) float32, written: its depth, metres.
+        tint_out: (H W,) uint32, written: its colour; what is above 24 bits does not count.
 
     Returns:
         How many were written.
@@ -171,6 +173,7 @@ def carry(
     """
     fx, fy, cx, cy = camera
     high, wide = cells.shape[:2]
+    width = depth.shape[1]
     start_u, start_v, end_u, end_v = window
     count = np.uintp(0)
     for v in range(start_v, end_v):
@@ -199,15 +202,9 @@ def carry(
                 continue
             if kind == SEEN:
                 z = np.float32(z + np.float64(offset))
-            for k in range(3):
-                points[count, k] = row_rays[u, k] * z
-            if kind in (SEEN, BLANK):
-                out[count, 0] = np.uint8(tint)
-                out[count, 1] = np.uint8(tint >> _8)
-                out[count, 2] = np.uint8(tint >> _16)
-            else:
-                for k in range(3):
-                    out[count, k] = paint[own, k]
+            pixel[count] = np.int32(v * width + int(u))
+            z_out[count] = z
+            tint_out[count] = tint if kind in (SEEN, BLANK) else paint[own]
             count += np.uintp(1)
     return int(count)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from r2rgen_ros.sense.depth_camera import Layer
+    from r2rgen_ros.sense.layers import Layer
 
 _RADIUS_PX = 2
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
-from r2rgen_ros.geometry.tiles import Tiles, copy_row, copy_windows, grown, whole
+from r2rgen_ros.geometry.tiles import copy_row, copy_windows, grown, whole
 from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule, find_seen
-from r2rgen_ros.model.scene import UNSEEN
+from r2rgen_ros.model.scene import ENVIRONMENT, UNSEEN
 from r2rgen_ros.sense.border import extend, unseen_border, window_without
+from r2rgen_ros.sense.canvas import LABEL_BITS, Canvas
 from r2rgen_ros.sense.gaps import close_gaps
+from r2rgen_ros.sense.layers import Drawn, Layer, packed
 from r2rgen_ros.sense.unseen import unseen_share
 
 if TYPE_CHECKING:
@@ -26,25 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r2rgen_ros.geometry.camera import PinholeCamera
-    from r2rgen_ros.geometry.cloud import Cloud
 
     Window = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Points that move together.
-
-    Attributes:
-        cloud: The points, in any frame.
-        frame2camera: (4, 4) that frame to the camera optical frame.
-        label: Label of its points, see `model.scene`.
-
-    """
-
-    cloud: Cloud
-    frame2camera: NDArray[np.float64]
-    label: int
 
 
 @dataclass(frozen=True)
@@ -70,27 +55,26 @@ class Image:
 
 
 _GAP_PX = 1  # gaps are closed from their neighbours
-_8, _16, _24 = np.uint32(8), np.uint32(16), np.uint32(24)
+_8, _16, _LABEL = np.uint32(8), np.uint32(16), np.uint32(LABEL_BITS)
+_STILL = (ENVIRONMENT + 1) << LABEL_BITS  # paint below this is of what stands still
 
 
 @njit(cache=True, nogil=True, error_model='numpy')
 def _draw_windows(
-    zbuf: Any, owner: Any, radius: int, delta: Any, support: int, windows: Any, may_fill: bool,
-    tints: Any, more: Any, backdrop: Any, depth: Any, colour: Any, label: Any,
+    zbuf: Any, paint: Any, radius: int, delta: Any, support: int, windows: Any, may_fill: bool,
+    backdrop: Any, depth: Any, colour: Any, label: Any,
 ) -> None:  # fmt: skip
     """Write windows of an image; all is done of one before the next, while caches hold it.
 
     Args:
-        zbuf: (H, W) of `ZBuffer.buffers`.
-        owner: The same.
+        zbuf: (H, W) of a `Canvas`.
+        paint: The same.
         radius: See `ZBufferRule`.
         delta: The same, float32.
         support: The same.
         windows: (K, 4), see `geometry.tiles`.
         may_fill: Whether gaps in what stands still are closed.
-        tints: Colours and labels (N,) of the points that stand still.
-        more: The same of those after them.
-        backdrop: (H, W, 3) uint8 colours where there is no point.
+        backdrop: (H, W) uint32 colours where there is no point, see `layers.packed`.
         depth: (H, W) float32, written.
         colour: (H, W, 3) uint8, written.
         label: (H, W) uint8, written.
@@ -106,56 +90,32 @@ def _draw_windows(
         seen, source = np.empty(shape, np.int32), np.empty(shape, np.int32)
         near, filled = np.empty(shape, np.float32), np.empty(shape, np.float32)
         rows = np.empty((shape[0] + 2 * radius, shape[1]), np.float32)
-        find_seen(zbuf, owner, radius, delta, support, around, rows, seen)
+        find_seen(zbuf, paint, radius, delta, support, around, rows, seen)
         for v in range(start, end):
             copy_row(zbuf[v, first:last], near[v - start])
-        close_gaps(seen, near, tints.shape[0], may_fill, delta, filled, source)
-        inside = slice(left - first, right - first)
+        close_gaps(seen, near, _STILL, may_fill, delta, filled, source)
+        inside, tints = slice(left - first, right - first), np.empty(right - left, np.uint32)
         for v in range(top, bottom):
             here = slice(left, right)
             copy_row(filled[v - start, inside], depth[v, here])
             _pick_row(
-                source[v - start, inside], tints, more, backdrop[v, here], colour[v, here],
+                source[v - start, inside], backdrop[v, here], tints, colour[v, here],
                 label[v, here],
             )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def _pick_row(source: Any, tints: Any, more: Any, backdrop: Any, colour: Any, label: Any) -> None:
-    """Of a part of a row; unsigned indices need not be asked whether they count from the end."""
-    still = np.int32(tints.shape[0])
-    for u in range(source.shape[0]):
-        at = source[u]
-        if at < 0:  # a camera has colour where it has no depth, such as beyond its range
-            label[u] = UNSEEN
-            for k in range(3):
-                colour[u, k] = backdrop[u, k]
-            continue
-        tint = tints[np.uintp(at)] if at < still else more[np.uintp(at - still)]
-        colour[u, 0] = np.uint8(tint)
-        colour[u, 1] = np.uint8(tint >> _8)
-        colour[u, 2] = np.uint8(tint >> _16)
-        label[u] = np.uint8(tint >> _24)
-
-
-@njit(cache=True, nogil=True)
-def _write_tints(colours: Any, label: Any, out: Any) -> None:
-    """Colours (N, 3) and a label, each in one number."""
-    top = np.uint32(label) << _24
-    for i in range(out.shape[0]):
-        red, green, blue = colours[i, 0], colours[i, 1], colours[i, 2]
-        out[i] = np.uint32(red) | (np.uint32(green) << _8) | (np.uint32(blue) << _16) | top
-
-
-def _tints(layers: Sequence[Layer]) -> NDArray[np.uint32]:
-    """Colours and labels (N,) of the points of layers, for `_pick_row`."""
-    out = np.empty(sum(len(layer.cloud) for layer in layers), dtype=np.uint32)
-    start = 0
-    for layer in layers:
-        end = start + len(layer.cloud)
-        _write_tints(layer.cloud.colours, np.uint8(layer.label), out[start:end])
-        start = end
-    return out
+def _pick_row(paint: Any, backdrop: Any, tint: Any, colour: Any, label: Any) -> None:
+    """Of a part of a row; without branches, for SIMD."""
+    for u in range(label.shape[0]):
+        label[u] = np.uint8(np.uint32(paint[u]) >> _LABEL)  # of nothing, this is UNSEEN
+    # A camera has colour where it has no depth, such as beyond its range.
+    for u in range(label.shape[0]):
+        tint[u] = np.uint32(paint[u]) if paint[u] >= 0 else backdrop[u]
+    for u in range(label.shape[0]):
+        colour[u, 0] = np.uint8(tint[u])
+        colour[u, 1] = np.uint8(tint[u] >> _8)
+        colour[u, 2] = np.uint8(tint[u] >> _16)
 
 
 def _within(windows: NDArray[np.int32], window: Window) -> NDArray[np.int32]:
@@ -193,16 +153,15 @@ class DepthCamera:
         self._zbuffer = ZBuffer(camera, rule)
         self._camera = camera
         self._rule = rule
-        self._tints = np.zeros(0, dtype=np.uint32)
         self._may_fill = False
         shape = (camera.height, camera.width)
-        self._backdrop: NDArray[np.uint8] = np.zeros((*shape, 3), dtype=np.uint8)
+        self._backdrop = np.zeros(shape, dtype=np.uint32)
         self._all: Window = (0, 0, camera.width, camera.height)
         self._window = self._all
         self._never_seen: NDArray[np.bool_] | None = None
         self._shape = shape
-        self._tiles = Tiles(*shape)
-        self._keep_still()
+        self._canvas = Canvas(*shape, rule.radius + _GAP_PX)
+        self._keep_still(np.zeros(0, dtype=np.uint32))
 
     def set_environment(
         self,
@@ -238,7 +197,10 @@ class DepthCamera:
 
         """
         shown = far_off if moved else backdrop
-        self._backdrop = np.zeros_like(self._backdrop) if shown is None else shown
+        if shown is None:
+            self._backdrop = np.zeros(self._shape, dtype=np.uint32)
+        else:
+            self._backdrop = packed(shown.reshape(-1, 3)).reshape(self._shape)
         self._never_seen = unseen
         border = None
         if moved and fill != 'none':
@@ -248,23 +210,24 @@ class DepthCamera:
         self._zbuffer.add(layer.cloud.points, layer.frame2camera)
         if planes is not None:
             self._zbuffer.centre(planes)
-        self._tints = _tints([layer])
+        tints = packed(layer.cloud.colours)
         self._may_fill = moved
         self._window = self._all
         if border is not None:
             if fill == 'expand' and unseen is not None:
                 border = unseen
-            self._fill_border(fill, border, plane, allowed)
-        self._keep_still()
+            tints = self._fill_border(fill, border, plane, allowed, tints)
+        self._keep_still(tints)
 
-    def _keep_still(self) -> None:
-        """Keep what of the images does not change: the environment alone."""
-        self._still = self._zbuffer.snapshot()
-        self._drawn = np.empty((0, 4), dtype=np.int32)  # windows of the image before
-        self._marked: NDArray[np.bool_] | None = None  # its tiles
+    def _keep_still(self, tints: NDArray[np.uint32]) -> None:
+        """Keep what of the images does not change: the environment alone, in colours (N,)."""
+        zbuf, owner = self._zbuffer.buffers()
+        self._canvas.put_still(zbuf, owner, tints, ENVIRONMENT)
+        self._marked: NDArray[np.bool_] | None = None  # tiles of the image before
+        self._drawn = np.empty((0, 4), dtype=np.int32)  # the same as windows
         self._shown: tuple[Any, Any, Any] | None = None  # that image, if it is not kept
         depth, colour, label = _blank(self._shape)
-        self._draw(None, (), depth, colour, label)
+        self._draw(whole(*self._shape), depth, colour, label)
         outside = np.ones(depth.shape, dtype=bool)
         outside[_part(self._window)] = False
         depth[outside], colour[outside], label[outside] = np.nan, 0, UNSEEN
@@ -275,7 +238,7 @@ class DepthCamera:
         """The part of the image (u0, v0, u1, v1) that is kept."""
         return self._window
 
-    def render(self, layers: Sequence[Layer], *, keep: bool = True) -> Image:
+    def render(self, layers: Sequence[Layer | Drawn], *, keep: bool = True) -> Image:
         """Draw what moves in front of the environment.
 
         Args:
@@ -286,54 +249,53 @@ class DepthCamera:
             The image; a pixel shows the nearest point that nothing hides.
 
         """
-        self._zbuffer.forget_since(self._still)
+        canvas = self._canvas
+        canvas.take_away(self._drawn)
         for layer in layers:
-            self._zbuffer.add(layer.cloud.points, layer.frame2camera)
-        pixels = self._zbuffer.pixels(self._still[2])
-        self._tiles.mark_pixels(pixels, self._rule.radius + _GAP_PX)
-        marked = self._tiles.mask.copy()
-        windows = self._tiles.windows()
-        changed = self._changed_since(marked)
-        if keep or self._shown is None:
-            shown = tuple(part.copy() for part in self._alone)
-            self._shown = None if keep else shown
-        else:
-            shown = self._shown
-            for part, image in zip(self._alone, shown, strict=True):
-                copy_windows(part, self._drawn, image)
-        self._drawn = windows
-        depth, colour, label = shown
-        self._draw(windows, layers, depth, colour, label)
+            if isinstance(layer, Drawn):
+                canvas.put(layer.pixel, layer.depth, layer.tint, layer.label)
+                continue
+            pixel, depth = self._zbuffer.project(layer.cloud.points, layer.frame2camera)
+            canvas.put(pixel, depth, packed(layer.cloud.colours), layer.label)
+        before, marked = self._marked, canvas.tiles.mask.copy()
+        windows = canvas.tiles.windows()
+        self._marked, self._drawn = marked, windows
+        shown = self._begun(before, marked, keep=keep)
+        self._draw(windows, *shown)
         unseen = None
         if self._never_seen is not None:
-            unseen = unseen_share(label, self._never_seen)
-        return Image(depth, colour, label, unseen, changed)
+            unseen = unseen_share(shown[2], self._never_seen)
+        return Image(*shown, unseen, None if before is None else self._windows(before | marked))
 
-    def _changed_since(self, marked: NDArray[np.bool_]) -> NDArray[np.int32] | None:
-        """Windows (K, 4) of tiles that are marked now or were for the image before; None if first.
+    def _windows(self, mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """A mask of tiles as windows (K, 4)."""
+        self._canvas.tiles.mask[:] = mask
+        return self._canvas.tiles.windows()
 
-        What is marked now is kept.
-        """
-        before, self._marked = self._marked, marked
-        if before is None:
-            return None
-        self._tiles.mask |= before | marked
-        return self._tiles.windows()
+    def _begun(
+        self, before: NDArray[np.bool_] | None, marked: NDArray[np.bool_], *, keep: bool
+    ) -> tuple[Any, Any, Any]:
+        """Images of the environment alone, but for tiles that are marked, which are drawn anew."""
+        if keep or self._shown is None or before is None:
+            shown = tuple(part.copy() for part in self._alone)
+            self._shown = None if keep else shown
+            return shown
+        left = self._windows(before & ~marked)
+        for part, image in zip(self._alone, self._shown, strict=True):
+            copy_windows(part, left, image)
+        return self._shown
 
     def _draw(
         self,
-        windows: NDArray[np.int32] | None,
-        layers: Sequence[Layer],
+        windows: NDArray[np.int32],
         depth: NDArray[np.float32],
         colour: NDArray[np.uint8],
         label: NDArray[np.uint8],
     ) -> None:
-        """Write windows of the images, or all, as they are with the layers that were added."""
-        zbuf, owner = self._zbuffer.buffers()
-        windows = whole(*zbuf.shape) if windows is None else _within(windows, self._window)
+        """Write windows of the images, as they are with what was put before the environment."""
         _draw_windows(
-            zbuf, owner, self._rule.radius, np.float32(self._rule.delta), self._rule.support,
-            windows, self._may_fill, self._tints, _tints(layers), self._backdrop,
+            self._canvas.zbuf, self._canvas.paint, self._rule.radius, np.float32(self._rule.delta),
+            self._rule.support, _within(windows, self._window), self._may_fill, self._backdrop,
             depth, colour, label,
         )  # fmt: skip
 
@@ -352,17 +314,19 @@ class DepthCamera:
         unseen: NDArray[np.bool_],
         plane: tuple[NDArray[np.float64], float],
         allowed: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None,
-    ) -> None:
+        tints: NDArray[np.uint32],
+    ) -> NDArray[np.uint32]:
+        """Do what is asked for with pixels (H, W); the colours (N,) of all points that then are."""
         if fill == 'shrink':
             self._window = window_without(unseen)
-            return
+            return tints
         owner, zbuf = self._zbuffer.image()
         depth = np.where(owner >= 0, zbuf, np.nan).astype(np.float32)
         added, lender = extend(self._camera, depth, unseen, plane, allowed)
         known = np.isfinite(added)
         if not known.any():
-            return
+            return tints
         points = (self._camera.rays()[unseen] * added[:, None]).astype(np.float32)[known]
         lender = lender[known]
         self._zbuffer.add(points, np.eye(4))
-        self._tints = np.concatenate([self._tints, self._tints[owner.reshape(-1)[lender]]])
+        return np.concatenate([tints, tints[owner.reshape(-1)[lender]]])

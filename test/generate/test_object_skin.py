@@ -15,21 +15,21 @@ from r2rgen_ros.generate.object_skin import ObjectSkin, _is_shadow
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.model.scene import FIRST_OBJECT
+from r2rgen_ros.sense.layers import unpacked
 
 STEP_M = 0.002
 
 
-def _pixels(scene, cloud):
-    """Mask and colours (H, W) of a drawn cloud, every point of which is in a pixel of its own."""
+def _pixels(scene, drawn):
+    """Mask and colours (H, W) of what is drawn, every pixel of which is there once."""
     camera = scene.demo.sensor.camera
-    u, v, _ = np.rint(camera.project(cloud.points.astype(np.float64))).astype(int).T
-    mask = np.zeros((camera.height, camera.width), dtype=bool)
-    colour = np.zeros((*mask.shape, 3), dtype=np.uint8)
-    inside = (u >= 0) & (v >= 0) & (u < camera.width) & (v < camera.height)
-    mask[v[inside], u[inside]] = True
-    colour[v[inside], u[inside]] = cloud.colours[inside]
-    assert mask.sum() == inside.sum()
-    return mask, colour
+    mask = np.zeros(camera.height * camera.width, dtype=bool)
+    colour = np.zeros((len(mask), 3), dtype=np.uint8)
+    mask[drawn.pixel] = True
+    colour[drawn.pixel] = unpacked(drawn.tint)
+    assert mask.sum() == len(drawn)
+    shape = camera.height, camera.width
+    return mask.reshape(shape), colour.reshape(*shape, 3)
 
 
 @pytest.fixture(scope='module')
@@ -49,12 +49,12 @@ def _before_camera(scene, distance):
 
 @pytest.mark.parametrize('distance', [0.25, 0.5, 1.0, 2.0])
 def test_a_surface_is_as_large_as_it_is_and_without_gaps_at_any_distance(square, distance):
-    cloud = ObjectSkin(square).layer(0, _before_camera(square, distance), 0)
-    mask, _ = _pixels(square, cloud)
+    drawn = ObjectSkin(square).layer(0, _before_camera(square, distance), 0)
+    mask, _ = _pixels(square, drawn)
     wide = 0.1 * square.demo.sensor.camera.fx / distance
     assert np.array_equal(mask, binary_fill_holes(mask))
     assert (wide - 1.0) ** 2 <= mask.sum() <= (wide + 2.0) ** 2
-    assert np.allclose(cloud.points[:, 2], distance, atol=1e-4)
+    assert np.allclose(drawn.depth, distance, atol=1e-4)
 
 
 def test_where_nothing_moves_the_colours_are_the_recorded_ones(virtual_scene):
@@ -74,13 +74,14 @@ def test_what_was_drawn_before_makes_no_difference(virtual_scene):
     skin, fresh = ObjectSkin(scene), ObjectSkin(scene)
     *_, last = [skin.layer(0, pose, frame) for pose, frame in zip(poses, (0, 40, 7), strict=True)]
     alone = fresh.layer(0, poses[-1], 7)
-    assert np.array_equal(last.points, alone.points)
-    assert np.array_equal(last.colours, alone.colours)
+    assert np.array_equal(last.pixel, alone.pixel)
+    assert np.array_equal(last.depth, alone.depth)
+    assert np.array_equal(last.tint, alone.tint)
 
 
 def test_an_object_behind_the_camera_is_not_drawn(square):
-    cloud = ObjectSkin(square).layer(0, _before_camera(square, -0.5), 0)
-    assert (cloud.points[:, 2] < 0.0).all()
+    layer = ObjectSkin(square).layer(0, _before_camera(square, -0.5), 0)
+    assert (se3.apply(layer.frame2camera, layer.cloud.points)[:, 2] < 0.0).all()
 
 
 @pytest.mark.parametrize(('seen', 'usual', 'dark'), [
@@ -99,6 +100,6 @@ def test_what_is_kept_of_the_source_does_not_grow_without_end(virtual_scene, mon
     pose = virtual_scene.objects[0].object2base[0]
     for source in [*range(0, 30, 3), *range(0, 30, 3)]:
         one, other = skin.layer(0, pose, source), whole.layer(0, pose, source)
-        np.testing.assert_array_equal(one.colours, other.colours)
+        np.testing.assert_array_equal(one.tint, other.tint)
         assert skin._held <= 40_000
     assert 0 < len(skin._looks) < 10

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2rgen_ros.geometry.tiles import TILE, Tiles, joined, mark_changes, whole
+from r2rgen_ros.geometry.tiles import TILE, Tiles, joined, mark_about, mark_changes, whole
 
 SHAPES = [(48, 64), (50, 70), (10, 5)]
 
@@ -55,7 +55,8 @@ def test_all_that_is_no_farther_from_a_pixel_than_the_margin_is_marked(seed, mar
     rng = np.random.default_rng(seed)
     pixel = rng.integers(-1, shape[0] * shape[1], count).astype(np.int32)
     tiles = Tiles(*shape)
-    tiles.mark_pixels(pixel, margin)
+    for at in pixel[pixel >= 0].tolist():
+        mark_about(at // shape[1], at % shape[1], margin, *shape, tiles.mask)
     found = covered(tiles.windows(), shape)
     v, u = np.mgrid[: shape[0], : shape[1]]
     for at in pixel[pixel >= 0].tolist():

@@ -95,25 +95,29 @@ def test_layers_give_what_all_points_together_give(rule, seed):
 
 @settings(deadline=None, max_examples=25)
 @given(rules(), st.integers(0, 2**31))
-def test_a_snapshot_brings_back_everything(rule, seed):
-    still, moving = cluttered(seed, 200).astype('f4'), cluttered(seed + 1, 150).astype('f4')
-    zbuffer = ZBuffer(CAMERA, rule)
-    zbuffer.add(still, np.eye(4))
-    saved = zbuffer.snapshot()
-    before = zbuffer.visible(), *(image.copy() for image in zbuffer.image())
-    zbuffer.add(moving, np.eye(4))
-    zbuffer.image()
-    zbuffer.forget_since(saved)
-    after = zbuffer.visible(), *zbuffer.image()
-    assert all(np.array_equal(one, two) for one, two in zip(before, after, strict=True))
-    zbuffer.add(moving, np.eye(4))
-    fresh = ZBuffer(CAMERA, rule)
-    fresh.add(still, np.eye(4))
-    fresh.add(moving, np.eye(4))
-    assert np.array_equal(zbuffer.visible(), fresh.visible())
+def test_a_cleared_buffer_is_as_a_new_one(rule, seed):
+    points, others = cluttered(seed, 200).astype('f4'), cluttered(seed + 1, 150).astype('f4')
+    zbuffer, fresh = ZBuffer(CAMERA, rule), ZBuffer(CAMERA, rule)
+    zbuffer.add(points, np.eye(4))
     zbuffer.clear()
     assert zbuffer.visible().shape == (0,)
     assert (zbuffer.image()[0] == -1).all()
+    for each in (zbuffer, fresh):
+        each.add(others, np.eye(4))
+    assert np.array_equal(zbuffer.visible(), fresh.visible())
+    for one, two in zip(zbuffer.image(), fresh.image(), strict=True):
+        assert np.array_equal(one, two)
+
+
+def test_points_that_are_only_projected_are_not_added():
+    zbuffer = ZBuffer(CAMERA, ZBufferRule(1, 0.01))
+    points = cluttered(0, 50).astype('f4')
+    zbuffer.add(points, np.eye(4))
+    before = zbuffer.visible(), *(image.copy() for image in zbuffer.image())
+    pixel, depth = zbuffer.project(cluttered(1, 300).astype('f4'), np.eye(4))
+    assert len(pixel) == len(depth) == 300
+    after = zbuffer.visible(), *zbuffer.image()
+    assert all(np.array_equal(one, two) for one, two in zip(before, after, strict=True))
 
 
 def test_of_two_points_in_one_place_the_first_is_shown_and_both_are_seen():

@@ -14,7 +14,7 @@ from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT
 from r2rgen_ros.sense.cloud_camera import CloudCamera, coarse_camera
-from r2rgen_ros.sense.depth_camera import Layer
+from r2rgen_ros.sense.layers import Layer
 
 L515 = PinholeCamera(1920, 1080, 1354.8, 1354.6, 986.0, 548.7)
 

@@ -14,7 +14,8 @@ from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.zbuffer import ZBufferRule
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, UNSEEN
-from r2rgen_ros.sense.depth_camera import DepthCamera, Layer
+from r2rgen_ros.sense.depth_camera import DepthCamera
+from r2rgen_ros.sense.layers import Layer
 from r2rgen_ros.sense.planes import moved_planes
 
 CAMERA = PinholeCamera(80, 60, 70.0, 70.0, 39.5, 29.5)
