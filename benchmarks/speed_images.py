@@ -39,6 +39,7 @@ from r2rgen_ros.model.episode import Episode, Rejection
 from r2rgen_ros.parse.propose import propose
 from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.parse.scene import survey
+from r2rgen_ros.sense.layers import Drawn
 from r2rgen_ros.simulate import record
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ _EPISODES = 6
 _PROBE_BYTES = 1 << 28
 _PIXEL_BYTES = 4 + 3 + 1  # depth, colour and label
 _POINT_BYTES = 12 + 3 + 1  # place, colour and label
+_DRAWN_BYTES = 4 + 4 + 3 + 1  # pixel, depth, colour and label
 
 
 def measure(cores: list[int], episodes: int = MANY) -> dict[str, Any]:
@@ -176,8 +178,11 @@ def _drawing(
         image = render(layers, keep=keep)
         taken = time.perf_counter() - before
         seconds += taken
-        points = sum(map(len, layers))
-        drawn.append((taken, 2 * _PIXEL_BYTES * image.depth.size + _POINT_BYTES * points))
+        shown = sum(
+            len(layer) * (_DRAWN_BYTES if isinstance(layer, Drawn) else _POINT_BYTES)
+            for layer in layers
+        )
+        drawn.append((taken, 2 * _PIXEL_BYTES * image.depth.size + shown))
         return image
 
     camera.render = timed  # type: ignore[method-assign]

@@ -63,12 +63,12 @@ class _Surface:
     """An object as it is drawn.
 
     Attributes:
-        pixel: (N,) int32 row times width plus column.
+        pixel: (N,) int32 row times width plus column; None where it is points as they are.
         cloud: The points there, camera optical frame.
 
     """
 
-    pixel: NDArray[np.int32]
+    pixel: NDArray[np.int32] | None
     cloud: Cloud
 
 
@@ -93,10 +93,10 @@ class ObjectSkin:
         self._looks: OrderedDict[tuple[int, int], _Look | None] = OrderedDict()
         self._held = 0
         # What stands still is drawn once.
-        self._drawn: dict[int, tuple[bytes, _Surface | None]] = {}
+        self._drawn: dict[int, tuple[bytes, _Surface]] = {}
 
     def layer(self, k: int, object2base: Floats, source: int) -> Drawn | Layer:
-        """Return what the camera is shown of an object; points if it is beside the camera.
+        """Return what the camera is shown of an object; points if some is beside the camera.
 
         Args:
             k: Number of the object.
@@ -110,8 +110,6 @@ class ObjectSkin:
         if k not in self._drawn or self._drawn[k][0] != key:
             self._drawn[k] = key, self._draw(k, self._base2camera @ object2base)
         surface, label = self._drawn[k][1], FIRST_OBJECT + k
-        if surface is None:
-            return Layer(self._scene.objects[k].cloud, self._base2camera @ object2base, label)
         cloud, look = surface.cloud, self._look(k, source)
         colours = cloud.colours
         if look is not None:
@@ -122,15 +120,17 @@ class ObjectSkin:
                 cloud.points, back, self._lens, look.top, look.left, look.depth, look.colours,
                 _SAME_M, colours,
             )  # fmt: skip
+        if surface.pixel is None:
+            return Layer(Cloud(cloud.points, colours), np.eye(4), label)
         depth = np.ascontiguousarray(cloud.points[:, 2])
         return Drawn(surface.pixel, depth, packed(colours), label)
 
-    def _draw(self, k: int, object2camera: Floats) -> _Surface | None:
-        """The object with the colours of its cloud; None if some is beside or behind the camera."""
+    def _draw(self, k: int, object2camera: Floats) -> _Surface:
+        """The object with the colours of its cloud."""
         discs, whole = self._discs[k], self._camera
         places = se3.apply(object2camera, discs.points)
-        if places[:, 2].min() < _NEAR_M:
-            return None
+        if places[:, 2].min() < _NEAR_M:  # some of it is beside or behind the camera
+            return _Surface(None, self._scene.objects[k].cloud.transformed(object2camera))
         u, v, _ = whole.project(places).T
         reach = max(1, int(np.ceil(self._reach[k] * whole.fx / float(places[:, 2].min()))))
         left, right = _span(u, whole.width, reach + 2)

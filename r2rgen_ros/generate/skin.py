@@ -227,7 +227,7 @@ class RobotSkin:
             episode: The episode; must have joints.
             others: (M, Q, 4, 4) motions in the base frame of what hangs on no mesh.
 
-        Returns:
+        Yields:
             Its surface, and what hangs on it; both are valid until the next frame.
 
         """

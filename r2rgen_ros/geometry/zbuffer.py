@@ -164,13 +164,6 @@ def _nearer_pixels(zbuf: Any, radius: int, v: int, u: int, limit: Any) -> int:
     """Count the pixels of a patch (of zbuf (H, W)) whose nearest point is nearer than a limit."""
     height, width = zbuf.shape
     count = 0
-    if radius == 1 and 0 < v < height - 1 and 0 < u < width - 1:  # nearly all there is
-        column = np.uintp(u - 1)
-        for step in range(3):
-            row = zbuf[np.uintp(v - 1 + step)]
-            for more in range(3):
-                count += int(row[column + np.uintp(more)] < limit)
-        return count
     for vv in range(max(0, v - radius), min(height, v + radius + 1)):
         row = zbuf[vv, max(0, u - radius) : min(width, u + radius + 1)]
         for k in range(row.shape[0]):
@@ -252,19 +245,19 @@ def _find_seen_beside(
 
 @_compiled
 def find_seen(
-    zbuf: Any, owner: Any, radius: int, delta: Any, support: int, window: Any, rows: Any, out: Any
+    zbuf: Any, owner: Any, radius: int, delta: Any, support: int, window: Any, out: Any
 ) -> None:
     """Find what a window of an image shows.
 
     Args:
         zbuf: (H, W) float32 depth of the nearest point in each pixel, metres; inf for none.
-        owner: (H, W) int32 that point, -1 for none.
+        owner: (H, W) int32 that point, or anything else from 0 on that tells what it is; -1 for
+            none.
         radius: See `ZBufferRule`.
         delta: The same, float32.
         support: The same.
         window: (u0, v0, u1, v1).
-        rows: (v1 - v0 + 2 radius or more, u1 - u0) float32, written over.
-        out: (v1 - v0, u1 - u0) int32, written: the point if nothing hides it, -1 for nothing, -2
+        out: (v1 - v0, u1 - u0) int32, written: the owner if nothing hides it, -1 for nothing, -2
             for hidden.
 
     """
@@ -273,6 +266,7 @@ def find_seen(
         return
     left, top, right, bottom = window
     count = right - left
+    rows = np.empty((bottom - top + 2 * radius, count), np.float32)
     lowest = np.empty(count, np.float32)
     behind = np.zeros((count + 7) // 8 * 8, np.uint8)
     eights = behind.view(np.uint64)
@@ -434,7 +428,7 @@ class ZBuffer:
         out = np.empty(zbuf.shape, np.int32)
         find_seen(
             zbuf, owner, self.rule.radius, np.float32(self.rule.delta), self.rule.support,
-            (0, 0, zbuf.shape[1], zbuf.shape[0]), self._rows.reshape(zbuf.shape), out,
+            (0, 0, zbuf.shape[1], zbuf.shape[0]), out,
         )  # fmt: skip
         return out, zbuf
 

@@ -16,6 +16,7 @@ from r2rgen_ros.model.errors import R2RGenError, check_array, check_finite, requ
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MOST_OBJECTS = 120  # each has a label of its own in images, with seven bits
 MESH_FORMATS = ('.ply', '.obj', '.stl', '.dae')
 """Endings of the mesh files that an object may name."""
 
@@ -253,6 +254,12 @@ class Annotation:
     def __post_init__(self) -> None:
         """Check names, order and overlap."""
         names = [note.name for note in self.objects]
+        require(
+            len(names) <= MOST_OBJECTS,
+            f'{len(names)} objects are annotated',
+            f'at most {MOST_OBJECTS}',
+            'annotate those that move; the others belong to the environment',
+        )
         double = sorted({name for name in names if names.count(name) > 1})
         require(not double, f'objects {double} are named twice', 'one name each')
         skills = [skill.name for skill in self.skills]

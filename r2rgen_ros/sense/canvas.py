@@ -28,6 +28,9 @@ NOTHING = np.int32(-1)
 LABEL_BITS = 24
 """Where the label begins in a pixel's number; its colour is below, see `layers.packed`."""
 
+MOST_LABELS = 128
+"""Labels are below this: they share a signed number with a colour."""
+
 _COLOUR = np.uint32((1 << LABEL_BITS) - 1)
 _compiled = njit(cache=True, nogil=True, error_model='numpy')
 
@@ -118,7 +121,12 @@ class Canvas:
         tint: NDArray[np.uint32],
         label: int,
     ) -> None:
-        """Draw points (N,), each in its pixel, -1 for none, where they are nearest."""
+        """Draw points (N,), each in its pixel, -1 for none, where they are nearest.
+
+        Raises ValueError for a label that is not from 0 to below `MOST_LABELS`.
+        """
+        if not 0 <= label < MOST_LABELS:
+            raise ValueError(f'label is {label}, expected 0 to {MOST_LABELS - 1}')
         _put(
             pixel, depth, tint, np.uint32(label << LABEL_BITS), self._margin,
             self.zbuf, self.paint, self.tiles.mask,

@@ -28,6 +28,7 @@ _STEP_M = 0.03  # depth that makes an outline
 _SAME_M = 0.004
 _SPECK_PX = 4
 _STAYS_M = 0.001
+_NEAREST_M = np.float32(1e-6)  # what was measured far away may be taken up to the camera
 
 _compiled = njit(cache=True, nogil=True, error_model='numpy')
 
@@ -202,6 +203,8 @@ def carry(
                 continue
             if kind == SEEN:
                 z = np.float32(z + np.float64(offset))
+                if not z > _NEAREST_M:
+                    continue
             pixel[count] = np.int32(v * width + int(u))
             z_out[count] = z
             tint_out[count] = tint if kind in (SEEN, BLANK) else paint[own]

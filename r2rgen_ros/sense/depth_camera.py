@@ -89,8 +89,7 @@ def _draw_windows(
         shape = (end - start, last - first)
         seen, source = np.empty(shape, np.int32), np.empty(shape, np.int32)
         near, filled = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        rows = np.empty((shape[0] + 2 * radius, shape[1]), np.float32)
-        find_seen(zbuf, paint, radius, delta, support, around, rows, seen)
+        find_seen(zbuf, paint, radius, delta, support, around, seen)
         for v in range(start, end):
             copy_row(zbuf[v, first:last], near[v - start])
         close_gaps(seen, near, _STILL, may_fill, delta, filled, source)
@@ -180,7 +179,7 @@ class DepthCamera:
         """Project the environment once; frames are drawn in front of it.
 
         Args:
-            layer: The environment.
+            layer: The environment; its points are labelled so, whatever the layer's label.
             moved: Whether it moved before the camera, which leaves an empty border.
             fill: What to do with that border: none, shrink or expand.
             plane: Unit normal (3,) and offset of the support plane, camera optical frame.
@@ -242,7 +241,7 @@ class DepthCamera:
         """Draw what moves in front of the environment.
 
         Args:
-            layers: Objects and robot.
+            layers: Objects and robot; their labels are above that of the environment.
             keep: Whether the image is kept; else the next call writes over it, which is quicker.
 
         Returns:

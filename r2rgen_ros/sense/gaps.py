@@ -26,13 +26,13 @@ def close_gaps(
     belongs to something that moved: the holes of what did not move are the sensor's own.
 
     Args:
-        owner: (H, W) int32 index of the point in each pixel, negative for none.
-        zbuf: (H, W) float32 depth of that point, metres.
-        still: How many of the first points stand still.
+        owner: (H, W) int32 what each pixel shows, by numbers from 0 on; negative for nothing.
+        zbuf: (H, W) float32 depth of that, metres.
+        still: Numbers below this are of what stands still.
         may_fill: Whether these, too, may be used to fill.
         delta: Depth difference, metres.
         depth: (H, W) float32, written: depth of each pixel, NaN where there is none.
-        source: (H, W) int32, written: the point that gives the pixel its colour, -1 for none.
+        source: (H, W) int32, written: the number that gives the pixel its colour, -1 for none.
 
     """
     height, width = owner.shape

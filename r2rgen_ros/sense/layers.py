@@ -15,15 +15,7 @@ from r2rgen_ros.geometry.cloud import Cloud
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MOST_LABELS = 127
-"""Labels of what is drawn are below this: they share a signed number with a colour."""
-
 _8, _16 = np.uint32(8), np.uint32(16)
-
-
-def _check_label(label: int) -> None:
-    if not 0 <= label < MOST_LABELS:
-        raise ValueError(f'label is {label}, expected 0 to {MOST_LABELS - 1}')
 
 
 @dataclass(frozen=True)
@@ -33,17 +25,13 @@ class Layer:
     Attributes:
         cloud: The points, in any frame.
         frame2camera: (4, 4) that frame to the camera optical frame.
-        label: Label of its points, see `model.scene`; below `MOST_LABELS`.
+        label: Label of its points, see `model.scene`.
 
     """
 
     cloud: Cloud
     frame2camera: NDArray[np.float64]
     label: int
-
-    def __post_init__(self) -> None:
-        """Check the label."""
-        _check_label(self.label)
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -58,7 +46,7 @@ class Drawn:
         pixel: (N,) int32 row times width plus column.
         depth: (N,) float32 metres.
         tint: (N,) uint32 colours, see `packed`.
-        label: Label of all of them, see `model.scene`; below `MOST_LABELS`.
+        label: Label of all of them, see `model.scene`.
 
     """
 
@@ -68,8 +56,7 @@ class Drawn:
     label: int
 
     def __post_init__(self) -> None:
-        """Check shapes and the label."""
-        _check_label(self.label)
+        """Check shapes."""
         if not self.pixel.shape == self.depth.shape == self.tint.shape == (len(self.pixel),):
             shapes = self.pixel.shape, self.depth.shape, self.tint.shape
             raise ValueError(f'pixels, depths and tints have shapes {shapes}, expected (N,) each')

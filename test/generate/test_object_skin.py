@@ -14,8 +14,10 @@ from r2rgen_ros.generate import object_skin
 from r2rgen_ros.generate.object_skin import ObjectSkin, _is_shadow
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
-from r2rgen_ros.model.scene import FIRST_OBJECT
-from r2rgen_ros.sense.layers import unpacked
+from r2rgen_ros.geometry.zbuffer import ZBufferRule
+from r2rgen_ros.model.scene import FIRST_OBJECT, UNSEEN
+from r2rgen_ros.sense.depth_camera import DepthCamera
+from r2rgen_ros.sense.layers import Layer, unpacked
 
 STEP_M = 0.002
 
@@ -79,9 +81,33 @@ def test_what_was_drawn_before_makes_no_difference(virtual_scene):
     assert np.array_equal(last.tint, alone.tint)
 
 
+def _rendered(scene, layer):
+    """The labels (H, W) of what the camera sees of a layer alone."""
+    camera = DepthCamera(scene.demo.sensor.camera, ZBufferRule())
+    return camera.render([layer]).label
+
+
 def test_an_object_behind_the_camera_is_not_drawn(square):
-    layer = ObjectSkin(square).layer(0, _before_camera(square, -0.5), 0)
-    assert (se3.apply(layer.frame2camera, layer.cloud.points)[:, 2] < 0.0).all()
+    behind, ahead = (
+        ObjectSkin(square).layer(0, _before_camera(square, distance), 0) for distance in (-0.5, 0.5)
+    )
+    assert (_rendered(square, behind) == UNSEEN).all()
+    assert (_rendered(square, ahead) == FIRST_OBJECT).any()
+
+
+def test_an_object_that_is_in_part_beside_the_camera_has_the_colours_that_were_seen(virtual_scene):
+    scene = virtual_scene
+    first, *others = scene.objects
+    pose, camera2base = first.object2base[0], scene.demo.sensor.camera2base[0]
+    aside = se3.inverse(pose) @ camera2base @ se3.compose(np.eye(3), [0.0, 0.0, 0.01])
+    points = np.concatenate([first.cloud.points, aside[:3, 3][None].astype(np.float32)])
+    colours = np.concatenate([first.cloud.colours, first.cloud.colours[:1]])
+    wider = replace(scene, objects=(replace(first, cloud=Cloud(points, colours)), *others))
+    layer = ObjectSkin(wider).layer(0, pose, 0)
+    assert isinstance(layer, Layer)
+    assert len(layer) == len(points)
+    assert 0.0 < se3.apply(layer.frame2camera, layer.cloud.points)[:, 2].min() < 0.02
+    assert (layer.cloud.colours != colours).any(axis=1).mean() > 0.1  # those of the frame
 
 
 @pytest.mark.parametrize(('seen', 'usual', 'dark'), [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.camera import PinholeCamera
-from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule
+from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule, find_seen
 
 CAMERA = PinholeCamera(16, 12, 20.0, 18.0, 7.4, 5.6)
 
@@ -107,6 +107,21 @@ def test_a_cleared_buffer_is_as_a_new_one(rule, seed):
     assert np.array_equal(zbuffer.visible(), fresh.visible())
     for one, two in zip(zbuffer.image(), fresh.image(), strict=True):
         assert np.array_equal(one, two)
+
+
+@settings(deadline=None, max_examples=60)
+@given(rules(), st.integers(0, 2**31))
+def test_a_window_shows_what_the_whole_image_shows_there(rule, seed):
+    rng = np.random.default_rng(seed)
+    zbuffer = ZBuffer(CAMERA, rule)
+    zbuffer.add(cluttered(seed, 300).astype('f4'), np.eye(4))
+    whole, _ = zbuffer.image()
+    left, right = np.sort(rng.choice(CAMERA.width + 1, 2, replace=False))
+    top, bottom = np.sort(rng.choice(CAMERA.height + 1, 2, replace=False))
+    out = np.empty((bottom - top, right - left), np.int32)
+    window = int(left), int(top), int(right), int(bottom)
+    find_seen(*zbuffer.buffers(), rule.radius, np.float32(rule.delta), rule.support, window, out)
+    assert np.array_equal(out, whole[top:bottom, left:right])
 
 
 def test_points_that_are_only_projected_are_not_added():

@@ -35,6 +35,10 @@ def test_a_good_annotation_is_taken():
     [
         (lambda: Annotation((CUP, CUP), ()), 'named twice'),
         (
+            lambda: Annotation(tuple(ObjectNote(f'peg_{k}', CUP.prompt) for k in range(121)), ()),
+            '121 objects are annotated.*at most 120',
+        ),
+        (
             lambda: Annotation((), (Skill('a', 0, 1, ()), Skill('a', 2, 3, ()))),
             r"skills \['a'\] are named twice",
         ),

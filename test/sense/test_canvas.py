@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from r2rgen_ros.geometry.tiles import Tiles, mark_about
 from r2rgen_ros.model.scene import UNSEEN
-from r2rgen_ros.sense.canvas import LABEL_BITS, NOTHING, Canvas
+from r2rgen_ros.sense.canvas import LABEL_BITS, MOST_LABELS, NOTHING, Canvas
 
 SHAPES = [(37, 53), (48, 64), (5, 9)]
 
@@ -30,30 +32,30 @@ def _still(rng, canvas):
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 2**31), st.integers(0, 4), st.integers(0, 120), st.sampled_from(SHAPES))
+@given(
+    st.integers(0, 2**31),
+    st.sampled_from([0, 2, 7, 8, 9, 20]),
+    st.integers(0, 120),
+    st.sampled_from(SHAPES),
+)
 def test_the_nearest_is_kept_and_its_surroundings_are_marked(seed, margin, count, shape):
     rng = np.random.default_rng(seed)
     canvas = Canvas(*shape, margin)
     _still(rng, canvas)
     zbuf, paint = canvas.zbuf.copy().reshape(-1), canvas.paint.copy().reshape(-1)
-    touched = np.zeros(shape, dtype=bool)
-    for label in (1, 126):
+    wanted = Tiles(*shape)
+    for label in (1, MOST_LABELS - 1):
         pixel, depth, tint = _drawn(rng, count, zbuf.size)
-        if label == 126:
+        if label > 1:
             pixel = np.sort(pixel)  # as a drawing has them
         for at, z, colour in zip(pixel.tolist(), depth, tint.tolist(), strict=True):
             if at >= 0 and z < zbuf[at]:
                 zbuf[at], paint[at] = z, colour | label << LABEL_BITS
-                touched.reshape(-1)[at] = True
+                mark_about(at // shape[1], at % shape[1], margin, *shape, wanted.mask)
         canvas.put(pixel, depth, tint, label)
     assert np.array_equal(canvas.zbuf.reshape(-1), zbuf)
     assert np.array_equal(canvas.paint.reshape(-1), paint)
-    marked = np.kron(canvas.tiles.mask, np.ones((16, 16), bool))[: shape[0], : shape[1]]
-    for v, u in np.argwhere(touched):
-        assert marked[
-            max(0, v - margin) : v + margin + 1, max(0, u - margin) : u + margin + 1
-        ].all()
-    assert marked.any() == touched.any()
+    assert np.array_equal(canvas.tiles.mask, wanted.mask)
 
 
 @settings(deadline=None, max_examples=25)
@@ -72,3 +74,10 @@ def test_what_is_taken_away_leaves_what_stands_still(seed, shape):
 def test_nothing_has_the_label_of_nothing():
     canvas = Canvas(4, 4, 1)
     assert (canvas.paint.view(np.uint32) >> LABEL_BITS == UNSEEN).all()
+
+
+@pytest.mark.parametrize('label', [-1, MOST_LABELS, UNSEEN])
+def test_labels_that_share_no_number_with_a_colour_are_refused(label):
+    nothing = np.empty(0, np.int32)
+    with pytest.raises(ValueError, match=f'label is {label}, expected 0 to 127'):
+        Canvas(4, 4, 1).put(nothing, nothing.astype('f4'), nothing.astype('u4'), label)

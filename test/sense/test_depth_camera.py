@@ -15,7 +15,7 @@ from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.zbuffer import ZBufferRule
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT, UNSEEN
 from r2rgen_ros.sense.depth_camera import DepthCamera
-from r2rgen_ros.sense.layers import Layer
+from r2rgen_ros.sense.layers import Drawn, Layer, packed
 from r2rgen_ros.sense.planes import moved_planes
 
 CAMERA = PinholeCamera(80, 60, 70.0, 70.0, 39.5, 29.5)
@@ -47,6 +47,12 @@ def before(cloud, *, moved=False, fill='none', frame2camera=None, **more):
     layer = Layer(cloud, pose, ENVIRONMENT)
     camera.set_environment(layer, moved=moved, fill=fill, plane=PLANE, **more)
     return camera
+
+
+def wholly(camera, layers):
+    """The image with all of it drawn, not only where something moves."""
+    camera._canvas.tiles.mark_all()
+    return camera.render(layers)
 
 
 def shift(x, y=0.0, z=0.0):
@@ -104,20 +110,14 @@ def test_frames_do_not_depend_on_those_before():
 def test_only_what_changes_is_drawn_anew_and_nothing_is_missed(places, moved):
     cloud = wall(margin=3).select(np.arange(66 * 86) % 7 > 0)
     camera = before(cloud, moved=moved, fill='shrink', frame2camera=shift(0.05 * moved))
-    # Unseen behind the wall, so nothing changes but that the whole image is drawn.
-    corners = np.array([[-0.8, -0.6, 1.5], [0.82, 0.62, 1.5]])
-    whole = Layer(Cloud.from_arrays(corners), np.eye(4), FIRST_OBJECT + 9)
     for n in range(len(places) + 1):
         layers = [
             Layer(patch(0.15, 0.0, (k, 2, 3)), shift(*place), FIRST_OBJECT + k)
             for k, place in enumerate(places[:n])
         ]
-        quick, plain = (
-            camera.render(layers),
-            before(cloud, moved=moved, fill='shrink', frame2camera=shift(0.05 * moved)).render(
-                [whole, *layers]
-            ),
-        )
+        quick = camera.render(layers)
+        fresh = before(cloud, moved=moved, fill='shrink', frame2camera=shift(0.05 * moved))
+        plain = wholly(fresh, layers)
         assert np.array_equal(quick.depth, plain.depth, equal_nan=True)
         assert np.array_equal(quick.colour, plain.colour)
         assert np.array_equal(quick.label, plain.label)
@@ -267,7 +267,7 @@ def test_images_one_after_another_are_those_of_a_camera_that_drew_nothing_before
             image = used.render(layers, keep=bool(rng.random() < 0.3))
             fresh = DepthCamera(view, rule)
             fresh.set_environment(environment, moved=moved, fill=fill, plane=PLANE)
-            wanted = fresh.render(layers)
+            wanted = wholly(fresh, layers)
             np.testing.assert_array_equal(image.depth, wanted.depth)
             np.testing.assert_array_equal(image.colour, wanted.colour)
             np.testing.assert_array_equal(image.label, wanted.label)
@@ -279,3 +279,30 @@ def test_images_one_after_another_are_those_of_a_camera_that_drew_nothing_before
                 np.testing.assert_array_equal(now[0][same], last[0][same])
                 np.testing.assert_array_equal(now[1][same], last[1][same])
             last = now
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**31), st.sampled_from([(37, 53), (48, 64), (5, 9)]))
+def test_what_is_drawn_already_is_seen_as_its_points_are(seed, shape):
+    rng = np.random.default_rng(seed)
+    height, width = shape
+    view = PinholeCamera(width, height, 60.0, 60.0, 0.5 * width - 0.5, 0.5 * height - 0.5)
+    rays = view.rays().reshape(-1, 3).astype(np.float32)
+    environment = Layer(Cloud.from_arrays(1.5 * rays), np.eye(4), ENVIRONMENT)
+    one, other = (DepthCamera(view, ZBufferRule(1, 0.02, 5)) for _ in range(2))
+    for camera in (one, other):
+        camera.set_environment(environment, moved=False, fill='none', plane=PLANE)
+    for _ in range(4):
+        drawn = []
+        for k in range(rng.integers(0, 3)):
+            pixel = np.flatnonzero(rng.random(len(rays)) < 0.4).astype(np.int32)
+            depth = rng.choice([0.5, 0.75, 1.0, 2.0], len(pixel)).astype(np.float32)
+            tint = packed(rng.integers(0, 256, (len(pixel), 3)).astype(np.uint8))
+            drawn.append(Drawn(pixel, depth, tint, FIRST_OBJECT + k))
+        between = Layer(patch(0.15, 0.9), np.eye(4), FIRST_OBJECT + 5)
+        points = [layer.layer(rays) for layer in drawn]
+        image = one.render([between, *drawn], keep=bool(rng.integers(2)))
+        wanted = other.render([between, *points])
+        np.testing.assert_array_equal(image.depth, wanted.depth)
+        np.testing.assert_array_equal(image.colour, wanted.colour)
+        np.testing.assert_array_equal(image.label, wanted.label)

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from r2rgen_ros.geometry.camera import PinholeCamera
-from r2rgen_ros.geometry.cloud import Cloud
-from r2rgen_ros.sense.layers import MOST_LABELS, Drawn, Layer, packed, unpacked
+from r2rgen_ros.sense.layers import Drawn, packed, unpacked
 
 CAMERA = PinholeCamera(8, 6, 10.0, 10.0, 3.5, 2.5)
 
@@ -30,15 +29,6 @@ def test_drawn_pixels_are_points_at_their_centres():
     assert np.array_equal(layer.cloud.points[:, 2], depth)
     assert np.array_equal(layer.cloud.colours, colours)
     assert (layer.label, len(layer), len(drawn)) == (2, 3, 3)
-
-
-@pytest.mark.parametrize('label', [-1, MOST_LABELS, 255])
-def test_labels_that_share_no_number_with_a_colour_are_refused(label):
-    with pytest.raises(ValueError, match=f'label is {label}, expected 0 to 126'):
-        Layer(Cloud.empty(), np.eye(4), label)
-    nothing = np.empty(0, np.int32)
-    with pytest.raises(ValueError, match='label'):
-        Drawn(nothing, nothing.astype('f4'), nothing.astype('u4'), label)
 
 
 def test_pixels_without_depths_are_refused():
