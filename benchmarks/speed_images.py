@@ -45,6 +45,7 @@ from r2rgen_ros.simulate import record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from r2rgen_ros.generate.compose import Composer
     from r2rgen_ros.sense.depth_camera import DepthCamera, Image
 
 POINTS = 4096
@@ -126,25 +127,20 @@ def _stages(job: Job) -> tuple[dict[str, float], float, float]:
     assert isinstance(composer, ImageComposer)
     assert isinstance(alone, ImageComposer)
     for each in (composer, alone):
-        for episode in episodes:  # the source is read, and kept
-            _run(each.frames(episode))
+        _composing(each, episodes)  # the source is read, and kept
     drawn: list[tuple[float, float]] = []
     _, step = _drawing(composer, episodes, drawn, keep=True)
     share = sum(moved for _, moved in drawn) / _bandwidth() / step
     drawing, quick = _drawing(alone, episodes, drawn, keep=False)
-    frames, points = (
-        _seconds(lambda: [_run(each.frames(episode)) for episode in episodes])  # noqa: B023
-        for each in (composer, alone)
-    )
+    frames, points = (_composing(each, episodes) for each in (composer, alone))
     silent = make_composer(
         job.scene,
         replace(job.config, camera=replace(job.config.camera, noise='off')),
         robot,
         points_alone=True,
     )
-    for episode in episodes:
-        _run(silent.frames(episode))
-    clean = _seconds(lambda: [_run(silent.frames(episode)) for episode in episodes])
+    _composing(silent, episodes)
+    clean = _composing(silent, episodes)
     out['robot and objects'] = (drawing - quick) / total
     out['camera step'] = quick / total
     out['points and labels'] = (clean - drawing) / total
@@ -193,6 +189,11 @@ def _drawing(
     finally:
         camera.render = render  # type: ignore[method-assign]
     return all_of_it, seconds
+
+
+def _composing(composer: Composer, episodes: list[Episode]) -> float:
+    """Seconds to make all frames."""
+    return _seconds(lambda: [_run(composer.frames(episode)) for episode in episodes])
 
 
 def _seconds_of_bags(job: Job, episodes: list[Episode], composer: ImageComposer) -> float:

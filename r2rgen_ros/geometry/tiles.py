@@ -54,10 +54,6 @@ class Tiles:
         self.mask = np.zeros(shape, dtype=np.bool_)
         self._out = np.empty((self.mask.size, 4), dtype=np.int32)
 
-    def mark_all(self) -> None:
-        """Mark all of the image."""
-        self.mask[:] = True
-
     def windows(self) -> NDArray[np.int32]:
         """Return what is marked as windows (K, 4) that do not overlap, and forget it."""
         count = _windows(self.mask, self._height, self._width, self._out)

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from r2rgen_ros.sense.layers import pack_one
+
 NOTHING, SEEN, BLANK, HIDDEN, THROUGH, BESIDE = range(6)
 """Kinds of a drawn pixel: nothing is drawn; measured where it is drawn; not measured; something was
 before it; the camera looked through where it is drawn; the same, close to an outline, where that
@@ -30,6 +32,7 @@ _SPECK_PX = 4
 _STAYS_M = 0.001
 _NEAREST_M = np.float32(1e-6)  # what was measured far away may be taken up to the camera
 
+_24 = np.uint32(24)
 _compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
@@ -133,14 +136,7 @@ def write_cells(
             cells[v, u, 0] = low if known else np.float32(np.nan)
             cells[v, u, 1] = high if known else np.float32(np.nan)
             cells[v, u, 2] = offset[v, u]
-            red, green, blue = colours[v, u, 0], colours[v, u, 1], colours[v, u, 2]
-            tints[v, u, 3] = (
-                np.uint32(red) | (np.uint32(green) << _8) | (np.uint32(blue) << _16)
-                | (np.uint32(kinds[v, u]) << _24)
-            )  # fmt: skip
-
-
-_8, _16, _24 = np.uint32(8), np.uint32(16), np.uint32(24)
+            tints[v, u, 3] = pack_one(colours[v, u]) | (np.uint32(kinds[v, u]) << _24)
 
 
 @_compiled

@@ -223,7 +223,6 @@ class DepthCamera:
         zbuf, owner = self._zbuffer.buffers()
         self._canvas.put_still(zbuf, owner, tints, ENVIRONMENT)
         self._marked: NDArray[np.bool_] | None = None  # tiles of the image before
-        self._drawn = np.empty((0, 4), dtype=np.int32)  # the same as windows
         self._shown: tuple[Any, Any, Any] | None = None  # that image, if it is not kept
         depth, colour, label = _blank(self._shape)
         self._draw(whole(*self._shape), depth, colour, label)
@@ -249,16 +248,17 @@ class DepthCamera:
 
         """
         canvas = self._canvas
-        canvas.take_away(self._drawn)
+        before = self._marked
+        if before is not None:
+            canvas.take_away(self._windows(before))
         for layer in layers:
             if isinstance(layer, Drawn):
                 canvas.put(layer.pixel, layer.depth, layer.tint, layer.label)
                 continue
             pixel, depth = self._zbuffer.project(layer.cloud.points, layer.frame2camera)
             canvas.put(pixel, depth, packed(layer.cloud.colours), layer.label)
-        before, marked = self._marked, canvas.tiles.mask.copy()
+        self._marked = marked = canvas.tiles.mask.copy()
         windows = canvas.tiles.windows()
-        self._marked, self._drawn = marked, windows
         shown = self._begun(before, marked, keep=keep)
         self._draw(windows, *shown)
         unseen = None

@@ -85,7 +85,12 @@ def unpacked(tint: NDArray[np.uint32]) -> NDArray[np.uint8]:
 
 
 @njit(cache=True, nogil=True)
+def pack_one(colour: Any) -> Any:
+    """One colour (3,) as `packed` has it."""
+    return np.uint32(colour[0]) | (np.uint32(colour[1]) << _8) | (np.uint32(colour[2]) << _16)
+
+
+@njit(cache=True, nogil=True)
 def _pack(colours: Any, out: Any) -> None:
     for i in range(out.shape[0]):
-        red, green, blue = colours[i, 0], colours[i, 1], colours[i, 2]
-        out[i] = np.uint32(red) | (np.uint32(green) << _8) | (np.uint32(blue) << _16)
+        out[i] = pack_one(colours[i])

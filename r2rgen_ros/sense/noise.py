@@ -179,17 +179,9 @@ class NoisyCamera:
         rows = (np.arange(shape[0]) + v) % SIDE
         return np.ascontiguousarray(UNIT * self._tables[0][rows, u : u + shape[1]])
 
-    def apply(self, depth: Depth, known: Known, windows: NDArray[np.int32] | None = None) -> Depth:
-        """Return what the camera reports of a clean image; see `Spoiler`.
-
-        Args:
-            depth: (H, W) metres, NaN where nothing is seen.
-            known: (H, W) FRESH, MEAN or RAW.
-            windows: (K, 4) outside of which both are as they were in the image before: whole tiles
-                that do not overlap, see `geometry.tiles`; nowhere if None.
-
-        """
-        depth, at = self._next(depth, known, windows)
+    def apply(self, depth: Depth, known: Known) -> Depth:
+        """Return what the camera reports of a clean image; see `Spoiler`."""
+        depth, at = self._next(depth, known, None)
         return self._all(depth, known, at)
 
     def report(
@@ -209,7 +201,8 @@ class NoisyCamera:
             known: The same.
             label: (H, W) UNSEEN where nothing is seen.
             wanted: How many; 0 for all that there are.
-            windows: As of `apply`.
+            windows: (K, 4) outside of which depth and known are as they were in the image before:
+                whole tiles that do not overlap, see `geometry.tiles`; None for anywhere.
 
         Returns:
             (N,) flat indices, rising, and their depth (N,) in metres.

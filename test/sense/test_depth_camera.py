@@ -51,7 +51,7 @@ def before(cloud, *, moved=False, fill='none', frame2camera=None, **more):
 
 def wholly(camera, layers):
     """The image with all of it drawn, not only where something moves."""
-    camera._canvas.tiles.mark_all()
+    camera._canvas.tiles.mask[:] = True
     return camera.render(layers)
 
 

@@ -125,18 +125,6 @@ def test_pixels_of_windows_are_reported_as_those_of_whole_images(shape):
         np.testing.assert_array_equal(found, whole.reshape(-1)[index])
 
 
-def test_windows_of_what_changed_give_the_same_as_none():
-    one, other = (
-        ParametricNoise(EVERYTHING).start(CAMERA, np.random.default_rng(3)) for _ in range(2)
-    )
-    depth = box_before_wall()
-    kinds = np.full(depth.shape, FRESH, np.uint8)
-    for row in (32, 64, 96):
-        depth[row : row + 16, 200:240], kinds[row, 208] = 0.6, RAW
-        window = np.array([[192, row, 256, row + 16]], dtype=np.int32)
-        np.testing.assert_array_equal(one.apply(depth, kinds), other.apply(depth, kinds, window))
-
-
 def test_the_clean_image_is_not_changed():
     depth = box_before_wall()
     kept = depth.copy()
