@@ -111,5 +111,5 @@ def test_the_virtual_robot_publishes_what_the_recorders_file_shows(tmp_path):
     finally:
         context.try_shutdown()
         robot.send_signal(signal.SIGINT)
-        assert robot.wait(20) == 0
+        assert robot.wait(_WAIT_S) == 0
     assert _manager(path)['Global Options']['Fixed Frame'] == panda.BASE

@@ -183,7 +183,7 @@ def run_python(script: str, *, check: bool = True) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=400,
     )
     assert not check or done.returncode == 0, done.stderr
     return done.stdout

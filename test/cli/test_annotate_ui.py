@@ -45,7 +45,7 @@ def serve(start):
 
 def _get(address):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(address, timeout=60) as answer:
+    with opener.open(address, timeout=400) as answer:
         return answer.read()
 
 
@@ -57,7 +57,7 @@ def test_ctrl_c_ends_it_and_says_what_is_written(serve, demo, tree):
     assert b'<html' in _get(address)
 
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=400)
 
     assert process.returncode == 0
     assert json.loads(out) == {'annotation': str(demo / 'annotation.yaml'), 'saved': True}
@@ -69,7 +69,7 @@ def test_without_a_file_it_says_that_nothing_was_saved(serve, demo):
     (demo / 'annotation.yaml').unlink()
     process, _, _ = serve(demo, '--port', 0)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=400)
     assert (process.returncode, err) == (0, '')
     assert out == 'nothing was saved\n'
 

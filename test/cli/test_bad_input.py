@@ -398,7 +398,7 @@ def test_files_that_may_not_grow_are_told_and_the_dataset_resumes(
     out = tmp_path / 'out'
     words = ('generate', table_demo, '-o', out, *GENERATE)
     process = start(*words, preexec_fn=_limited(100_000))
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=400)
 
     assert process.returncode == 2
     assert len(err.splitlines()) == 1, err

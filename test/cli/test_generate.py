@@ -41,7 +41,7 @@ def whole(start, words, tmp_path_factory):
     """The dataset of an uninterrupted run with one worker; do not change it."""
     out = tmp_path_factory.mktemp('whole') / 'out'
     process = start(*words, '-o', out, '--workers', '1')
-    text, err = process.communicate(timeout=200)
+    text, err = process.communicate(timeout=400)
     assert process.returncode == 0, text + err
     return out
 
@@ -51,7 +51,7 @@ def _bytes(tree, folder):
 
 
 def _wait_for_episodes(process, out, wanted=5):
-    end = time.monotonic() + 120
+    end = time.monotonic() + 400
     while len(list(out.glob('shard_*/episode_*'))) < wanted:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
@@ -62,7 +62,7 @@ def _interrupt(process, out, number, wanted=5):
     """Wait until some episodes are there, then send a signal."""
     _wait_for_episodes(process, out, wanted)
     process.send_signal(number)
-    out_text, err = process.communicate(timeout=60)
+    out_text, err = process.communicate(timeout=400)
     have = len(list(out.glob('shard_*/episode_*')))
     assert wanted <= have < COUNT
     return out_text, err
@@ -169,7 +169,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_workers(start, r2rgen, words, who
         with pytest.raises(subprocess.TimeoutExpired):
             process.communicate(timeout=1)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=400)
     finally:
         process.kill()
         _send_all(workers, signal.SIGKILL)
@@ -187,7 +187,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_workers(start, r2rgen, words, who
 def test_two_processes_do_not_share_a_dataset(start, r2rgen, words, tmp_path):
     out = tmp_path / 'out'
     process = start(*words, '-o', out, '--workers', '1')
-    end = time.monotonic() + 120
+    end = time.monotonic() + 400
     while not list(out.glob('shard_*/episode_*')):
         assert time.monotonic() < end
         time.sleep(0.005)
@@ -200,7 +200,7 @@ def test_two_processes_do_not_share_a_dataset(start, r2rgen, words, tmp_path):
     finally:
         process.send_signal(signal.SIGCONT)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=400)
     assert process.returncode == 130
 
 

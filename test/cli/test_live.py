@@ -41,7 +41,7 @@ def test_the_whole_story_is_told(virtual_demo, tmp_path, domain):
     words = ['-o', out, '-n', 2, '--recording', virtual_demo, '--domain', domain, '--json']
 
     done = subprocess.run(
-        [*COMMAND, *map(str, words)], check=False, capture_output=True, text=True, timeout=390
+        [*COMMAND, *map(str, words)], check=False, capture_output=True, text=True, timeout=800
     )
 
     assert done.returncode == 0, done.stderr
@@ -64,12 +64,12 @@ def test_ctrl_c_ends_all_nodes_also_while_they_are_started(started, virtual_demo
     running = subprocess.Popen(
         [*COMMAND, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    end = time.monotonic() + 60.0
+    end = time.monotonic() + 400.0
     while len(_nodes(out)) < started:  # the virtual robot writes nothing there
         assert time.monotonic() < end
 
     os.kill(running.pid, signal.SIGINT)
-    _, said = running.communicate(timeout=90)
+    _, said = running.communicate(timeout=400)
 
     assert running.returncode == 130
     assert said.strip() == 'r2rgen live: stopped'

@@ -25,7 +25,7 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
 from r2rgen_ros.nodes import transport  # noqa: E402
 
-WAIT_S = 240.0  # for what hangs: busy machines take their time
+WAIT_S = 400.0  # for what hangs: busy machines take their time
 _ANSWER_S = 3.0
 _SHARED = Path('/dev/shm')
 _YOUNG_S = 30.0  # a segment may be there before its process holds the lock
@@ -84,7 +84,7 @@ class NodeProcess:
         """Send a signal."""
         self.process.send_signal(number)
 
-    def stop(self, number: int = signal.SIGINT, timeout: float = 20.0) -> int:
+    def stop(self, number: int = signal.SIGINT, timeout: float = WAIT_S) -> int:
         """End the node and return its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(number)

@@ -27,6 +27,7 @@ from r2rgen_ros.bags.reader import BagReader
 from r2rgen_ros.bags.salvage import salvage, unfinished
 
 DEPTH = '/camera/aligned_depth_to_color/image_raw'
+WAIT_S = 400.0  # for what hangs
 WATCHED = (DEPTH, '/joint_states', '/tf')
 CAMERA_TOPICS = {DEPTH, '/camera/color/image_raw', '/camera/aligned_depth_to_color/camera_info'}
 
@@ -40,13 +41,19 @@ def drive(environment, tmp_path, repository):
         log = tmp_path / 'sent.npz'
         command = [sys.executable, '-m', 'benchmarks.driver', '--log', str(log)]
         command += ['--width', '160', '--height', '120', '--joint-hz', '100', *arguments]
-        running.append(subprocess.Popen(command, cwd=repository, env=environment))
+        shown = {**environment, 'PYTHONFAULTHANDLER': '1'}
+        running.append(subprocess.Popen(command, cwd=repository, env=shown))
         return log
 
     yield start_driver
     for process in running:
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        try:
+            process.wait(WAIT_S)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # shows where each thread is
+            process.wait()
+            raise
 
 
 @pytest.fixture
@@ -84,7 +91,7 @@ def recording(drive, record, client):
 
 
 def _trigger(client, name):
-    return client.call(Trigger, f'/recorder/{name}', timeout=30.0)
+    return client.call(Trigger, f'/recorder/{name}')
 
 
 def _messages(path):
@@ -152,8 +159,8 @@ def _end_drivers(domain):
         process.send_signal(signal.SIGINT)
 
 
-def _wait_for(path, timeout=20.0):
-    end = time.monotonic() + timeout
+def _wait_for(path):
+    end = time.monotonic() + WAIT_S
     while not path.exists():
         assert time.monotonic() < end, f'{path} does not come'
         time.sleep(0.05)

@@ -53,7 +53,7 @@ class Story:
             ),
         ]  # fmt: skip
         for name in ('virtual_robot', 'recorder', 'annotator', 'generator'):
-            client.wait_active(f'/{name}', 120.0)
+            client.wait_active(f'/{name}')
 
     def trigger(self, name: str) -> str:
         answer = self.client.call(Trigger, name)
@@ -64,7 +64,7 @@ class Story:
         states = self.client.listen(String, '/virtual_robot/state', latched())
         self.trigger('/recorder/start')
         self.trigger('/virtual_robot/run_expert')
-        self.client.until(lambda: states and states[-1].data == 'done', 120.0)
+        self.client.until(lambda: states and states[-1].data == 'done')
         return Path(self.trigger('/recorder/stop'))
 
     def annotate(self) -> Path:
@@ -84,9 +84,7 @@ class Story:
             clicked.publish(message)
             self.client.until(lambda name=name: name in self.nodes[2].text)
         goal = Annotate.Goal(propose=True, save=True)
-        ended = self.client.result(
-            self.client.send_goal(Annotate, '/annotator/annotate', goal), 120.0
-        )
+        ended = self.client.result(self.client.send_goal(Annotate, '/annotator/annotate', goal))
         assert ended.result.error_msg == ''
         assert [each.name for each in ended.result.objects] == list(CLICKS)
         return Path(ended.result.annotation)
@@ -99,9 +97,9 @@ class Story:
         )  # fmt: skip
         handle = self.client.send_goal(Generate, '/generator/generate', goal, heard)
         if stop_after:
-            self.client.until(lambda: heard and heard[-1].done >= stop_after, 120.0)
+            self.client.until(lambda: heard and heard[-1].done >= stop_after)
             self.client.cancel(handle)
-        return self.client.result(handle, 120.0), heard
+        return self.client.result(handle), heard
 
 
 def _content(folder: Path) -> dict[str, bytes]:

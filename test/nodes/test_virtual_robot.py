@@ -107,7 +107,7 @@ def _set(client, **values):
 
 def test_it_simulates_and_offers_what_drivers_offer(start, client):
     start('virtual_robot', autostart=True, rate_hz=1.0, task='mug-in-bowl', seed=3, **SMALL)
-    client.wait_active('/virtual_robot', 120.0)
+    client.wait_active('/virtual_robot')
 
     offered = {}
     names = (*KINDS, '/tf_static', drivers.DESCRIPTION, drivers.GRIPPER, drivers.COLOUR)

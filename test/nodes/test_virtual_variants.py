@@ -53,7 +53,7 @@ def _recorded(start, client, repository, folder, preset, **parameters):
     states = client.listen(String, '/virtual_robot/state', latched())
     assert client.call(Trigger, '/recorder/start').success
     assert client.call(Trigger, '/virtual_robot/run_expert').success
-    client.until(lambda: states and states[-1].data == 'done', 120.0)
+    client.until(lambda: states and states[-1].data == 'done')
     stopped = client.call(Trigger, '/recorder/stop')
     assert stopped.success, stopped.message
     return Path(stopped.message)
@@ -73,7 +73,7 @@ def _assert_two_arms(demo):
 
 def test_two_arms_are_recorded_annotated_and_multiplied(start, client, repository, tmp_path):
     start('virtual_robot', autostart=True, task='lift-box', rate_hz=3.0, width=320, height=240)
-    client.wait_active('/virtual_robot', 200.0)
+    client.wait_active('/virtual_robot')
     heard = {
         topic: client.listen(JointState, topic)
         for topic in (
@@ -110,7 +110,7 @@ def test_a_mobile_base_and_a_camera_on_the_wrist(start, client, repository, tmp_
         'virtual_robot', autostart=True, task='mug-in-bowl', base='mobile', rate_hz=1.0,
         width=160, height=120, camera='[external, panda_wrist]',
     )  # fmt: skip
-    client.wait_active('/virtual_robot', 120.0)
+    client.wait_active('/virtual_robot')
     wrist = load_camera('panda_wrist')
     transforms = client.listen(TFMessage, '/tf', 100)
     odometry = client.listen(Odometry, ODOMETRY)

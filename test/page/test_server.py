@@ -37,7 +37,7 @@ def _listening(port):
 def test_it_is_served_to_this_machine_only_and_greets_nobody(capfd):
     with serving(LOCAL, 0, 'title') as (server, address):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(address, timeout=30) as answer:
+        with opener.open(address, timeout=300) as answer:
             assert b'<html' in answer.read()
         assert _listening(server.get_port()) == {'0100007F'}
         assert server.request_share_url() is None

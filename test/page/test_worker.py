@@ -12,7 +12,7 @@ import pytest
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.page.worker import Worker
 
-LONG_S = 30.0
+LONG_S = 300.0
 
 
 @pytest.fixture
