@@ -25,6 +25,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from r2rgen_ros.bags.failures import reading, recovery
 from r2rgen_ros.bags.qos import LATCHED, RELIABLE
+from r2rgen_ros.bags.unpacked import Unpacked
 from r2rgen_ros.model.errors import R2RGenError, require
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class BagReader:
         self.notes: tuple[str, ...] = ()
         self._any: AnyReader | None = None
         self._process = 0
+        self._unpacked: Unpacked | None = None
         self._inherited: list[AnyReader] = []
 
     def __enter__(self) -> BagReader:
@@ -136,14 +138,14 @@ class BagReader:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, '_any': None, '_process': 0, '_inherited': []}
+        return {**self.__dict__, '_any': None, '_process': 0, '_unpacked': None, '_inherited': []}
 
     def close(self) -> None:
         """Close the files; reading afterwards opens them again."""
         if self._any is not None and self._process == os.getpid():
             with suppress(Exception):
                 self._any.close()
-            self._any = None
+            self._any = self._unpacked = None
 
     def topic(self, name: str) -> Topic:
         """Return a topic by name.
@@ -213,9 +215,8 @@ class BagReader:
         """
         first = min(entry.log_ns for entry in entries)
         last = max(entry.log_ns for entry in entries)
-        chosen = self._chosen({entry.topic for entry in entries})
         wanted: dict[Entry, Any] = dict.fromkeys(entries)
-        for entry, connection, raw in _numbered(self._messages(chosen, first, last + 1)):
+        for entry, connection, raw in _numbered(self._between(entries, first, last)):
             if entry in wanted:
                 wanted[entry] = self.decode(entry.topic, raw, connection.msgtype)
         for entry, message in wanted.items():
@@ -256,6 +257,16 @@ class BagReader:
         names = {self.topic(name).name for name in topics}
         return [item for item in connections if item.topic in names]
 
+    def _between(
+        self, entries: Sequence[Entry], first: int, last: int
+    ) -> Iterator[tuple[Connection, int, bytes]]:
+        self._opened()
+        topics = {self.topic(entry.topic).name for entry in entries}
+        if self._unpacked is None:
+            return self._messages(self._chosen(topics), first, last + 1)
+        with reading(self.path):
+            return iter([*self._unpacked.messages(topics, first, last)])
+
     def _messages(
         self, connections: list[Connection], start: int | None = None, stop: int | None = None
     ) -> Iterator[tuple[Connection, int, bytes]]:
@@ -274,8 +285,7 @@ class BagReader:
         self, connections: list[Connection], start: int | None, stop: int | None
     ) -> Iterator[tuple[Connection, int, bytes]]:
         opened = self._opened()
-        directory: Any = getattr(opened.readers[0], 'storage', None)
-        files = getattr(directory, 'storages', [])
+        directory, files = _storages(opened)
         if len(files) < 2:
             return iter(opened.messages(connections, start, stop))
         # rosbags reads the files of a split bag one after the other; their times may overlap.
@@ -298,6 +308,9 @@ class BagReader:
             opened.open()
             self._describe(opened)
         self._any, self._process = opened, os.getpid()
+        directory, files = _storages(opened)
+        mode = getattr(getattr(directory, 'metadata', None), 'compression_mode', None)
+        self._unpacked = None if mode == 'message' else Unpacked.of(files)
         return opened
 
     def _locate(self) -> Path:
@@ -346,6 +359,12 @@ class BagReader:
         custom = getattr(metadata, 'custom', None) or {}
         self.custom_data = {str(key): str(value) for key, value in custom.items()}
         self.distro = 'ros1' if self.is_ros1 else getattr(metadata, 'ros_distro', None) or None
+
+
+def _storages(opened: AnyReader) -> tuple[Any, list[Any]]:
+    """What rosbags has of the folder of a rosbag2 recording, and of its files; none of ROS 1."""
+    directory: Any = getattr(opened.readers[0], 'storage', None)
+    return directory, getattr(directory, 'storages', [])
 
 
 def _numbered(

@@ -190,7 +190,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     else:
         draw_annotation(scene, target.with_suffix('.png'))
     picture = target.with_suffix('.png')
-    calibration = _draw_calibration(ground, target.with_name('calibration.png'))
+    calibration = _draw_calibration(ground, target.with_suffix('.calibration.png'))
     _describe(annotation, target, picture)
     for warning in scene.warnings:
         console.say(f'check: {warning}')

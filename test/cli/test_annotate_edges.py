@@ -26,7 +26,7 @@ from r2rgen_ros.generate.session import find_annotation
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.annotation_file import read_annotation
 from r2rgen_ros.model.scene import FIRST_OBJECT, IN_HAND, RELEASED, UNTOUCHED
-from r2rgen_ros.parse.cache import cached_scene
+from r2rgen_ros.parse.cache import FOLDER, cached_scene
 from r2rgen_ros.parse.robot import robot_of
 from r2rgen_ros.parse.workbench import Workbench
 from r2rgen_ros.simulate import panda
@@ -235,6 +235,8 @@ def test_what_can_be_parsed_is(r2rgen, awkward, truth, what, skills, states):
     demo, annotation = load_demo(folder), read_annotation(folder / 'annotation.yaml')
     assert [' '.join(skill.name.split()[:2]) for skill in annotation.skills] == skills
     scene = cached_scene(demo, annotation, folder, select_streams([], '', ''))
+    assert (folder / 'annotation.calibration.png').exists() == (what != 'no URDF')
+    assert len([*(folder / FOLDER).glob('*.npz')]) == 1  # it was parsed once
     assert scene.warnings == ()
     item = next(each for each in scene.objects if each.name == 'bottle')
     assert set(item.state.tolist()) == states

@@ -1,0 +1,128 @@
+# Copyright 2026 The r2rgen_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Messages that are fetched from compressed chunks are those that are read, and chunks are kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2.enums import CompressionFormat, CompressionMode
+
+from r2rgen_ros.bags import messages, unpacked
+from r2rgen_ros.bags.chunks import Compression
+from r2rgen_ros.bags.reader import BagReader
+from r2rgen_ros.bags.writer import BagWriter
+from r2rgen_ros.model.errors import R2RGenError
+
+COUNT, SIDE = 40, 300
+CHOICES = [Compression(), Compression('lz4', chunk_mib=1), Compression('zstd', chunk_mib=1)]
+
+
+def record(path, choice=CHOICES[2]):
+    """Two topics of random images, three of an instant each, in chunks of about eleven."""
+    rng = np.random.default_rng(5)
+    with BagWriter(path, compression=choice) as bag:
+        for topic in '/a', '/b':
+            bag.add_topic(topic, messages.IMAGE)
+        for number in range(COUNT):
+            for topic in '/a', '/b':
+                pixels = rng.integers(0, 256, (SIDE, SIDE), dtype=np.uint8)
+                raw = messages.serialize(messages.image(number, 'camera', pixels, 'mono8'))
+                bag.write(topic, 100 + number // 3, raw)
+    return path
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The chunks that are unpacked, as they are."""
+    inner, out = unpacked.msgsrc, []
+
+    def counted(chunk, *more):
+        out.append(chunk.chunk_start_offset)
+        return inner(chunk, *more)
+
+    monkeypatch.setattr(unpacked, 'msgsrc', counted)
+    return out
+
+
+@pytest.mark.parametrize('choice', CHOICES, ids=lambda choice: choice.kind)
+def test_what_is_fetched_in_any_order_is_what_is_read(tmp_path, choice):
+    with BagReader(record(tmp_path / 'bag', choice)) as reader:
+        index = [(entry, message.data) for entry, message in reader.indexed()]
+        assert len(index) == 2 * COUNT
+        rng = np.random.default_rng(1)
+        for place in rng.permutation(len(index)):
+            entry, data = index[place]
+            assert np.array_equal(reader.fetch(entry).data, data)
+        pairs = rng.integers(0, len(index), (30, 3))
+        for places in pairs:
+            found = reader.fetch_together([index[place][0] for place in places])
+            for place, message in zip(places, found, strict=True):
+                assert np.array_equal(message.data, index[place][1])
+
+
+def test_files_of_a_split_bag_are_told_apart(tmp_path):
+    folder, other = tmp_path / 'bag', tmp_path / 'other'
+    for path, texts in ((folder, 'ab'), (other, 'cd')):
+        writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
+        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        with writer:
+            topic = writer.add_connection('/a', messages.STRING, typestore=messages.store())
+            for text in texts:
+                writer.write(topic, 5, messages.serialize(messages.string(text)))
+    (other / 'other.mcap').rename(folder / 'more.mcap')
+    text = (folder / 'metadata.yaml').read_text()
+    named = next(line for line in text.splitlines() if line.strip().startswith('- bag.mcap'))
+    (folder / 'metadata.yaml').write_text(
+        text.replace(named, f'{named}\n{named.replace("bag.mcap", "more.mcap")}', 1)
+    )
+    with BagReader(folder) as reader:
+        index = [(entry, message.data) for entry, message in reader.indexed()]
+        assert [data for _, data in index] == list('abcd')
+        assert reader._unpacked is not None
+        assert [reader.fetch(entry).data for entry, _ in index[::-1]] == list('dcba')
+
+
+def test_a_chunk_is_unpacked_once_while_frames_near_each_other_are_read(tmp_path, opened):
+    with BagReader(record(tmp_path / 'bag')) as reader:
+        for entry in [entry for entry, _ in reader.indexed()]:
+            reader.fetch(entry)
+    assert 5 <= len(opened) == len(set(opened)) <= 10
+
+
+def test_little_stays_unpacked(tmp_path, opened, monkeypatch):
+    monkeypatch.setattr(unpacked, 'MOST_BYTES', 2 * 2**20)
+    with BagReader(record(tmp_path / 'bag')) as reader:
+        index = [entry for entry, _ in reader.indexed()]
+        for entry in index + index:
+            reader.fetch(entry)
+        kept = reader._unpacked._kept.values()
+        assert 1 <= len(kept) <= 2
+        assert reader._unpacked._held == sum(size for _, size in kept)
+    assert len(opened) == 2 * len(set(opened))
+
+
+def test_messages_that_are_compressed_each_are_no_chunks(tmp_path):
+    writer = Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP)
+    writer.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
+    with writer:
+        topic = writer.add_connection('/a', messages.STRING, typestore=messages.store())
+        for number, text in enumerate('abc'):
+            writer.write(topic, number, messages.serialize(messages.string(text)))
+    with BagReader(tmp_path / 'bag') as reader:
+        index = [(entry, message.data) for entry, message in reader.indexed()]
+        assert [reader.fetch(entry).data for entry, _ in index] == list('abc')
+
+
+def test_a_bag_that_is_damaged_meanwhile_is_told(tmp_path):
+    path = record(tmp_path / 'bag')
+    with BagReader(path) as reader:
+        index = [entry for entry, _ in reader.indexed()]
+        (file,) = path.glob('*.mcap')
+        with file.open('r+b') as out:
+            out.seek(file.stat().st_size // 2)
+            out.write(bytes(file.stat().st_size // 2))
+        with pytest.raises(R2RGenError, match=str(path)) as caught:
+            _ = [reader.fetch(entry) for entry in index]
+    assert '\n' not in str(caught.value)
