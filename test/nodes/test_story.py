@@ -21,6 +21,7 @@ from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.cli.main import main as r2rgen
 from r2rgen_ros.model.annotation_file import read_annotation
 from r2rgen_ros.nodes.base import latched
+from r2rgen_ros.parse.cache import FOLDER
 
 # Where the virtual robot's bottle and plate stand, base frame: what a person would click at.
 CLICKS = {'bottle': (0.5602, -0.1083, 0.0967), 'plate': (0.3787, 0.1693, 0.0058)}
@@ -129,6 +130,7 @@ def test_a_robot_is_recorded_annotated_and_multiplied(start, client, virtual_dem
     ended, heard = story.generate(recorded, config, resume=True)
     assert (ended.result.error_msg, ended.result.accepted) == ('', COUNT)
     assert (heard[-1].done, heard[-1].total) == (COUNT, COUNT)
+    assert len([*(recorded / FOLDER).glob('*.npz')]) == 1  # it was parsed once
 
     for node in story.nodes:
         assert node.stop() == 0
