@@ -39,6 +39,7 @@ ROOMS = (
 
 # Each outside library has one room.
 LIBRARY_ROOM = {
+    'numba': 'geometry',
     'rosbags': 'bags',
     'lz4': 'bags',
     'backports': 'bags',

@@ -16,9 +16,9 @@ from __future__ import annotations
 from struct import Struct
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.model.errors import require
 
 SIZE = Struct('<II')
@@ -89,7 +89,7 @@ def rvl_size(data: bytes) -> tuple[int, int]:
     return columns, rows
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _put(words: NDArray[np.uint32], place: int, number: int) -> int:
     """Write a number's nibbles from one place on, counted in nibbles; return the next place."""
     while True:
@@ -106,7 +106,7 @@ def _put(words: NDArray[np.uint32], place: int, number: int) -> int:
             return place
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _encode(values: NDArray[np.uint16], words: NDArray[np.uint32]) -> int:
     """Fill in the words; return how many."""
     count = values.size
@@ -130,7 +130,7 @@ def _encode(values: NDArray[np.uint16], words: NDArray[np.uint32]) -> int:
     return (place + 7) >> 3
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _get(words: NDArray[np.uint32], place: int) -> tuple[int, int]:
     """Read a number; return it, -1 where there is none, and the next place."""
     number, shift = np.int64(0), 0
@@ -144,7 +144,7 @@ def _get(words: NDArray[np.uint32], place: int) -> tuple[int, int]:
     return -1, place
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _decode(words: NDArray[np.uint32], values: NDArray[np.uint16]) -> bool:
     """Fill in the values, which are zeros; tell whether the words are those of so many."""
     count = values.size

@@ -10,7 +10,6 @@ from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 import scipy
 
@@ -45,8 +44,8 @@ if TYPE_CHECKING:
     from r2rgen_ros.sense.noise import DepthNoise
 
 
-_OTHERS = ('rosbags', 'lz4', 'backports.zstd', 'pillow', 'pin', 'ompl')
-"""Of bags, their compression, images, kinematics and planners."""
+_OTHERS = ('numba', 'rosbags', 'lz4', 'backports.zstd', 'pillow', 'pin', 'ompl')
+"""Of compiled code, bags, their compression, images, kinematics and planners."""
 
 
 def versions() -> dict[str, str]:
@@ -55,7 +54,6 @@ def versions() -> dict[str, str]:
         'r2rgen_ros': __version__,
         'numpy': np.__version__,
         'scipy': scipy.__version__,
-        'numba': numba.__version__,
     }
     return own | {name: _installed(name) for name in _OTHERS}
 

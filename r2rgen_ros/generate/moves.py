@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.model.scene import Scene
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Moves:
         return np.concatenate([self.environment[None], first, self.objects[:, frame], others])
 
 
-@njit(cache=True, nogil=True, error_model='numpy')
+@compiled
 def move_points(points: Any, labels: Any, table: Any, out: Any) -> None:
     """Map every point (N, 3) by the transform of its label.
 

@@ -13,9 +13,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from r2rgen_ros.generate.config import plain
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.geometry.tiles import whole
 from r2rgen_ros.model.errors import require
 from r2rgen_ros.model.noise import NoiseModel
@@ -206,7 +206,7 @@ def write_known(
     _known(label, mask, np.uint8(RAW if recorded_robot else FRESH), windows, out)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _known(label: Any, mask: Any, robot: Any, windows: Any, out: Any) -> None:
     """The kind of noise of each pixel (H, W), of the robot's the one that is given."""
     for n in range(windows.shape[0]):
@@ -216,7 +216,7 @@ def _known(label: Any, mask: Any, robot: Any, windows: Any, out: Any) -> None:
             _known_row(label[v, here], mask[v, here], robot, out[v, here])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _known_row(label: Any, mask: Any, robot: Any, out: Any) -> None:
     fresh, mean = np.uint8(FRESH), np.uint8(MEAN)
     for u in range(out.shape[0]):

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 from scipy.ndimage import binary_erosion, maximum_filter, minimum_filter
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.geometry.cloud import Cloud
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.geometry.surfels import Placed, SurfelImage, Surfels
 from r2rgen_ros.model.scene import FIRST_OBJECT
 from r2rgen_ros.sense.layers import Drawn, Layer, packed
@@ -200,7 +200,7 @@ def _outline(u: Floats, v: Floats, shape: tuple[int, ...], reach: int) -> NDArra
     return np.asarray(minimum_filter(grown, size, mode='nearest') > 0)
 
 
-@njit(cache=True, nogil=True, error_model='numpy')
+@compiled
 def _carry_colours(
     points: Any, back: Any, lens: Any, top: int, left: int, depth: Any, seen: Any, same: float,
     colours: Any,
@@ -229,7 +229,7 @@ def _carry_colours(
                 colours[i, c] = seen[v, u, c]
 
 
-@njit(cache=True, nogil=True, error_model='numpy')
+@compiled
 def _is_shadow(seen: Any, usual: Any) -> bool:
     """Whether a colour is the usual one of the place, only darker."""
     both, one, other = 0.0, 1e-9, 1e-9

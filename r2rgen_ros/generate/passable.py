@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from r2rgen_ros.generate.collisions import support_sides
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.geometry.distance_field import is_far, nearest_of
 from r2rgen_ros.geometry.point_groups import PointGroups, moved, over_plane
 from r2rgen_ros.geometry.rigid import inverse_into, product_into, screw_into
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 _SAME_M = 1e-9
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +198,7 @@ class Passable:
         return gaps, keeps
 
 
-@_compiled
+@compiled
 def _measure(
     moves: Floats,
     wanted: Floats,

@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from r2rgen_ros.geometry.cloud import Cloud
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.model.sensed import SensedFrame
 from r2rgen_ros.sense.sampling import shown_pixels
 
@@ -67,7 +67,7 @@ def labelled(
     return Cloud(points, colours).transformed(camera2base), labels
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fetch(
     index: Any, depth: Any, rays: Any, colour: Any, label: Any,
     points: Any, colours: Any, labels: Any,

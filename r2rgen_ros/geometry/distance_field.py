@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.geometry.point_groups import moved
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _MOST_NODES = 60_000_000
 _BLUR = float(np.sqrt(3.0))  # of two values between nodes, by their spacing
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class DistanceField:
         return out
 
 
-@_compiled
+@compiled
 def value_at(
     x: float, y: float, z: float, values: NDArray[np.float32], margin: float
 ) -> float:  # fmt: skip
@@ -114,7 +113,7 @@ def value_at(
     return float((1.0 - u) * ((1.0 - v) * low + v * right) + u * ((1.0 - v) * above + v * far))
 
 
-@_compiled
+@compiled
 def is_far(
     centre: Floats,
     radius: float,
@@ -153,7 +152,7 @@ def is_far(
     return bool(value_at(x, y, z, values, margin) - radius - _BLUR / scale >= enough)
 
 
-@_compiled
+@compiled
 def _nearest(
     points: Floats,
     starts: NDArray[np.int64],
@@ -190,7 +189,7 @@ def _nearest(
             out[body, frame] = least
 
 
-@_compiled
+@compiled
 def nearest_of(
     points: Floats,
     pose: Floats,

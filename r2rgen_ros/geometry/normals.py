@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
+
+from r2rgen_ros.geometry.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _REACH = 2.0
-
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def local_planes(
     )
 
 
-@_compiled
+@compiled
 def _gather(
     places: Any,
     towards: Any,

@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from r2rgen_ros.geometry.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 _CELL_M = 0.04
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ def _balls(points: Floats, starts: Ints) -> tuple[Floats, Floats]:
     return centres, radii
 
 
-@_compiled
+@compiled
 def moved(pose: Floats, point: Floats) -> tuple[float, float, float]:
     """Map a point by a pose (4, 4), compiled."""
     x, y, z = point[0], point[1], point[2]
@@ -128,7 +128,7 @@ def moved(pose: Floats, point: Floats) -> tuple[float, float, float]:
     )
 
 
-@_compiled
+@compiled
 def over_plane(
     points: Floats,
     low: int,
@@ -162,7 +162,7 @@ def over_plane(
     return least
 
 
-@_compiled
+@compiled
 def _lowest(
     points: Floats,
     starts: Ints,

@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
+
+from r2rgen_ros.geometry.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -27,8 +28,6 @@ NEAR_M = 0.01
 
 _LAST_NAME = np.int64(2**31 - 1)
 _EDGE = 1e-7  # share of a triangle by which it reaches over its edges, so that none leaves a crack
-
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
 def rasterise(
@@ -191,7 +190,7 @@ def shows(
     return out
 
 
-@_compiled
+@compiled
 def _to_screen(
     points: Any, pose: Any, lens: Any, near: float, height: int, width: int,
     corners: Any, out: Any, pixels: Any,
@@ -225,7 +224,7 @@ def _to_screen(
     return max(left, 0), max(top, 0), min(right, width), min(bottom, height), clipped
 
 
-@_compiled
+@compiled
 def _draw(
     u0: float, v0: float, w0: float,
     u1: float, v1: float, w1: float,
@@ -264,7 +263,7 @@ def _draw(
             at += np.uintp(1)
 
 
-@_compiled
+@compiled
 def _draw_anywhere(a: Any, b: Any, c: Any, face: int, height: int, width: int, seen: Any) -> None:
     """Draw a triangle with corners u, v and inverse depth that may lie far outside the image."""
     low_u, high_u = min(a[0], b[0], c[0]), max(a[0], b[0], c[0])
@@ -279,7 +278,7 @@ def _draw_anywhere(a: Any, b: Any, c: Any, face: int, height: int, width: int, s
     )  # fmt: skip
 
 
-@_compiled
+@compiled
 def _draw_clipped(
     corners: Any, faces: Any, face: int, name: int, lens: Any, near: float,
     height: int, width: int, seen: Any,
@@ -308,7 +307,7 @@ def _draw_clipped(
         _draw_anywhere(screen[0], screen[k - 1], screen[k], name, height, width, seen)
 
 
-@_compiled
+@compiled
 def _faces_away(screen: Any, a: Any, b: Any, c: Any) -> Any:
     """Whether corners run clockwise; v points down."""
     along_u, along_v = screen[b, 0] - screen[a, 0], screen[b, 1] - screen[a, 1]
@@ -316,7 +315,7 @@ def _faces_away(screen: Any, a: Any, b: Any, c: Any) -> Any:
     return along_u * across_v - across_u * along_v >= 0.0
 
 
-@_compiled
+@compiled
 def _draw_all(
     corners: Any, screen: Any, pixels: Any, faces: Any, names: Any, lens: Any, near: float,
     clipped: bool, one_sided: bool, seen: Any,
@@ -353,7 +352,7 @@ def _draw_all(
             _draw_clipped(corners, faces, face, names[face], lens, near, height, width, flat)
 
 
-@_compiled
+@compiled
 def _to_depth(seen: Any, window: Any, depth: Any, owner: Any) -> None:
     left, top, right, bottom = window
     one, nothing = np.float32(1.0), np.float32(np.nan)
@@ -366,7 +365,7 @@ def _to_depth(seen: Any, window: Any, depth: Any, owner: Any) -> None:
             owner[v, u] = name if here > 0 else np.int32(-1)
 
 
-@_compiled
+@compiled
 def _least_around(image: Any, radius: int, rows: Any) -> None:
     """Minimum over a square window, in place."""
     height, width = image.shape
@@ -385,7 +384,7 @@ def _least_around(image: Any, radius: int, rows: Any) -> None:
                 image[v, u] = min(image[v, u], rows[other, u])
 
 
-@_compiled
+@compiled
 def _show(measured: Any, nearest: Any, farthest: Any, tolerance: Any, out: Any) -> None:
     height, width = measured.shape
     for v in range(height):
@@ -396,7 +395,7 @@ def _show(measured: Any, nearest: Any, farthest: Any, tolerance: Any, out: Any) 
             out[v, u] = depth <= farthest[v, u] + limit or _flies(measured, v, u, limit)
 
 
-@_compiled
+@compiled
 def _flies(measured: Any, v: int, u: int, limit: float) -> bool:
     """Whether a pixel is before one nearby, and on no surface but perhaps along an edge."""
     height, width = measured.shape

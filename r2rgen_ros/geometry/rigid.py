@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from r2rgen_ros.geometry.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _SMALL = 1e-2  # angle, rad, below which a series is more exact than the closed form
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
 def twist_between(a2c: Floats, b2c: Floats) -> Floats:
@@ -37,7 +37,7 @@ def part_way(a2c: Floats, b2c: Floats, share: float) -> Floats:
     return np.asarray(a2c @ moved)
 
 
-@_compiled
+@compiled
 def twist_into(a: Floats, b: Floats, out: Floats) -> None:
     """Logarithm (6,) of A^-1 B, by way of a quaternion, which is exact at any angle."""
     turn = np.empty((3, 3))
@@ -66,7 +66,7 @@ def twist_into(a: Floats, b: Floats, out: Floats) -> None:
     out[3], out[4], out[5] = wx, wy, wz
 
 
-@_compiled
+@compiled
 def _quaternion(turn: Floats) -> tuple[float, float, float, float]:
     """Quaternion x, y, z, w, w >= 0, of a rotation matrix (Shepperd 1978)."""
     xx, yy, zz = turn[0, 0], turn[1, 1], turn[2, 2]
@@ -106,7 +106,7 @@ def _quaternion(turn: Floats) -> tuple[float, float, float, float]:
     return x, y, z, w
 
 
-@_compiled
+@compiled
 def screw_into(twist: Floats, out: Floats) -> None:
     """Exponential of a twist (6,), into the upper three rows of (4, 4)."""
     wx, wy, wz = twist[3], twist[4], twist[5]
@@ -132,7 +132,7 @@ def screw_into(twist: Floats, out: Floats) -> None:
             out[i, 3] += (same + two * cross[i, j] + three * double) * twist[j]
 
 
-@_compiled
+@compiled
 def turn_about(pose: Floats, axis: Floats, angle: float) -> None:
     """Turn a pose (4, 4) about an axis of its own (Rodrigues)."""
     x, y, z = axis[0], axis[1], axis[2]
@@ -145,7 +145,7 @@ def turn_about(pose: Floats, axis: Floats, angle: float) -> None:
         pose[i, 2] = a * (d * x * z + s * y) + b * (d * y * z - s * x) + e * (c + d * z * z)
 
 
-@_compiled
+@compiled
 def product_into(a: Floats, b: Floats, out: Floats) -> None:
     """Product of two poses (4, 4)."""
     for i in range(3):
@@ -155,7 +155,7 @@ def product_into(a: Floats, b: Floats, out: Floats) -> None:
     out[3, 0], out[3, 1], out[3, 2], out[3, 3] = 0.0, 0.0, 0.0, 1.0
 
 
-@_compiled
+@compiled
 def inverse_into(pose: Floats, out: Floats) -> None:
     """Inverse (4, 4) of a pose."""
     for i in range(3):

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.geometry.rigid import product_into, turn_about, twist_into
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ _NULL_SPACE_GAIN = 0.5
 _LEAST_DAMPING = 1e-8
 _DAMPING = 0.01
 _STEP_SLACK = 1e-9
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +129,7 @@ def _room(joints: int) -> tuple[Floats, Floats, Floats, Floats]:
     return np.empty((8, joints)), np.empty((8, 6)), np.eye(4), np.empty((6, joints))
 
 
-@_compiled
+@compiled
 def _place(
     links: Floats,
     axes: Floats,
@@ -175,7 +174,7 @@ def _place(
             jacobian[3 + i, j] = hand[0, i] * ax + hand[1, i] * ay + hand[2, i] * az
 
 
-@_compiled
+@compiled
 def _reach(
     links: Floats,
     axes: Floats,
@@ -220,13 +219,13 @@ def _reach(
         _advance(low, high, seed, values, error, jacobian, per_joint, six)
 
 
-@_compiled
+@compiled
 def _split(error: Floats, out: Floats) -> None:
     out[0] = np.sqrt(error[0] ** 2 + error[1] ** 2 + error[2] ** 2)
     out[1] = np.sqrt(error[3] ** 2 + error[4] ** 2 + error[5] ** 2)
 
 
-@_compiled
+@compiled
 def _advance(
     low: Floats,
     high: Floats,
@@ -270,7 +269,7 @@ def _advance(
         values[j] = min(max(values[j] + step[j], low[j]), high[j])
 
 
-@_compiled
+@compiled
 def _damped(
     jacobian: Floats,
     free: Floats,
@@ -299,7 +298,7 @@ def _damped(
             step[j] += jacobian[i, j] * free[j] * answer[i]
 
 
-@_compiled
+@compiled
 def _solve(gram: Floats, answer: Floats) -> None:
     """Solve six equations, of which the lower half is given, in place (Cholesky)."""
     for i in range(6):
@@ -319,7 +318,7 @@ def _solve(gram: Floats, answer: Floats) -> None:
         answer[i] /= gram[i, i]
 
 
-@_compiled
+@compiled
 def _follow(
     links: Floats,
     axes: Floats,

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
+
+from r2rgen_ros.geometry.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class Splats:
         )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _draw(
     points: Any, radius: float, fx: float, fy: float, cx: float, cy: float, name: int,
     depth: Any, owner: Any,

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 from scipy.spatial import cKDTree
+
+from r2rgen_ros.geometry.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +34,6 @@ _NEAR_M = 0.01
 _SAME_M = 0.004
 _CHUNK = 65536
 _ROUNDING = 1e-6
-
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ class SurfelImage:
         return depth, colour, label
 
 
-@_compiled
+@compiled
 def _meet(points: Any, normals: Any, i: int, x: float, y: float) -> Any:
     """Depth at which the ray (x, y, 1) meets a disc's plane; 0 where it is too steep."""
     a, b, c = normals[i, 0], normals[i, 1], normals[i, 2]
@@ -177,7 +176,7 @@ def _meet(points: Any, normals: Any, i: int, x: float, y: float) -> Any:
     return (a * points[i, 0] + b * points[i, 1] + c * points[i, 2]) / down
 
 
-@_compiled
+@compiled
 def _box(
     points: Any, radius: float, i: int,
     fx: float, fy: float, cx: float, cy: float, height: int, width: int,
@@ -199,20 +198,20 @@ def _box(
     )
 
 
-@_compiled
+@compiled
 def _away(points: Any, i: int, x: float, y: float, z: float) -> float:
     """Square of the distance of a place on the ray from the middle of a disc."""
     dx, dy, dz = x * z - points[i, 0], y * z - points[i, 1], z - points[i, 2]
     return float(dx * dx + dy * dy + dz * dz)
 
 
-@_compiled
+@compiled
 def _radius(radius: float, z: float, fx: float) -> float:
     """No disc is smaller than what a pixel sees, so that far, dense ones leave no gaps."""
     return max(radius, 0.75 * z / fx)
 
 
-@_compiled
+@compiled
 def _draw_nearest(
     points: Any, normals: Any, radii: Any,
     fx: float, fy: float, cx: float, cy: float, name: int, nearest: Any, label: Any,
@@ -235,7 +234,7 @@ def _draw_nearest(
                     label[v, u] = name
 
 
-@_compiled
+@compiled
 def _mix(
     points: Any, normals: Any, radii: Any, colours: Any,
     fx: float, fy: float, cx: float, cy: float, name: int,
@@ -264,7 +263,7 @@ def _mix(
                     sums[v, u, 2 + k] += weight * colours[i, k]
 
 
-@_compiled
+@compiled
 def _finish(sums: Any, nearest: Any, depth: Any, colour: Any) -> None:
     height, width = nearest.shape
     for v in range(height):

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
+
+from r2rgen_ros.geometry.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,8 +21,6 @@ TILE = 16
 """Edge of a tile, pixels."""
 
 _SHIFT = 4
-
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
 def whole(height: int, width: int) -> NDArray[np.int32]:
@@ -61,7 +60,7 @@ class Tiles:
         return self._out[:count].copy()
 
 
-@_compiled
+@compiled
 def mark_about(v: Any, u: Any, margin: int, height: int, width: int, mask: Any) -> None:
     """Mark the tiles of a mask that are no farther than a margin from a pixel."""
     first_v, last_v = max(v - margin, 0) >> _SHIFT, min(v + margin, height - 1) >> _SHIFT
@@ -71,7 +70,7 @@ def mark_about(v: Any, u: Any, margin: int, height: int, width: int, mask: Any) 
             mask[row, column] = True
 
 
-@_compiled
+@compiled
 def _windows(mask: Any, height: int, width: int, out: Any) -> int:
     """Runs of tiles along rows, those of equal runs below one another as one."""
     count = before = 0  # the windows of the row of tiles before begin there
@@ -101,12 +100,12 @@ def _windows(mask: Any, height: int, width: int, out: Any) -> int:
     return count
 
 
-@_compiled
+@compiled
 def _size(window: Any) -> Any:
     return (window[2] - window[0]) * (window[3] - window[1])
 
 
-@_compiled
+@compiled
 def _join(windows: Any, most: float) -> int:
     count, one = windows.shape[0], 0
     both = np.empty(4, np.int32)
@@ -131,7 +130,7 @@ def _join(windows: Any, most: float) -> int:
     return int(count)
 
 
-@_compiled
+@compiled
 def mark_changes(
     bits: Any, known: Any, old_bits: Any, old_known: Any, windows: Any, mask: Any
 ) -> None:
@@ -168,27 +167,27 @@ def mark_changes(
                     copy_row(known[v, first:last], old_known[v, first:last])
 
 
-@_compiled
+@compiled
 def _gather(one: Any, other: Any, change: Any) -> None:
     """In which columns rows differ; in a loop from zero on, which alone is turned into SIMD."""
     for u in range(change.shape[0]):
         change[u] |= one[u] ^ other[u]
 
 
-@_compiled
+@compiled
 def _gather_kinds(one: Any, other: Any, change: Any) -> None:
     for u in range(change.shape[0]):
         change[u] |= np.int32(one[u] ^ other[u])
 
 
-@_compiled
+@compiled
 def copy_row(one: Any, out: Any) -> None:
     """Copy a row (N,); quicker than an assignment of slices, which might overlap."""
     for u in range(out.shape[0]):
         out[u] = one[u]
 
 
-@_compiled
+@compiled
 def copy_windows(image: Any, windows: Any, out: Any) -> None:
     """Copy windows (K, 4) of an image (H, W) or (H, W, 3)."""
     height, width = image.shape[:2]
@@ -201,7 +200,7 @@ def copy_windows(image: Any, windows: Any, out: Any) -> None:
             copy_row(flat[v, here], other[v, here])
 
 
-@_compiled
+@compiled
 def grown(window: Any, margin: int, height: int, width: int) -> Any:
     """A window that is larger on every side, inside the image."""
     left, top, right, bottom = window

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from r2rgen_ros.geometry import tiles
+from r2rgen_ros.geometry.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,11 +54,10 @@ class ZBufferRule:
             raise ValueError(f'z-buffer support is {self.support}, expected 1 to the patch size')
 
 
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 """No fastmath: the same input must give the same bytes on any processor."""
 
 
-@_compiled
+@compiled
 def _project(
     points: Any, image_from_frame: Any, height: int, width: int, pixel: Any, depth: Any
 ) -> None:
@@ -93,7 +92,7 @@ def _project(
             depths[i] = d
 
 
-@_compiled
+@compiled
 def _keep_nearest(pixel: Any, depth: Any, first: int, zbuf: Any, owner: Any) -> None:
     """Keep the nearest point of each pixel; ties go to the lower index."""
     for i in range(pixel.shape[0]):
@@ -103,7 +102,7 @@ def _keep_nearest(pixel: Any, depth: Any, first: int, zbuf: Any, owner: Any) -> 
             owner[at] = first + i
 
 
-@_compiled
+@compiled
 def _lower(one: Any, other: Any) -> None:
     """Lower numbers (N,) to others; in a loop from zero on, which alone is turned into SIMD."""
     for i in range(one.shape[0]):
@@ -111,7 +110,7 @@ def _lower(one: Any, other: Any) -> None:
         one[i] = a if a < b else b
 
 
-@_compiled
+@compiled
 def _nearest_along(zbuf: Any, radius: int, window: Any, rows: Any) -> int:
     """Minimum over a row of a patch in all rows that a window's patches reach over.
 
@@ -140,7 +139,7 @@ def _nearest_along(zbuf: Any, radius: int, window: Any, rows: Any) -> int:
     return int(start)
 
 
-@_compiled
+@compiled
 def _nearest_across(rows: Any, first: int, end: int, row: int, out: Any) -> None:
     """Minimum of rows from the first to before the end, of which one is known."""
     tiles.copy_row(rows[row], out)
@@ -149,7 +148,7 @@ def _nearest_across(rows: Any, first: int, end: int, row: int, out: Any) -> None
             _lower(out, rows[other])
 
 
-@_compiled
+@compiled
 def _nearest_in_patch(zbuf: Any, radius: int, rows: Any, out: Any) -> None:
     """Minimum over a square patch of an image, along rows and then along columns."""
     height, width = zbuf.shape
@@ -159,7 +158,7 @@ def _nearest_in_patch(zbuf: Any, radius: int, rows: Any, out: Any) -> None:
         _nearest_across(rows, first, end, v, out[v])
 
 
-@_compiled
+@compiled
 def _nearer_pixels(zbuf: Any, radius: int, v: int, u: int, limit: Any) -> int:
     """Count the pixels of a patch (of zbuf (H, W)) whose nearest point is nearer than a limit."""
     height, width = zbuf.shape
@@ -171,7 +170,7 @@ def _nearer_pixels(zbuf: Any, radius: int, v: int, u: int, limit: Any) -> int:
     return count
 
 
-@_compiled
+@compiled
 def _visible(
     zbuf: Any,
     nearest: Any,
@@ -198,14 +197,14 @@ def _visible(
         out[i] = not hidden
 
 
-@_compiled
+@compiled
 def _mark_behind(lowest: Any, zbuf: Any, delta: Any, out: Any) -> None:
     """Mark the pixels in whose patch something is nearer; from zero on, for SIMD."""
     for u in range(zbuf.shape[0]):
         out[u] = np.uint8(lowest[u] < zbuf[u] - delta)
 
 
-@_compiled
+@compiled
 def _hide(
     above: Any, row: Any, below: Any, owner: Any, delta: Any, support: Any, out: Any
 ) -> None:  # fmt: skip
@@ -220,7 +219,7 @@ def _hide(
         out[u] = np.int32(-2) if (nearer >= support) & (at >= 0) else at
 
 
-@_compiled
+@compiled
 def _find_seen_beside(
     zbuf: Any, owner: Any, delta: Any, support: int, window: Any, out: Any
 ) -> None:
@@ -243,7 +242,7 @@ def _find_seen_beside(
             )  # fmt: skip
 
 
-@_compiled
+@compiled
 def find_seen(
     zbuf: Any, owner: Any, radius: int, delta: Any, support: int, window: Any, out: Any
 ) -> None:
@@ -290,7 +289,7 @@ def find_seen(
                     seen[place] = -2
 
 
-@_compiled
+@compiled
 def _to_centres(planes: Any, owner: Any, intrinsics: Any, limit: float, zbuf: Any) -> None:
     """Depths (H, W) at the centres of pixels, in the planes of the points that own them."""
     height, width = owner.shape

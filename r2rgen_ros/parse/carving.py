@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 from scipy.ndimage import binary_dilation, map_coordinates, minimum_filter
 
 from r2rgen_ros.geometry import se3
+from r2rgen_ros.geometry.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +40,6 @@ _LEAST_BEHIND_M = 0.003
 _STEADY_SIGMAS = 1.2
 _RAY_PIXELS = 5  # edges of depth images wander by a pixel
 _MOST_MARGIN_M = 0.009
-
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
 @dataclass(frozen=True)
@@ -153,7 +151,7 @@ def _window(camera: PinholeCamera, corners: Floats) -> tuple[slice, slice] | Non
     return rows, columns
 
 
-@_compiled
+@compiled
 def _add(
     total: Any,
     weight: Any,

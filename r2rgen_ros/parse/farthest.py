@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from r2rgen_ros.geometry.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,8 +19,6 @@ _ROWS = 16
 _CHANCE = 0.04  # this share of all readings may be flying pixels behind everything
 _SAME_M = 0.003  # the foot of an object is nearly as far as what it stands on
 _SIGMAS = 3.0
-
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
 def farthest(
@@ -54,7 +53,7 @@ def farthest(
     return depth, colour
 
 
-@_compiled
+@compiled
 def _fill(
     depths: NDArray[np.float32],
     colours: NDArray[np.uint8],
@@ -75,7 +74,7 @@ def _fill(
                 colour[v, u, channel] = _median(colours[:, v, u, channel], near, histogram)
 
 
-@_compiled
+@compiled
 def _ranked(readings: NDArray[np.float32], top: NDArray[np.float32]) -> float:
     """Return the last of the farthest few readings, the farthest if there are fewer, or NaN."""
     valid = 0
@@ -95,7 +94,7 @@ def _ranked(readings: NDArray[np.float32], top: NDArray[np.float32]) -> float:
     return float(top[-1] if valid >= len(top) else top[0])
 
 
-@_compiled
+@compiled
 def _mean_near(
     readings: NDArray[np.float32], far: float, noise: float, near: NDArray[np.bool_]
 ) -> float:
@@ -115,7 +114,7 @@ def _mean_near(
     return far + total / hits
 
 
-@_compiled
+@compiled
 def _median(
     values: NDArray[np.uint8], chosen: NDArray[np.bool_], histogram: NDArray[np.int32]
 ) -> int:

@@ -15,9 +15,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 from scipy.ndimage import binary_dilation, uniform_filter
 
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.geometry.polygon import contains
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ _KERNEL = 8.0
 _RARE = 0.02
 _LEAST_LIKE = 10
 _NOTHING, _TABLE, _LOW, _HIGH_UP = 0, 1, 2, 3
-
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
 def cielab(colours: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -167,7 +165,7 @@ def _by_colour(
     return np.asarray(stays[snapshot.index])
 
 
-@_compiled
+@compiled
 def _likeness(kind: Any, lab: Any, window: int, places: Any, out: Any) -> None:
     """Logarithm of how much likelier a colour is above a low pixel than on the table around it.
 
@@ -207,7 +205,7 @@ def pixel_size(snapshot: Snapshot) -> float:
     return float(np.median(np.linalg.norm(snapshot.points[at + 1] - snapshot.points[at], axis=1)))
 
 
-@_compiled
+@compiled
 def _average(height: Any, reach: Any, lab: Any, out: Any) -> None:
     """Mean height over the window, of pixels about as high and of about the same colour."""
     rows, columns = height.shape

@@ -15,11 +15,11 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.parse.foreground import cielab, pixel_size
 
 if TYPE_CHECKING:
@@ -44,8 +44,6 @@ _BRIDGE_M = 0.025
 _TOUCH_M = 0.006
 _SAMPLES = 16
 _SEEN_THROUGH = 2
-
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ def _seeds(v: Ints, u: Ints, side: int) -> Ints:
     return np.asarray(order[first])
 
 
-@_compiled
+@compiled
 def _grow_patches(beside: Any, v: Any, u: Any, lab: Any, seeds: Any, side: int) -> Any:
     """Grow patches (M,) from seeds, always by the pixel most like a patch that it touches."""
     count = len(v)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.geometry.tiles import TILE, Tiles, copy_windows, mark_about
 from r2rgen_ros.geometry.zbuffer import FAR
 
@@ -32,10 +32,9 @@ MOST_LABELS = 128
 """Labels are below this: they share a signed number with a colour."""
 
 _COLOUR = np.uint32((1 << LABEL_BITS) - 1)
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
-@_compiled
+@compiled
 def _put(
     pixel: Any, depth: Any, tint: Any, label: Any, margin: int,
     zbuf: Any, paint: Any, mask: Any,

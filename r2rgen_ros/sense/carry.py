@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.sense.layers import pack_one
 
 NOTHING, SEEN, BLANK, HIDDEN, THROUGH, BESIDE = range(6)
@@ -33,10 +33,9 @@ _STAYS_M = 0.001
 _NEAREST_M = np.float32(1e-6)  # what was measured far away may be taken up to the camera
 
 _24 = np.uint32(24)
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
 
-@_compiled
+@compiled
 def is_rim(depth: Any, v: int, u: int, radius: int) -> bool:
     """Whether a drawn pixel (NaN: nothing) is this close before an outline; the image's is none."""
     height, width = depth.shape
@@ -52,7 +51,7 @@ def is_rim(depth: Any, v: int, u: int, radius: int) -> bool:
     return False
 
 
-@_compiled
+@compiled
 def find_kinds(drawn: Any, measured: Any, own: Any, tolerance: Any, kinds: Any) -> None:
     """Compare a drawing with what was measured.
 
@@ -81,7 +80,7 @@ def find_kinds(drawn: Any, measured: Any, own: Any, tolerance: Any, kinds: Any) 
     _settle_specks(drawn, measured, own, tolerance, kinds)
 
 
-@_compiled
+@compiled
 def _settle_specks(drawn: Any, measured: Any, own: Any, tolerance: Any, kinds: Any) -> None:
     """Take what noise alone parts from a seen surface for a part of it.
 
@@ -106,7 +105,7 @@ def _settle_specks(drawn: Any, measured: Any, own: Any, tolerance: Any, kinds: A
                 kinds[v, u] = SEEN
 
 
-@_compiled
+@compiled
 def write_cells(
     drawn: Any, kinds: Any, offset: Any, colours: Any, cells: Any, tints: Any
 ) -> None:  # fmt: skip
@@ -139,7 +138,7 @@ def write_cells(
             tints[v, u, 3] = pack_one(colours[v, u]) | (np.uint32(kinds[v, u]) << _24)
 
 
-@_compiled
+@compiled
 def carry(
     depth: Any, face: Any, window: Any, part: Any, to_old: Any, camera: Any,
     top: int, left: int, cells: Any, tints: Any, paint: Any, rays: Any,
@@ -208,7 +207,7 @@ def carry(
     return int(count)
 
 
-@_compiled
+@compiled
 def carry_loose(
     points: Any, colours: Any, owner: Any, at_rim: Any, flies: Any, table: Any,
     depth: Any, camera: Any, moved: Any, out: Any,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.geometry.tiles import copy_row, copy_windows, grown, whole
 from r2rgen_ros.geometry.zbuffer import ZBuffer, ZBufferRule, find_seen
 from r2rgen_ros.model.scene import ENVIRONMENT, UNSEEN
@@ -59,7 +59,7 @@ _8, _16, _LABEL = np.uint32(8), np.uint32(16), np.uint32(LABEL_BITS)
 _STILL = (ENVIRONMENT + 1) << LABEL_BITS  # paint below this is of what stands still
 
 
-@njit(cache=True, nogil=True, error_model='numpy')
+@compiled
 def _draw_windows(
     zbuf: Any, paint: Any, radius: int, delta: Any, support: int, windows: Any, may_fill: bool,
     backdrop: Any, depth: Any, colour: Any, label: Any,
@@ -103,7 +103,7 @@ def _draw_windows(
             )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pick_row(paint: Any, backdrop: Any, tint: Any, colour: Any, label: Any) -> None:
     """Of a part of a row; without branches, for SIMD."""
     for u in range(label.shape[0]):

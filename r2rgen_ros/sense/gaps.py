@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from r2rgen_ros.geometry.compiled import compiled
 
 _SHARE = np.float32(0.02)
 """Neighbouring points of a far, slanted surface lie farther apart."""
@@ -15,7 +16,7 @@ _SHARE = np.float32(0.02)
 _BLOCK = 64  # pixels that are asked at a time whether one is open
 
 
-@njit(cache=True, nogil=True, error_model='numpy')
+@compiled
 def close_gaps(
     owner: Any, zbuf: Any, still: int, may_fill: bool, delta: float, depth: Any, source: Any
 ) -> None:
@@ -49,7 +50,7 @@ def close_gaps(
                     depth[v, u], source[v, u] = _filled(owner, zbuf, still, may_fill, delta, v, u)
 
 
-@njit(cache=True, nogil=True, error_model='numpy')
+@compiled
 def _is_open(owner: Any) -> bool:
     """Whether any pixel of a few has no point; without branches, for SIMD."""
     signs = np.int32(0)
@@ -58,7 +59,7 @@ def _is_open(owner: Any) -> bool:
     return bool(signs < 0)
 
 
-@njit(cache=True, nogil=True, error_model='numpy')
+@compiled
 def _copy_seen(owner: Any, zbuf: Any, depth: Any, source: Any) -> None:
     """What is seen without filling; from zero on, for SIMD."""
     none, nobody = np.float32(np.nan), np.int32(-1)
@@ -68,7 +69,7 @@ def _copy_seen(owner: Any, zbuf: Any, depth: Any, source: Any) -> None:
         source[u] = at if at >= 0 else nobody
 
 
-@njit(cache=True, nogil=True, error_model='numpy')
+@compiled
 def _filled(owner: Any, zbuf: Any, still: int, may_fill: bool, delta: float, v: int, u: int) -> Any:
     """Depth and point of an open pixel that is not at the rim of the image."""
     nearest = np.float32(np.inf)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from r2rgen_ros.geometry.cloud import Cloud
+from r2rgen_ros.geometry.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,13 +84,13 @@ def unpacked(tint: NDArray[np.uint32]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(parts[:, :3])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def pack_one(colour: Any) -> Any:
     """One colour (3,) as `packed` has it."""
     return np.uint32(colour[0]) | (np.uint32(colour[1]) << _8) | (np.uint32(colour[2]) << _16)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pack(colours: Any, out: Any) -> None:
     for i in range(out.shape[0]):
         out[i] = pack_one(colours[i])

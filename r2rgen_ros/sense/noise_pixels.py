@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.geometry.tiles import TILE, grown
 
 FRESH, MEAN, RAW = 0, 1, 2
@@ -27,10 +27,8 @@ SLOPE_PX = 3  # noise of the images themselves must not look like slopes
 _BESIDE_PX = 0.25
 _UNKNOWN = np.float32(1e9)
 
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
-
-@_compiled
+@compiled
 def invert(depth: Any, windows: Any, out: Any) -> None:
     """Inverse depth (H, W) in windows of a depth image, 0 where it is NaN, infinite or below 0."""
     for n in range(windows.shape[0]):
@@ -39,7 +37,7 @@ def invert(depth: Any, windows: Any, out: Any) -> None:
             _invert_row(depth[v, left:right], out[v, left:right])
 
 
-@_compiled
+@compiled
 def _invert_row(depth: Any, out: Any) -> None:
     """Of a part of a row; from zero on, for SIMD."""
     zero, one = np.float32(0.0), np.float32(1.0)
@@ -49,14 +47,14 @@ def _invert_row(depth: Any, out: Any) -> None:
         out[u] = w if z > zero else zero
 
 
-@_compiled
+@compiled
 def _jumps(one: Any, other: Any, share: Any) -> Any:
     """Whether there is an edge between two neighbours of known depth."""
     nearer = one if one < other else other
     return (np.abs(one - other) > share * nearer) & (nearer > np.float32(0.0))
 
 
-@_compiled
+@compiled
 def _mark_inside(
     above: Any, row: Any, below: Any, before: Any, after: Any, share: Any, out: Any
 ) -> None:
@@ -68,7 +66,7 @@ def _mark_inside(
         out[u] = np.uint8(down | along)
 
 
-@_compiled
+@compiled
 def _mark_row(
     above: Any, row: Any, below: Any, left: int, right: int, share: Any, out: Any
 ) -> None:
@@ -86,7 +84,7 @@ def _mark_row(
             out[u] = np.uint8(down | _jumps(w, beside, share))
 
 
-@_compiled
+@compiled
 def _span_rows(above: Any, row: Any, below: Any, most: Any, least: Any) -> None:
     """Largest and smallest known inverse depth of three rows, column by column."""
     zero, far = np.float32(0.0), _UNKNOWN
@@ -99,7 +97,7 @@ def _span_rows(above: Any, row: Any, below: Any, most: Any, least: Any) -> None:
         least[u] = low if low < c else c
 
 
-@_compiled
+@compiled
 def _mark_spans(row: Any, most: Any, least: Any, limit: Any, out: Any) -> None:
     """Mark the known pixels (N,) about which three rows (N + 2,) differ by more than a limit."""
     for u in range(out.shape[0]):
@@ -110,7 +108,7 @@ def _mark_spans(row: Any, most: Any, least: Any, limit: Any, out: Any) -> None:
         out[u] = np.uint8((high - low > limit) & (row[u] > np.float32(0.0)))
 
 
-@_compiled
+@compiled
 def _mark_wide_row(
     above: Any, row: Any, below: Any, left: int, right: int, limit: Any, spans: Any, out: Any
 ) -> None:
@@ -133,7 +131,7 @@ def _mark_wide_row(
     _mark_spans(row[left:right], most, least, limit, out[left:right])
 
 
-@_compiled
+@compiled
 def mark_edges(inverse: Any, jump: float, span: float, windows: Any, marks: Any) -> None:
     """Find the pixels at edges, where the image changed.
 
@@ -159,7 +157,7 @@ def mark_edges(inverse: Any, jump: float, span: float, windows: Any, marks: Any)
                 _mark_wide_row(above, row, below, left, right, limit, spans, marks[v])
 
 
-@_compiled
+@compiled
 def find_distances(marks: Any, reach: int, windows: Any, out: Any) -> None:
     """How far every pixel is from an edge, where the image changed.
 
@@ -185,7 +183,7 @@ def find_distances(marks: Any, reach: int, windows: Any, out: Any) -> None:
             _forget_never(row)
 
 
-@_compiled
+@compiled
 def find_edges(
     inverse: Any, jump: float, span: float, reach: int, windows: Any, marks: Any, out: Any
 ) -> None:
@@ -194,7 +192,7 @@ def find_edges(
     find_distances(marks, reach, windows, out)
 
 
-@_compiled
+@compiled
 def distance_at(marks: Any, reach: int, v: int, u: int) -> Any:
     """What `find_distances` finds for one pixel."""
     height, width = marks.shape
@@ -208,7 +206,7 @@ def distance_at(marks: Any, reach: int, v: int, u: int) -> Any:
     return np.uint8(least if least <= reach else 0)
 
 
-@_compiled
+@compiled
 def find_busy(marks: Any, busy: Any) -> None:
     """Which tiles (see `geometry.tiles`) have an edge in them."""
     height, width = marks.shape
@@ -224,13 +222,13 @@ def find_busy(marks: Any, busy: Any) -> None:
             busy[row, column] = found > np.uint8(0)
 
 
-@_compiled
+@compiled
 def _gather_marks(row: Any, seen: Any) -> None:
     for u in range(seen.shape[0]):
         seen[u] |= row[u]
 
 
-@_compiled
+@compiled
 def is_far_from_busy(busy: Any, margin: int, v: int, u: int, height: int, width: int) -> bool:
     """Whether no tile about a pixel, to a margin of at most half a tile, has an edge in it."""
     top, bottom = max(v - margin, 0) // TILE, min(v + margin, height - 1) // TILE
@@ -241,7 +239,7 @@ def is_far_from_busy(busy: Any, margin: int, v: int, u: int, height: int, width:
 _NEVER = np.uint8(255)
 
 
-@_compiled
+@compiled
 def _far_along(marks: Any, left: int, reach: int, out: Any) -> None:
     """How far the pixels of a row from one on are from a mark in it: 1 there, 2 beside it..."""
     count, width = out.shape[0], marks.shape[0]
@@ -255,14 +253,14 @@ def _far_along(marks: Any, left: int, reach: int, out: Any) -> None:
                 _mark_far(marks[begin : begin + last - first], far, out[first:last])
 
 
-@_compiled
+@compiled
 def _mark_far(marks: Any, far: Any, out: Any) -> None:
     for u in range(out.shape[0]):
         same = out[u]
         out[u] = far if marks[u] > np.uint8(0) else same
 
 
-@_compiled
+@compiled
 def _lower_to_farther(along: Any, far: Any, out: Any) -> None:
     """The distance in a square is the larger of those along rows and along columns."""
     for u in range(out.shape[0]):
@@ -271,14 +269,14 @@ def _lower_to_farther(along: Any, far: Any, out: Any) -> None:
         out[u] = here if here < now else now
 
 
-@_compiled
+@compiled
 def _forget_never(out: Any) -> None:
     for u in range(out.shape[0]):
         now = out[u]
         out[u] = np.uint8(0) if now == _NEVER else now
 
 
-@_compiled
+@compiled
 def find_shadows(inverse: Any, gain: float, rows: Any, out: Any) -> None:
     """What something nearer hides from another imager.
 
@@ -305,14 +303,14 @@ def find_shadows(inverse: Any, gain: float, rows: Any, out: Any) -> None:
         )  # fmt: skip
 
 
-@_compiled
+@compiled
 def _least_place(column: Any, size: Any, w: Any, least: Any) -> Any:
     """The smallest place in the image of the other imager so far."""
     place = column - size * w
     return place if (w > np.float32(0.0)) & (place < least) else least
 
 
-@_compiled
+@compiled
 def _shade_rows(
     row_a: Any, row_b: Any, row_c: Any, row_d: Any, size: Any, from_end: bool,
     out_a: Any, out_b: Any, out_c: Any, out_d: Any,
@@ -333,7 +331,7 @@ def _shade_rows(
         d = _least_place(column, size, row_d[u], d)
 
 
-@_compiled
+@compiled
 def rows_of(windows: Any, margin: int, out: Any) -> None:
     """Mark the rows (H,) of an image that windows reach over, or come near to."""
     out[:] = False
@@ -342,7 +340,7 @@ def rows_of(windows: Any, margin: int, out: Any) -> None:
         out[top:bottom] = True
 
 
-@_compiled
+@compiled
 def _slope(a: Any, b: Any, c: Any) -> Any:
     """The smaller of two steps to neighbours; NaN where one of those is not known."""
     before, after = b - a, c - b
@@ -351,7 +349,7 @@ def _slope(a: Any, b: Any, c: Any) -> Any:
     return smaller if known else np.float32(np.nan)
 
 
-@_compiled
+@compiled
 def find_cosines(inverse: Any, camera: Any, windows: Any, out: Any) -> None:
     """Square of the cosine between the line of sight and the normal of the surface in each pixel.
 
@@ -390,7 +388,7 @@ def find_cosines(inverse: Any, camera: Any, windows: Any, out: Any) -> None:
             )  # fmt: skip
 
 
-@_compiled
+@compiled
 def _turn_row(
     above: Any, row: Any, below: Any, before: Any, after: Any, first: Any, y: Any, cx: Any,
     inverse_fx: Any, gain_x: Any, gain_y: Any, out: Any,

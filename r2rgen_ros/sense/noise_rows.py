@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.geometry.tiles import grown
 from r2rgen_ros.sense.noise_pixels import COSINES, FRESH, RAW
 
@@ -35,10 +35,8 @@ _MASK = SIDE - 1
 RUN = 32
 """Pixels of a row whose kinds are kept together."""
 
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
-
-@_compiled
+@compiled
 def level(
     inverse: Any, known: Any, cosine: Any, windows: Any, margin: int, numbers: Any, turned: Any,
     grazing: Any, quantiles: Any, limit: Any, spread: Any,
@@ -72,7 +70,7 @@ def level(
             level_recorded(known[v, here], limit[v, here], spread[v, here])
 
 
-@_compiled
+@compiled
 def level_row(
     inverse: Any, cosine: Any, numbers: Any, turned: Any, grazing: Any, quantiles: Any,
     limit: Any, spread: Any,
@@ -104,7 +102,7 @@ def level_row(
             limit[u] = max(limit[u], grazing[np.uintp(np.int32(cosine[u] * last))])
 
 
-@_compiled
+@compiled
 def level_recorded(known: Any, limit: Any, spread: Any) -> None:
     """What is recorded gets no noise and no holes."""
     zero, never = np.float32(0.0), np.float32(-np.inf)
@@ -114,13 +112,13 @@ def level_recorded(known: Any, limit: Any, spread: Any) -> None:
         spread[u] = zero if raw else sigma
 
 
-@_compiled
+@compiled
 def is_hidden(inverse: Any, covered: Any, v: int, u: int) -> bool:
     """Whether something nearer hides a pixel from the other imager."""
     return bool(np.float32(0.0) < inverse[v, u] < covered[v, u])
 
 
-@_compiled
+@compiled
 def list_special(
     inverse: Any, edge: Any, covered: Any, wanders: bool, rows: Any, counts: Any, columns: Any,
 ) -> None:  # fmt: skip
@@ -159,20 +157,20 @@ def list_special(
         counts[v] = count
 
 
-@_compiled
+@compiled
 def _hide(inverse: Any, covered: Any, out: Any) -> None:
     for u in range(out.shape[0]):
         w = inverse[u]
         out[u] = np.uint8((w > np.float32(0.0)) & (w < covered[u]))
 
 
-@_compiled
+@compiled
 def _join(more: Any, out: Any) -> None:
     for u in range(out.shape[0]):
         out[u] |= more[u]
 
 
-@_compiled
+@compiled
 def _special(
     inverse: Any, known: Any, edge: Any, covered: Any, limit: Any, spread: Any, numbers: Any,
     torn: Any, smooth: Any, tears: Any, white: Any, at: Any, error: Any, holes: Any, old: Any,
@@ -189,7 +187,7 @@ def _special(
         )  # fmt: skip
 
 
-@_compiled
+@compiled
 def special_one(
     inverse: Any, covered: Any, numbers: Any, torn: Any, smooth: Any, tears: Any, white: Any,
     at: Any, kind: Any, near: Any, lowest: Any, sigma: Any, error: Any, latent: Any,
@@ -231,7 +229,7 @@ def special_one(
     return np.float32(np.nan) if lost else np.float32(np.float32(1.0) / value)
 
 
-@_compiled
+@compiled
 def _near_and_far(inverse: Any, v: int, u: int) -> Any:
     """Largest and smallest inverse depth around a pixel."""
     height, width = inverse.shape
@@ -244,14 +242,14 @@ def _near_and_far(inverse: Any, v: int, u: int) -> Any:
     return near, far
 
 
-@_compiled
+@compiled
 def mix(one: Any, two: Any, share: Any, more: Any, out: Any) -> None:
     """Weighted sums of two rows."""
     for u in range(out.shape[0]):
         out[u] = share * np.float32(one[u]) + more * np.float32(two[u])
 
 
-@_compiled
+@compiled
 def _add_where_fresh(still: Any, share: Any, known: Any, out: Any) -> None:
     zero = np.float32(0.0)
     for u in range(out.shape[0]):
@@ -259,20 +257,20 @@ def _add_where_fresh(still: Any, share: Any, known: Any, out: Any) -> None:
         out[u] += more if known[u] == FRESH else zero
 
 
-@_compiled
+@compiled
 def _noisy(inverse: Any, spread: Any, error: Any, value: Any) -> None:
     for u in range(value.shape[0]):
         value[u] = inverse[u] + spread[u] * error[u]
 
 
-@_compiled
+@compiled
 def _stepped(step: Any, value: Any) -> None:
     inverse_step = np.float32(1.0) / step
     for u in range(value.shape[0]):
         value[u] = np.rint(value[u] * inverse_step) * step
 
 
-@_compiled
+@compiled
 def _reported(value: Any, inverse: Any, latent: Any, limit: Any, out: Any) -> None:
     zero, one, none = np.float32(0.0), np.float32(1.0), np.float32(np.nan)
     for u in range(out.shape[0]):
@@ -281,7 +279,7 @@ def _reported(value: Any, inverse: Any, latent: Any, limit: Any, out: Any) -> No
         out[u] = z if good else none
 
 
-@_compiled
+@compiled
 def _reported_all(value: Any, inverse: Any, out: Any) -> None:
     zero, one, none = np.float32(0.0), np.float32(1.0), np.float32(np.nan)
     for u in range(out.shape[0]):
@@ -289,14 +287,14 @@ def _reported_all(value: Any, inverse: Any, out: Any) -> None:
         out[u] = z if (value[u] > zero) & (inverse[u] > zero) else none
 
 
-@_compiled
+@compiled
 def _as_recorded(depth: Any, known: Any, inverse: Any, out: Any) -> None:
     for u in range(out.shape[0]):
         same, now = depth[u], out[u]
         out[u] = same if (known[u] == RAW) & (inverse[u] > np.float32(0.0)) else now
 
 
-@_compiled
+@compiled
 def survey(
     inverse: Any, known: Any, limit: Any, rate: Any, windows: Any, margin: int, kinds: Any,
     spans: Any,
@@ -336,7 +334,7 @@ def survey(
                 spans[v, 4] = 1
 
 
-@_compiled
+@compiled
 def _kinds(inverse: Any, known: Any, limit: Any, rate: Any) -> int:
     fresh, raw, above = np.uint8(0), np.uint8(0), np.int32(0)
     for u in range(known.shape[0]):
@@ -346,7 +344,7 @@ def _kinds(inverse: Any, known: Any, limit: Any, rate: Any) -> int:
     return int(fresh) + 2 * int(raw) + 4 * int(above)
 
 
-@_compiled
+@compiled
 def spoil(
     depth: Any, inverse: Any, known: Any, edge: Any, covered: Any, limit: Any, spread: Any,
     counts: Any, columns: Any, spans: Any, rate: Any, lowest: Any, numbers: Any, torn: Any,

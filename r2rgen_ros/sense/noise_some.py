@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.sense.noise_pixels import FRESH, RAW, distance_at, is_far_from_busy
 from r2rgen_ros.sense.noise_rows import (
     SIDE,
@@ -28,10 +28,8 @@ from r2rgen_ros.sense.noise_rows import (
 _MASK = SIDE - 1
 _BATCH = 256
 
-_compiled = njit(cache=True, nogil=True, error_model='numpy')
 
-
-@_compiled
+@compiled
 def remember(memory: Any, anew: Any, smooth: Any, at: Any, past: Any) -> None:
     """Take the changing part of the noise (H, W) one image further, as `spoil` does."""
     height, width = past.shape
@@ -44,7 +42,7 @@ def remember(memory: Any, anew: Any, smooth: Any, at: Any, past: Any) -> None:
         mix(fresh, past[v], np.float32(1.0), memory, past[v])
 
 
-@_compiled
+@compiled
 def spoil_some(
     starts: Any, shown: Any, depth: Any, inverse: Any, known: Any, marks: Any, busy: Any,
     covered: Any, cosine: Any, levels: Any, turned: Any, grazing: Any, quantiles: Any,
@@ -124,7 +122,7 @@ def spoil_some(
     return True
 
 
-@_compiled
+@compiled
 def _report_plain(
     starts: Any, depth: Any, inverse: Any, known: Any, marks: Any, busy: Any, covered: Any,
     cosine: Any, levels: Any, turned: Any, grazing: Any, quantiles: Any, reach: int, numbers: Any,
@@ -206,7 +204,7 @@ def _report_plain(
                 out[first + i] = clean[starts[first + i]]
 
 
-@_compiled
+@compiled
 def _one(
     depth: Any, inverse: Any, known: Any, covered: Any, numbers: Any, torn: Any, smooth: Any,
     patchy: Any, tears: Any, white: Any, at: Any, past: Any, near: Any, lowest: Any, sigma: Any,

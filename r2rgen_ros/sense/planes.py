@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
+
+from r2rgen_ros.geometry.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +48,7 @@ def planes_of(depth: NDArray[np.float32], camera: PinholeCamera) -> NDArray[np.f
     return out
 
 
-@njit(cache=True, nogil=True, error_model='numpy')
+@compiled
 def _fit(inverse: Any, intrinsics: Any, out: Any) -> None:
     """Slopes of the inverse depth (H, W) about every pixel, and the plane of its point."""
     height, width = inverse.shape

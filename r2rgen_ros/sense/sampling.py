@@ -7,15 +7,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
+from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.model.scene import UNSEEN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@njit(cache=True, nogil=True, error_model='numpy')
+@compiled
 def _farthest(points: Any, count: int, out: Any) -> None:
     size = points.shape[0]
     gaps = np.full(size, np.float32(np.inf))
@@ -121,14 +121,14 @@ def _filled_up(index: NDArray[np.int32], usable: NDArray[np.bool_]) -> NDArray[n
 _EIGHT_ONES = np.uint64(0x0101010101010101)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _mark_shown(depth: Any, label: Any, out: Any) -> None:
     far = np.float32(np.inf)
     for u in range(depth.shape[0]):
         out[u] = np.uint8((np.abs(depth[u]) < far) & (label[u] != np.uint8(UNSEEN)))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _even_starts(depth: Any, label: Any, wanted: int, out: Any) -> int:
     """Find the pixels of even numbers among those that are shown, eight at a time."""
     size = depth.shape[0]
@@ -159,7 +159,7 @@ def _even_starts(depth: Any, label: Any, wanted: int, out: Any) -> int:
     return int(count)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _first_reported(starts: Any, label: Any, reported: Any, index: Any) -> None:
     """Move each start on to the first pixel of its run that is reported; -1 where none is."""
     for place in range(index.shape[0]):
