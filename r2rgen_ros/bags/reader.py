@@ -308,8 +308,8 @@ class BagReader:
             opened.open()
             self._describe(opened)
         self._any, self._process = opened, os.getpid()
-        directory, files = _storages(opened)
-        mode = getattr(getattr(directory, 'metadata', None), 'compression_mode', None)
+        storage, files = _storages(opened)
+        mode = getattr(getattr(storage, 'metadata', None), 'compression_mode', None)
         self._unpacked = None if mode == 'message' else Unpacked.of(files)
         return opened
 
@@ -362,9 +362,9 @@ class BagReader:
 
 
 def _storages(opened: AnyReader) -> tuple[Any, list[Any]]:
-    """What rosbags has of the folder of a rosbag2 recording, and of its files; none of ROS 1."""
-    directory: Any = getattr(opened.readers[0], 'storage', None)
-    return directory, getattr(directory, 'storages', [])
+    """What rosbags has of a rosbag2 folder or file, and of its files; none of ROS 1."""
+    storage: Any = getattr(opened.readers[0], 'storage', None)
+    return storage, getattr(storage, 'storages', [] if storage is None else [storage])
 
 
 def _numbered(

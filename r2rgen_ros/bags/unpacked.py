@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from rosbags.interfaces import Connection
 
-MOST_BYTES = 32 * 2**20
+MOST_BYTES = 48 * 2**20
+"""What stays unpacked at most: two chunks of the size in which this package writes them."""
+
+_MESSAGE_BYTES = 300  # what a message takes besides its own bytes
 
 
 class Found(NamedTuple):
@@ -37,7 +40,7 @@ class Found(NamedTuple):
 
 
 class Unpacked:
-    """The chunks of a bag's MCAP files, all of them with an index and compressed.
+    """The chunks of a bag's MCAP files, all of them with an index.
 
     Args:
         files: The files, open.
@@ -51,13 +54,18 @@ class Unpacked:
 
     @classmethod
     def of(cls, files: Sequence[Any]) -> Unpacked | None:
-        """Return the chunks of a bag's files; None if these are others."""
+        """Return the chunks of a bag's files; None if these are others, or none is compressed.
+
+        Writers leave a chunk as it is where that is hardly larger.
+        """
         for file in files:
-            if not isinstance(file, McapReader) or not file.chunks:
+            if not isinstance(file, McapReader):
                 return None
-            if not all(chunk.compression for chunk in file.chunks):
+            if not file.chunks and file.metadata.message_count:
                 return None
-        return cls(files) if files else None
+        if not any(chunk.compression for file in files for chunk in file.chunks):
+            return None
+        return cls(files)
 
     def messages(
         self, topics: set[str], first_ns: int, last_ns: int
@@ -76,8 +84,10 @@ class Unpacked:
         found = [
             message
             for place, file in enumerate(self._files)
+            for own in (file.connections,)
             for chunk in sorted(file.chunks, key=lambda chunk: chunk.chunk_start_offset)
             if chunk.message_start_time <= last_ns and chunk.message_end_time >= first_ns
+            if any(each.topic in topics and each.id in chunk.channel_count for each in own)
             for message in self._chunk(place, file, chunk)
             if message.connection.topic in topics and first_ns <= message.log_ns <= last_ns
         ]
@@ -88,6 +98,9 @@ class Unpacked:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key][0]
+        size = chunk.uncompressed_size + _MESSAGE_BYTES * sum(chunk.channel_count.values())
+        while self._kept and self._held + size > MOST_BYTES:
+            self._held -= self._kept.popitem(last=False)[1][1]
         every = {connection.id: connection for connection in file.connections}
         assert file.bio is not None
         found = [
@@ -95,8 +108,7 @@ class Unpacked:
             for message in msgsrc(chunk, every, 0, chunk.message_end_time + 1, file.bio)
             if message.connection is not None and message.data is not None
         ]
-        while self._kept and self._held + chunk.uncompressed_size > MOST_BYTES:
-            self._held -= self._kept.popitem(last=False)[1][1]
-        self._kept[key] = found, chunk.uncompressed_size
-        self._held += chunk.uncompressed_size
+        if size <= MOST_BYTES:
+            self._kept[key] = found, size
+            self._held += size
         return found

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.model.demo import Demo
     from r2rgen_ros.model.scene import Scene
 
+    FilesState: TypeAlias = dict[str, tuple[str, int, int, int]]
     Parse: TypeAlias = Callable[[Demo, Annotation, Path, Callable[[int], None] | None], Scene]
 
 FOLDER = '.r2rgen-cache'
@@ -51,6 +52,8 @@ _TORN_AFTER_S = 3600.0
 _PIECE_BYTES = 16 * 2**20
 _READERS = 4
 _ANNOTATION = 'annotation.'
+_NOT_RECORDED = {'.html', '.json', '.md', '.png', '.rrd', '.txt', '.yaml', '.yml'}
+_METADATA = 'metadata.yaml'
 _ROOMS = ('geometry', 'model', 'bags', 'robots', 'parse')
 _LIBRARIES = (
     'numba',
@@ -135,6 +138,57 @@ def cached_scene(
     return scene
 
 
+def files_state(demo: Demo, annotation: Annotation, folder: Path) -> FilesState | None:
+    """Return sizes and times of all files that a scene follows from, see `keep_scene`.
+
+    Args:
+        demo: The demonstration.
+        annotation: What a person said of it.
+        folder: Folder that mask paths are relative to.
+
+    Returns:
+        By what each file is to the scene; None where one of them cannot be read.
+
+    """
+    try:
+        more, meshes = source_files(annotation, folder), named_folders(annotation, folder)
+        found = _files(demo, annotation, folder, more, meshes)
+        states = {name: path.stat() for name, path in found.items()}
+    except (OSError, R2RGenError):
+        return None
+    return {
+        name: (str(found[name]), state.st_mtime_ns, state.st_size, state.st_ino)
+        for name, state in states.items()
+    }
+
+
+def keep_scene(
+    scene: Scene, folder: Path, selection: StreamSelection | None, before: FilesState | None
+) -> None:
+    """Keep a scene that somebody else parsed, so that `cached_scene` finds it.
+
+    Args:
+        scene: The scene, with the annotation that it will be asked for by.
+        folder: Folder that mask paths are relative to.
+        selection: Topics and frames that a person chose when the demonstration was read.
+        before: `files_state` before it was parsed; if files have changed since, or could not be
+            read, nothing is kept.
+
+    """
+    demo, annotation = scene.demo, scene.annotation
+    if before is None or files_state(demo, annotation, folder) != before:
+        return
+    more, meshes = source_files(annotation, folder), named_folders(annotation, folder)
+    said = _said(demo, annotation, selection, None)
+    key = _key(said, lambda: _files(demo, annotation, folder, more, meshes))
+    if key is None:
+        return
+    try:
+        _store(key, settled(scene))
+    except R2RGenError as error:
+        _log.warning('the parsed scene cannot be kept: %s', error)
+
+
 def cache_folder(bag: Path) -> Path:
     """Where the scenes of a recording are kept: in its folder, or beside its file."""
     return (bag if bag.is_dir() else bag.parent) / FOLDER
@@ -144,7 +198,8 @@ def bag_files(bag: Path) -> list[Path]:
     """The files that reading a recording may depend on.
 
     Any file of the folder may be one of the recording's: metadata.yaml names them as it likes, and
-    SQLite keeps journals beside its own. What this package writes there is none.
+    SQLite keeps journals beside its own. What people and this package write beside them is none:
+    annotations, pictures, noise, notes.
 
     Raises:
         OSError: There is none, or its folder cannot be read.
@@ -157,6 +212,7 @@ def bag_files(bag: Path) -> list[Path]:
         for path in sorted(folder.iterdir())
         if path.name.startswith(beginning)
         and not path.name.startswith(('.', _ANNOTATION))
+        and (path.suffix not in _NOT_RECORDED or path.name == _METADATA)
         # SQLite makes these while it reads.
         and not path.name.endswith('-shm')
         and path.is_file()
@@ -230,8 +286,7 @@ def _files(
         if note.prompt.mask is not None:
             found[f'mask {note.prompt.mask}'] = inside(folder, note.prompt.mask)
     for number, path in enumerate(inputs):
-        below = sorted(item for item in path.rglob('*') if item.is_file())
-        for item in below if path.is_dir() else [path]:
+        for item in _files_of(path):
             found[f'input {number} {item.relative_to(path).as_posix()}'] = item
     finder = MeshFinder(mesh_folders)
     for name in _mesh_names(demo.robot_description):
@@ -239,6 +294,15 @@ def _files(
         if mesh is not None:
             found[f'mesh {name}'] = mesh
     return found
+
+
+def _files_of(path: Path) -> list[Path]:
+    """A file itself, those of a recording, or all in a folder."""
+    if not path.is_dir():
+        return [path]
+    if (path / _METADATA).exists():
+        return bag_files(path)
+    return sorted(item for item in path.rglob('*') if item.is_file())
 
 
 def _mesh_names(description: str | None) -> list[str]:

@@ -19,7 +19,7 @@ from r2rgen_ros.model.annotation_file import as_written, dump_annotation, locate
 from r2rgen_ros.model.annotation_folder import masked_objects, save_annotation
 from r2rgen_ros.model.errors import R2RGenError, check_finite, check_range, require
 from r2rgen_ros.model.scene import FIRST_OBJECT
-from r2rgen_ros.parse.cache import cached_scene
+from r2rgen_ros.parse.cache import cached_scene, files_state, keep_scene
 from r2rgen_ros.parse.draft import Draft, Removal, with_skill, without_skill
 from r2rgen_ros.parse.prompts import select
 from r2rgen_ros.parse.propose import propose
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from r2rgen_ros.model.annotation import Annotation, ObjectNote, Prompt, Skill
     from r2rgen_ros.model.demo import Frame, Frames
     from r2rgen_ros.model.scene import Scene
+    from r2rgen_ros.parse.cache import FilesState
     from r2rgen_ros.parse.prompts import Candidates
 
 _SAME_SHARE = 0.5
@@ -129,6 +130,7 @@ class Workbench:
         self._proposes = self._proposes_first = proposes
         self._parsed: Scene | None = None
         self._parsed_of: Any = None
+        self._parsed_from: FilesState | None = None
         self._failed_of: Any = None
 
     @classmethod
@@ -389,11 +391,18 @@ class Workbench:
             draw(self.target.with_suffix('.png'))
             return None
         old = save_annotation(self.target, annotation, draw)
+        self._keep(as_written(annotation))
         if self._from_file and not self.draft.clicks:
             self._parsed_of = self._basis()
         return old
 
     # What only this class knows.
+
+    def _keep(self, annotation: Annotation) -> None:
+        """Keep the scene for those who read the annotation, which was just written."""
+        if self._parsed is not None and self._parsed_from is not None:
+            scene = replace(self._parsed, annotation=annotation)
+            keep_scene(scene, self.target.parent, self._wanted, self._parsed_from)
 
     def _annotation(self) -> Annotation:
         scene = self.scene
@@ -425,12 +434,14 @@ class Workbench:
         folder = self.target.parent
         if self._from_file and not self.draft.clicks:
             said = read_annotation(self.target)
+            self._parsed_from = None  # this keeps it
             return cached_scene(self.demo, said, folder, self._wanted, progress)
         ground = self._surveyed()
         notes = self.draft.clicks or masked_objects(folder)
         # As it will be read from its file, so that both give the same scene.
         proposed = as_written(propose(ground, folder, notes, sources=self._sources()))
         ground = replace(ground, support=proposed.support or ground.support)
+        self._parsed_from = files_state(self.demo, proposed, folder)
         return build_scene(ground, proposed, folder, progress)
 
     def _surveyed(self) -> Ground:

@@ -84,6 +84,14 @@ class NodeProcess:
         """Send a signal."""
         self.process.send_signal(number)
 
+    def has_ended(self, timeout: float) -> bool:
+        """Wait until the node has ended; return whether it has in time."""
+        try:
+            self.process.wait(max(0.0, timeout))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def stop(self, number: int = signal.SIGINT, timeout: float = WAIT_S) -> int:
         """End the node and return its exit status."""
         if self.process.poll() is None:
@@ -205,9 +213,15 @@ def start(domain, tmp_path):
         return running[-1]
 
     yield start_node
+    alive = [node for node in running if node.process.poll() is None]
+    for node in alive:  # all at once, so that those which hang do so together
+        node.send(signal.SIGINT)
+    end = time.monotonic() + WAIT_S
+    hung = [node.log.stem for node in alive if not node.has_ended(end - time.monotonic())]
     for node in running:
-        node.stop()
+        node.stop(signal.SIGKILL)
     forget_killed()
+    assert hung == []
 
 
 @pytest.fixture

@@ -294,12 +294,29 @@ def test_what_changes_while_it_is_parsed_is_not_kept(desk):
 
 def test_what_the_package_itself_writes_beside_a_recording_changes_nothing(desk):
     desk.ask()
-    for name in ('annotation.1.yaml', 'annotation.png', '.annotation.tmp-1.png', 'demo.db3-shm'):
+    for name in (
+        'annotation.1.yaml', 'annotation.png', '.annotation.tmp-1.png', 'demo.db3-shm',
+        'noise.yaml', 'noise.png', 'view.rrd', 'notes.md',
+    ):  # fmt: skip
         (desk.folder / name).write_bytes(b'new')
     (desk.folder / 'demo.db3-wal').touch()
     (desk.folder / 'masks').mkdir()
 
     assert desk.ask()[1]
+
+
+def test_nor_does_what_it_writes_beside_an_empty_capture(desk, table_demo, tmp_path):
+    capture = shutil.copytree(table_demo, tmp_path / 'capture')
+    desk.settings = {'inputs': (capture,)}
+    desk.ask()
+    shutil.copytree(cache_folder(desk.demo.path), cache_folder(capture))
+    (capture / 'annotation.yaml').write_text('other')
+    (capture / 'noise.yaml').write_text('other')
+    assert desk.ask()[1]
+
+    (file,) = capture.glob('*.mcap')
+    _flip(file, -1)
+    assert not desk.ask()[1]
 
 
 def test_two_failures_to_parse_are_two_errors(desk):

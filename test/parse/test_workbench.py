@@ -5,16 +5,22 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from r2rgen_ros.bags.load import demo_of
+from r2rgen_ros.bags.source import read_source
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.model.annotation import ObjectNote, Prompt, Skill
 from r2rgen_ros.model.annotation_file import read_annotation
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.scene import FIRST_OBJECT
-from r2rgen_ros.parse.cache import FOLDER
+from r2rgen_ros.model.scene_file import dump_scene, settled
+from r2rgen_ros.parse.cache import FOLDER, cached_scene
+from r2rgen_ros.parse.scene import parse_scene
+from r2rgen_ros.parse.sources import with_urdf
 from r2rgen_ros.parse.workbench import Workbench
 
 RED, PLATE = (0.4, -0.15, 0.05), (0.5, 0.15, 0.02)
@@ -78,6 +84,42 @@ def test_clicks_make_a_proposal_that_is_saved_beside_the_old_file(bench, demo):
     assert _names(bench.refresh()) == ['cup']
     bench.discard()
     assert _names(bench.refresh()) == ['cup', 'dish']
+
+
+def _never(*_):
+    raise AssertionError('it is parsed again')
+
+
+def _asked_for(demo, parse):
+    """The scene as `generate` asks for it."""
+    said = read_annotation(demo / 'annotation.yaml')
+    read = demo_of(with_urdf(read_source(demo), said.sources, demo))
+    return cached_scene(read, said, demo, None, keep=parse is _never, parse=parse)
+
+
+def test_what_is_saved_is_not_parsed_again(bench, demo):
+    bench.click(_note('cup', RED))
+    bench.click(_note('dish', PLATE))
+    bench.look()
+    bench.refresh()
+    skill = bench.scene.annotation.skills[0]
+    bench.set_skill(replace(skill, first=skill.first + 1))
+    assert not [*demo.glob(f'{FOLDER}/*.npz')]
+    bench.save(_draw)
+    assert len([*demo.glob(f'{FOLDER}/*.npz')]) == 1
+
+    kept, anew = _asked_for(demo, _never), _asked_for(demo, parse_scene)
+    assert kept.annotation.skills[0].first == skill.first + 1
+    assert dump_scene(settled(kept), 'key') == dump_scene(settled(anew), 'key')
+
+
+def test_nothing_is_kept_of_files_that_changed_meanwhile(bench, demo):
+    bench.click(_note('cup', RED))
+    bench.refresh()
+    (file,) = demo.glob('*.mcap')
+    file.touch()
+    bench.save(_draw)
+    assert not [*demo.glob(f'{FOLDER}/*.npz')]
 
 
 def test_clicks_on_nothing_and_on_the_same_thing_are_dropped(bench):
