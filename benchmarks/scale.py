@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.flower import flower_demo
-from benchmarks.scale_cluster import Nodes
+from benchmarks.scale_cluster import Nodes, children
 from r2rgen_ros.generate import scratch
 from r2rgen_ros.generate.dataset import MANIFEST_NAME, TIMINGS_NAME, Dataset
 
@@ -45,6 +45,7 @@ sampling: {learn: false}
 ENTRIES = 100_000
 _LOOK_S, _MOST_S = 0.01, 600.0
 _START_S, _WORK_S, _EARLY = 4.0, 1.5, 0.25
+_ATTEMPT = b'ray::_attempt'  # what Ray calls a process that makes attempts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -246,17 +247,14 @@ class Killer:
 
 def workers_of(parent: int, is_local: bool) -> list[int]:
     """Numbers of the worker processes that a main process, or a node of Ray, has started."""
-    found = []
-    for stat in Path('/proc').glob('[0-9]*/stat'):
-        try:
-            if int(stat.read_text().rpartition(')')[2].split()[1]) != parent:
-                continue
-            command = (stat.parent / 'cmdline').read_bytes()
-        except (OSError, IndexError):  # it has ended meanwhile
-            continue
-        if is_local or command.startswith(b'ray::_attempt'):
-            found.append(int(stat.parent.name))
-    return sorted(found)
+    return [pid for pid in children(parent) if is_local or _command(pid).startswith(_ATTEMPT)]
+
+
+def _command(process: int) -> bytes:
+    try:
+        return Path(f'/proc/{process}/cmdline').read_bytes()
+    except OSError:  # it has ended meanwhile
+        return b''
 
 
 def _kill(process: int) -> bool:

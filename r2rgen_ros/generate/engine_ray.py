@@ -52,7 +52,7 @@ except ImportError:
     ) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -104,11 +104,9 @@ class RayEngine:
         except Exception as error:  # Ray raises what its parts raise
             where = f'at {address}' if address else 'on this machine'
             raise R2RGenError(
-                f'Ray cannot be used {where} ({_first_line(error)})',
+                f'Ray cannot be used {where} ({_first_line(error).partition(". ")[0]})',
                 '',
-                'start it with "ray start --head", with the same versions of Ray and Python'
-                if address
-                else 'run with --engine local',
+                _fix_connection() if address else 'run with --engine local',
             ) from error
 
     def __enter__(self) -> RayEngine:
@@ -136,6 +134,17 @@ class RayEngine:
             finally:
                 if head.is_there:
                     order.cancel()
+
+
+def _fix_connection() -> str:
+    """What to do about a cluster that answers, but cannot be used."""
+    start = 'start it with "ray start --head", with the same versions of Ray and Python'
+    if os.environ.get('RAY_AUTH_MODE', '').lower() == 'token':
+        return f"{start}, and let ~/.ray/auth_token be that of the cluster's first machine"
+    return (
+        f'{start}; if it was started with a token, as Ray does where ~/.ray/auth_token exists, '
+        'copy that file here and set RAY_AUTH_MODE=token'
+    )
 
 
 def _reach(address: str) -> None:
@@ -241,8 +250,9 @@ class _Order:
     def __init__(self, parcel: _Parcel, workers: int | None, head: _Head) -> None:
         self._parcel, self._workers, self._head = ray.put(parcel), workers, head
         self._task = ray.remote(num_cpus=1, max_retries=TRIES)(_attempt)
-        self._tasks: deque[tuple[int, Any]] = deque()
+        self._tasks: deque[tuple[int, list[Any]]] = deque()  # of one attempt any result will do
         self._cores, self._counted = 1, 0.0
+        self._machines, self._looked = _machines(), time.monotonic()
 
     def _room(self) -> int:
         """How many attempts may be under way; machines come and go."""
@@ -259,29 +269,57 @@ class _Order:
         following = iter(indices)
         while True:
             for index in islice(following, max(0, self._room() - len(self._tasks))):
-                self._tasks.append((index, self._task.remote(self._parcel, index)))
+                self._tasks.append((index, [self._task.remote(self._parcel, index)]))
             if not self._tasks:
                 return
-            index, task = self._tasks[0]
+            index, tasks = self._tasks[0]
             interrupts.check()
-            while not ray.wait([task], timeout=WATCH_S)[0]:
+            while not (done := ray.wait(tasks, timeout=WATCH_S)[0]):
                 interrupts.check()
                 self._head.check()
-            entry, files, seconds = _result_of(index, task)
+                self._begin_again()
+            entry, files, seconds = _result_of(index, done[0])
+            _cancel(task for task in tasks if task != done[0])
             self._tasks.popleft()
             bag = None
             if files is not None:
                 bag = pending / episode_name(index)
                 write_bag(bag, files)
-            del files, task  # the object store may forget them
+            del files, tasks, done  # the object store may forget them
             yield entry, bag, seconds
+
+    def _begin_again(self) -> None:
+        """Begin all attempts under way once more where a machine was lost.
+
+        Ray does that by itself if the connections to it break. Of a machine that just fell silent,
+        as one whose cable was pulled, it waits for minutes for what was begun there.
+        """
+        if time.monotonic() - self._looked < _ASK_S:
+            return
+        before, self._machines = self._machines, _machines()
+        self._looked = time.monotonic()
+        if before <= self._machines:
+            return
+        for index, tasks in self._tasks:
+            if not ray.wait(tasks, timeout=0.0)[0]:
+                tasks.append(self._task.remote(self._parcel, index))
 
     def cancel(self) -> None:
         """Stop what is under way."""
-        for _, task in self._tasks:
-            with contextlib.suppress(Exception):
-                ray.cancel(task, force=True)
+        for _, tasks in self._tasks:
+            _cancel(tasks)
         self._tasks.clear()
+
+
+def _cancel(tasks: Iterable[Any]) -> None:
+    for task in tasks:
+        with contextlib.suppress(Exception):
+            ray.cancel(task, force=True)
+
+
+def _machines() -> set[str]:
+    """Which machines the cluster has, as far as it knows."""
+    return {node['NodeID'] for node in ray.nodes() if node['Alive']}  # type: ignore[no-untyped-call]
 
 
 def _resources() -> dict[str, float]:

@@ -54,6 +54,26 @@ def test_killed_workers_and_nodes_change_no_byte(nodes, table_job, undisturbed, 
     assert content(tmp_path / 'dataset') == content(undisturbed)
 
 
+def test_a_machine_that_falls_silent_holds_nothing_up(table_job, undisturbed, tmp_path, content):
+    # Ray itself would wait for an hour for what was begun there.
+    told = {'grpc_client_keepalive_time_ms': 3_600_000}
+    checks = {'health_check_period_ms': 500, 'health_check_timeout_ms': 1000}
+    silenced = []
+
+    with Nodes(**told, **checks, health_check_initial_delay_ms=0) as cluster:
+
+        def silence(status):
+            if status.attempts == 6:
+                cluster.silence_one()
+                silenced.append(status.attempts)
+
+        with RayEngine(cluster.address) as engine:
+            generate(table_job, tmp_path / 'dataset', 40, engine=engine, progress=silence)
+
+    assert silenced
+    assert content(tmp_path / 'dataset') == content(undisturbed)
+
+
 def test_what_one_engine_has_begun_another_goes_on_with(
     nodes, table_job, undisturbed, tmp_path, content
 ):
