@@ -4,17 +4,15 @@
 
 from __future__ import annotations
 
-import errno
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.paths import NO_SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class DiskFullError(R2RGenError):

@@ -17,6 +17,9 @@ from r2rgen_ros.model.errors import R2RGenError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What the system says where a disk, a quota or the size of a file has come to its end."""
+
 
 def inside(folder: Path, name: str) -> Path:
     """Return the path of a name below a folder, or raise if it leads out of it.
@@ -83,7 +86,7 @@ def os_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno in NO_SPACE:
             raise R2RGenError(
                 f'{doing}: the disk is full', '', 'free some space and run again'
             ) from None

@@ -20,11 +20,12 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from r2rgen_ros.bags.failures import NO_SPACE, DiskFullError
+from r2rgen_ros.bags.failures import DiskFullError
 from r2rgen_ros.generate.dataset import is_dataset
 from r2rgen_ros.generate.interrupts import Interrupts
 from r2rgen_ros.generate.orphans import end_with
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.paths import NO_SPACE
 from r2rgen_ros.nodes.generation import (
     AGAIN,
     BLOCKED,

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from r2rgen_ros.bags.failures import NO_SPACE, DiskFullError, reading, writing
+from r2rgen_ros.bags.failures import DiskFullError, reading, writing
 from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.paths import NO_SPACE
 
 
 @pytest.mark.parametrize('number', sorted(NO_SPACE), ids=errno.errorcode.get)

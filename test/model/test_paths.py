@@ -116,7 +116,12 @@ def test_a_dangling_link_counts_as_being_there(tmp_path):
 
 @pytest.mark.parametrize('step', ['fsync', 'replace'])
 @pytest.mark.parametrize(
-    ('number', 'words'), [(errno.ENOSPC, 'the disk is full'), (errno.EIO, 'Input/output error')]
+    ('number', 'words'),
+    [
+        (errno.ENOSPC, 'the disk is full'),
+        (errno.EFBIG, 'the disk is full'),
+        (errno.EIO, 'Input/output error'),
+    ],
 )
 def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch, step, number, words):
     target = tmp_path / 'note.txt'
