@@ -32,7 +32,8 @@ class StoppedError(Exception):
 
 @pytest.fixture
 def demo(table_demo, tmp_path):
-    return shutil.copytree(table_demo, tmp_path / 'demo')
+    # Without what other tests of this process have parsed.
+    return shutil.copytree(table_demo, tmp_path / 'demo', ignore=shutil.ignore_patterns(FOLDER))
 
 
 @pytest.fixture
