@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import platform
 import socket
+import threading
 import time
 import uuid
 from collections import deque
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from r2rgen_ros.generate import scratch
 from r2rgen_ros.generate.dataset import fingerprint
@@ -52,19 +55,21 @@ except ImportError:
     ) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
     from r2rgen_ros.generate.engine import Result
     from r2rgen_ros.generate.maker import Maker
 
+Answer = TypeVar('Answer')
 Made = tuple[Entry, 'Files | None', float]
 """An attempt, the files of its bag (None where rejected), and how long it took."""
 _REACH_S = 5.0
 _COUNT_S = 2.0
 _LEAVE_S = 600  # a busy machine takes its time to leave a lost cluster
 _ASK_S = 2.0
+_AGAIN_S = 10.0
 _NOT_THERE = 'failed to import'
 
 
@@ -129,11 +134,9 @@ class RayEngine:
         with Interrupts() as interrupts:
             with _told_if_lost(head):
                 order = _Order(_parcel_of(maker), None if self._is_own else self._workers, head)
-            try:
-                yield order.results(pending, indices, interrupts)
-            finally:
-                if head.is_there:
-                    order.cancel()
+            # What is still under way then ends with the connection. It is not cancelled: where a
+            # task ends just then, Ray 2.60 aborts this process ("task that was not pending").
+            yield order.results(pending, indices, interrupts)
 
 
 def _fix_connection() -> str:
@@ -168,7 +171,6 @@ class _Head:
 
     def __init__(self) -> None:
         self.address = str(ray.get_runtime_context().gcs_address)
-        self.is_there = True
         self._asked = time.monotonic()
 
     def check(self) -> None:
@@ -187,9 +189,29 @@ class _Head:
         try:
             socket.create_connection((host, int(port)), _REACH_S).close()
         except OSError as error:
-            self.is_there = False
             raise self.lost(error) from None
         self._asked = time.monotonic()
+
+    def answer(self, question: Callable[[], Answer]) -> Answer:
+        """Ask Ray what only the head knows: where it is gone meanwhile, Ray would wait for it.
+
+        Raises:
+            R2RGenError: It is gone.
+
+        """
+        answered: Future[Answer] = Future()
+
+        def put() -> None:
+            try:
+                answered.set_result(question())
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                answered.set_exception(error)
+
+        self.ask()
+        threading.Thread(target=put, daemon=True).start()
+        while not wait([answered], _ASK_S).done:
+            self.ask()
+        return answered.result()
 
     def lost(self, error: BaseException) -> R2RGenError:
         """What to say of it."""
@@ -249,17 +271,17 @@ class _Order:
 
     def __init__(self, parcel: _Parcel, workers: int | None, head: _Head) -> None:
         self._parcel, self._workers, self._head = ray.put(parcel), workers, head
-        self._task = ray.remote(num_cpus=1, max_retries=TRIES)(_attempt)
-        self._tasks: deque[tuple[int, list[Any]]] = deque()  # of one attempt any result will do
+        self._task = _task()
+        self._pending: deque[_Pending] = deque()
         self._cores, self._counted = 1, 0.0
-        self._machines, self._looked = _machines(), time.monotonic()
+        self._machines, self._looked = head.answer(_machines), time.monotonic()
 
     def _room(self) -> int:
         """How many attempts may be under way; machines come and go."""
         now = time.monotonic()
         if now - self._counted > _COUNT_S or not self._counted:
-            self._head.ask()
-            self._cores, self._counted = int(_resources().get('CPU', 1)), now
+            found = self._head.answer(_resources)
+            self._cores, self._counted = int(found.get('CPU', 1)), now
         cores = max(self._cores, 1)
         # Results wait for their turn; of what somebody limits, no more than that is under way.
         return AHEAD * cores if self._workers is None else min(self._workers, AHEAD * cores)
@@ -268,53 +290,82 @@ class _Order:
         """Yield the results; bags are written below the pending folder."""
         following = iter(indices)
         while True:
-            for index in islice(following, max(0, self._room() - len(self._tasks))):
-                self._tasks.append((index, [self._task.remote(self._parcel, index)]))
-            if not self._tasks:
+            for index in islice(following, max(0, self._room() - len(self._pending))):
+                self._pending.append(_Pending(index, [self._begin(index)]))
+            if not self._pending:
                 return
-            index, tasks = self._tasks[0]
+            first = self._pending[0]
             interrupts.check()
-            while not (done := ray.wait(tasks, timeout=WATCH_S)[0]):
+            while (done := first.done(WATCH_S)) is None:
                 interrupts.check()
                 self._head.check()
-                self._begin_again()
-            entry, files, seconds = _result_of(index, done[0])
-            _cancel(task for task in tasks if task != done[0])
-            self._tasks.popleft()
+                self._watch_machines()
+            entry, files, seconds = _result_of(first.index, done)
+            self._pending.popleft()
             bag = None
             if files is not None:
-                bag = pending / episode_name(index)
+                bag = pending / episode_name(first.index)
                 write_bag(bag, files)
-            del files, tasks, done  # the object store may forget them
+            del files, first, done  # the object store may forget them
             yield entry, bag, seconds
 
-    def _begin_again(self) -> None:
-        """Begin all attempts under way once more where a machine was lost.
+    def _begin(self, index: int) -> Any:
+        return self._task.remote(self._parcel, index)
+
+    def _watch_machines(self) -> None:
+        """Begin what is under way once more where a machine was lost.
 
         Ray does that by itself if the connections to it break. Of a machine that just fell silent,
         as one whose cable was pulled, it waits for minutes for what was begun there.
         """
-        if time.monotonic() - self._looked < _ASK_S:
+        now = time.monotonic()
+        if now - self._looked < _ASK_S:
             return
-        before, self._machines = self._machines, _machines()
-        self._looked = time.monotonic()
-        if before <= self._machines:
-            return
-        for index, tasks in self._tasks:
-            if not ray.wait(tasks, timeout=0.0)[0]:
-                tasks.append(self._task.remote(self._parcel, index))
+        self._looked = now
+        before, self._machines = self._machines, self._head.answer(_machines)
+        if not before <= self._machines:
+            self._begin_again(self._pending, now)
+        elif self._pending[0].again <= now:
+            # Other machines may have heard of the loss too late, and sent it on to there.
+            self._begin_again([self._pending[0]], now)
 
-    def cancel(self) -> None:
-        """Stop what is under way."""
-        for _, tasks in self._tasks:
-            _cancel(tasks)
-        self._tasks.clear()
+    def _begin_again(self, some: Iterable[_Pending], now: float) -> None:
+        """Begin attempts once more."""
+        # Ray asks for no more workers than there are tasks of one kind, and those that it asked a
+        # silent machine for count; tasks of another kind do not wait for them.
+        self._task = _task()
+        for each in some:
+            if each.done(0.0) is None:
+                each.wait *= 2
+                each.again = now + each.wait
+                each.tasks.append(self._begin(each.index))
 
 
-def _cancel(tasks: Iterable[Any]) -> None:
-    for task in tasks:
-        with contextlib.suppress(Exception):
-            ray.cancel(task, force=True)
+@dataclass
+class _Pending:
+    """An attempt under way.
+
+    Attributes:
+        index: Its number.
+        tasks: Of which any result will do: they make the same bytes.
+        wait: How long to wait before it is begun once more, where a machine was lost; grows.
+        again: When to do that.
+
+    """
+
+    index: int
+    tasks: list[Any]
+    wait: float = _AGAIN_S / 2
+    again: float = math.inf
+
+    def done(self, timeout: float) -> Any:
+        """The first of its tasks that has ended; None where none has after so many seconds."""
+        return next(iter(ray.wait(self.tasks, timeout=timeout)[0]), None)
+
+
+def _task() -> Any:
+    """An attempt as a task of Ray; each call makes another kind of task."""
+    return ray.remote(num_cpus=1, max_retries=TRIES)(_attempt)
 
 
 def _machines() -> set[str]:
