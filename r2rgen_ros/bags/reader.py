@@ -333,6 +333,16 @@ class BagReader:
 
     def _lone_storage(self) -> Path:
         files = sorted(p for p in self.path.iterdir() if p.suffix in STORAGE_SUFFIXES)
+        if not files:
+            is_dataset = (self.path / 'dataset.yaml').exists()
+            raise R2RGenError(
+                f'{self.path} is a dataset' if is_dataset else f'{self.path} holds no recording',
+                'a rosbag2 folder, a .mcap or .db3 file, or a ROS 1 .bag',
+                'name one of its episodes, such as shard_00000/episode_000000, or the recording '
+                'that it was made of'
+                if is_dataset
+                else 'check the path',
+            )
         if len(files) != 1:
             raise R2RGenError(
                 f'{self.path} holds no metadata.yaml and {len(files)} storage files',

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from r2rgen_ros.cli import console
 from r2rgen_ros.cli.streams import add_stream_arguments, selected_streams
-from r2rgen_ros.model.errors import R2RGenError, check_range
+from r2rgen_ros.model.errors import R2RGenError, check_range, require
 
 if TYPE_CHECKING:
     import argparse
@@ -419,6 +419,13 @@ def _notes(args: argparse.Namespace, folder: Path) -> tuple[list[ObjectNote], Pa
         if not file.is_file():
             raise R2RGenError(f'there is no mask {value}')
         notes.append(ObjectNote(name, Prompt(args.frame, mask=str(file.relative_to(root)))))
+    names = [note.name for note in notes]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    require(
+        not twice,
+        f'{twice} is given more than once', 'a name of its own for each object',
+        'tell them apart, such as cup and cup_2',
+    )  # fmt: skip
     if notes or not args.auto:
         return notes, root if args.mask else folder
     return list(masked_objects(folder)), folder

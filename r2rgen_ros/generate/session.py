@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from r2rgen_ros.bags.load import demo_of
-from r2rgen_ros.bags.source import read_source
+from r2rgen_ros.bags.source import bag_path, read_source
 from r2rgen_ros.bags.streams import StreamSelection
 from r2rgen_ros.generate.config import GenerateConfig
 from r2rgen_ros.generate.config_file import parse_config
 from r2rgen_ros.generate.dataset import INFO_NAME, Dataset, fingerprint
 from r2rgen_ros.model.annotation_file import FILE_NAME, parse_annotation, read_annotation
-from r2rgen_ros.model.errors import R2RGenError
+from r2rgen_ros.model.errors import R2RGenError, require
 from r2rgen_ros.model.yaml_file import YamlSection
 from r2rgen_ros.parse.cache import cached_scene
 from r2rgen_ros.parse.sources import mesh_folders as named_folders
@@ -56,6 +56,13 @@ def find_annotation(demo: Path, given: Path | None = None) -> tuple[Annotation, 
     if given is not None and not given.is_file():
         raise R2RGenError(f'there is no annotation {given}', 'a YAML file')
     path = given or annotation_path(demo)
+    if not path.exists():
+        path = annotation_path(bag_path(demo))  # of the one bag in a folder
+    require(
+        path.exists() or not (demo / INFO_NAME).exists(),
+        f'{demo} is a dataset', 'a demonstration',
+        'name the recording that it was made of, or one of its episodes',
+    )  # fmt: skip
     if not path.exists():
         raise R2RGenError(
             f'{demo} has no annotation ({path} is missing)',

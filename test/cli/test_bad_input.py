@@ -257,6 +257,43 @@ def test_an_output_that_exists_is_left_alone(r2rgen, table_demo, tmp_path, verb,
     assert sorted((str(p), p.is_symlink()) for p in tmp_path.rglob('*')) == before
 
 
+@pytest.mark.parametrize('verb', ['annotate', 'generate'])
+def test_a_dataset_is_no_demonstration(r2rgen, table_demo, tmp_path, tree, verb):
+    dataset = tmp_path / 'dataset'
+    assert r2rgen('generate', table_demo, '-o', dataset, *GENERATE).status == 0
+    before = tree(tmp_path)
+    more = {'annotate': ('--auto',), 'generate': ('-o', tmp_path / 'out', *GENERATE)}[verb]
+
+    result = r2rgen(verb, dataset, *more)
+
+    assert result.is_refusal()
+    assert f'{dataset} is a dataset' in result.err
+    assert 'the recording that it was made of' in result.err
+    assert tree(tmp_path) == before
+
+
+def test_the_annotation_of_the_one_recording_in_a_folder_is_found(r2rgen, table_demo, tmp_path):
+    (tmp_path / 'demos').mkdir()
+    shutil.copytree(table_demo, tmp_path / 'demos' / 'mine')
+    assert r2rgen('generate', tmp_path / 'demos', '-o', tmp_path / 'out', *GENERATE).status == 0
+
+
+def test_two_objects_of_one_name_are_told(r2rgen, table_demo):
+    points = ('--point', 'cup=0.4,-0.15,0.05', '--point', 'cup=0.5,0.15,0.02')
+    result = r2rgen('annotate', table_demo, '--auto', '--again', *points)
+    assert result.is_refusal()
+    assert 'cup' in result.err
+    assert 'given more than once' in result.err
+
+
+def test_a_robot_in_a_configuration_that_is_none_is_told(r2rgen, table_demo, tmp_path):
+    config = tmp_path / 'config.yaml'
+    config.write_text('format: r2rgen/generate/1\nrobot: pandda\n')
+    result = r2rgen('generate', table_demo, '-o', tmp_path / 'out', '--config', config, *GENERATE)
+    assert result.is_refusal()
+    assert 'there is no robot preset "pandda" (nearest: "panda")' in result.err
+
+
 def test_only_a_dataset_can_be_gone_on_with(r2rgen, table_demo, tmp_path):
     out = tmp_path / 'out'
     out.mkdir()
