@@ -169,7 +169,7 @@ class EpisodeNoise:
             still: See `known`.
 
         Returns:
-            (N,) flat indices, rising, see `sense.sampling.shown_pixels`, and their depth (N,).
+            (N,) flat indices, see `sense.sampling.shown_pixels`, and their depth (N,).
 
         """
         if type(spoiler) is not NoisyCamera:  # others may have another `apply`

@@ -32,7 +32,7 @@ from r2rgen_ros.sense.noise_rows import (
     survey,
 )
 from r2rgen_ros.sense.noise_some import remember, spoil_some
-from r2rgen_ros.sense.sampling import even_starts, shown_pixels
+from r2rgen_ros.sense.sampling import even_runs, shown_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -205,7 +205,7 @@ class NoisyCamera:
                 whole tiles that do not overlap, see `geometry.tiles`; None for anywhere.
 
         Returns:
-            (N,) flat indices, rising, and their depth (N,) in metres.
+            (N,) flat indices, and their depth (N,) in metres.
 
         """
         depth, at = self._next(depth, known, windows)
@@ -214,7 +214,7 @@ class NoisyCamera:
             reported = self._all(depth, known, at)
             index = shown_pixels(depth, label, wanted, reported)
             return index, reported.reshape(-1)[index]
-        starts, shown = even_starts(depth, label, wanted), label != UNSEEN
+        (starts, high), shown = even_runs(depth, label, wanted), label != UNSEEN
         index = np.empty(len(starts) - 1, dtype=np.int32)
         out = np.empty(len(index), dtype=np.float32)
         if self._numbers[2] > 0.0:
@@ -225,13 +225,13 @@ class NoisyCamera:
         if self._reach:
             pixels.find_busy(self._marks, self._busy)
         if spoil_some(
-            starts, shown, depth, self._inverse, known, self._marks, self._busy, self._covered,
-            self._cosine, self._levels, self._turned, self._grazing, _QUANTILES, self._numbers,
-            self._torn, *self._tables, at, self._past, index, out,
+            starts, high, shown, depth, self._inverse, known, self._marks, self._busy,
+            self._covered, self._cosine, self._levels, self._turned, self._grazing, _QUANTILES,
+            self._numbers, self._torn, *self._tables, at, self._past, index, out,
         ):  # fmt: skip
             return index, out
-        # Where all of a run is lost other pixels are taken, for which all must be known; and it
-        # will be so for a while.
+        # Where too much is lost other pixels are taken, for which all must be known; and it will be
+        # so for a while.
         self._past, self._lost = before, _LOST_FOR
         reported = self._all(depth, known, at)
         index = shown_pixels(depth, label, wanted, reported)

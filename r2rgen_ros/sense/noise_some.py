@@ -24,6 +24,7 @@ from r2rgen_ros.sense.noise_rows import (
     mix,
     special_one,
 )
+from r2rgen_ros.sense.sampling import TRIES, helper_of, pixel_at
 
 _MASK = SIDE - 1
 _BATCH = 256
@@ -44,15 +45,16 @@ def remember(memory: Any, anew: Any, smooth: Any, at: Any, past: Any) -> None:
 
 @compiled
 def spoil_some(
-    starts: Any, shown: Any, depth: Any, inverse: Any, known: Any, marks: Any, busy: Any,
+    starts: Any, high: int, shown: Any, depth: Any, inverse: Any, known: Any, marks: Any, busy: Any,
     covered: Any, cosine: Any, levels: Any, turned: Any, grazing: Any, quantiles: Any,
     numbers: Any, torn: Any, smooth: Any, patchy: Any, tears: Any, white: Any, at: Any, past: Any,
     index: Any, out: Any,
 ) -> bool:  # fmt: skip
-    """Find the first pixel of each run that is reported, and what `spoil` would report of it.
+    """Find a pixel of each run that is reported, and what `spoil` would report of it.
 
     Args:
-        starts: (N + 1,) where the runs begin, flat indices, and the end of the last.
+        starts: (N + 1,) places in the walk where the runs begin, see `sampling.even_runs`.
+        high: How many rows a band of the walk has.
         shown: (H, W) bool, which pixels may be taken.
         depth: (H, W) as in `spoil`.
         inverse: See there.
@@ -73,62 +75,113 @@ def spoil_some(
         white: See there.
         at: See there.
         past: See there; `remember` has written it.
-        index: (N,) int32, written: the pixel of each run, -1 where none is reported; only as far
-            as the first such run.
+        index: (N,) int32, written: the pixel of each run, or one that stands for it, see
+            `sampling.shown_pixels`; -1 where too few are reported.
         out: (N,) float32, written: its depth, metres.
 
     Returns:
-        Whether there is one in each run.
+        Whether there are enough.
 
     """
     width = inverse.shape[1]
     reach = torn.shape[0] - 1
     beside = WANDER_PX if numbers[8] > np.float32(0.0) else 0
     beside = beside if reach > 0 else 0
+    for place in range(index.shape[0]):
+        v, u = pixel_at(starts[place], high, width)
+        index[place] = v * width + u
     _report_plain(
-        starts, depth, inverse, known, marks, busy, covered, cosine, levels, turned, grazing,
+        index, depth, inverse, known, marks, busy, covered, cosine, levels, turned, grazing,
         quantiles, reach, numbers, smooth, at, past, beside, out,
     )  # fmt: skip
-    one = np.empty((2, 1), np.float32)
-    for place in range(index.shape[0]):
-        if out[place] > np.float32(0.0):
-            index[place] = starts[place]
+    count = index.shape[0]
+    following = np.empty(count, np.int32)  # where each run goes on
+    short = 0
+    for i in range(count):
+        following[i] = starts[i] + 1
+        if out[i] > np.float32(0.0):
             continue
-        index[place] = -1
-        v = starts[place] // width
-        u = starts[place] - v * width
-        for pixel in range(starts[place], starts[place + 1]):
-            w = inverse[v, u]
-            if shown[v, u] and w > np.float32(0.0):
-                near = distance_at(marks, reach, v, u) if reach > 0 else np.uint8(0)
-                here = slice(u, u + 1)
-                level_row(
-                    inverse[v, here], cosine[v, here], levels, turned, grazing, quantiles, one[0],
-                    one[1],
-                )  # fmt: skip
-                level_recorded(known[v, here], one[0], one[1])
-                z = _one(
-                    depth, inverse, known, covered, numbers, torn, smooth, patchy, tears, white,
-                    at, past, near, one[0, 0], one[1, 0], beside, v, u,
-                )  # fmt: skip
-                if z == z:  # not NaN
-                    index[place], out[place] = pixel, z
-                    break
-            u += 1
-            if u == width:
-                u, v = 0, v + 1
-        if index[place] < 0:
+        place, out[i] = _next_of_run(
+            starts[i], starts[i + 1], high, shown, depth, inverse, known, marks, covered, cosine,
+            levels, turned, grazing, quantiles, reach, numbers, torn, smooth, patchy, tears, white,
+            at, past, beside,
+        )  # fmt: skip
+        index[i] = _flat(place, high, width)
+        following[i] = place + 1
+        short += int(place < 0)
+    helpers = np.flatnonzero(index >= 0)
+    done = 0
+    for i in range(count):
+        if index[i] >= 0:
+            continue
+        helper = helper_of(done, short, len(helpers))
+        done += 1
+        for _ in helpers:
+            run = helpers[helper]
+            place, out[i] = _next_of_run(
+                following[run], starts[run + 1], high, shown, depth, inverse, known, marks,
+                covered, cosine, levels, turned, grazing, quantiles, reach, numbers, torn, smooth,
+                patchy, tears, white, at, past, beside,
+            )  # fmt: skip
+            following[run] = place + 1 if place >= 0 else starts[run + 1]
+            if place >= 0:
+                index[i] = _flat(place, high, width)
+                break
+            helper = (helper + 1) % len(helpers)
+        if index[i] < 0:
             return False
     return True
 
 
 @compiled
+def _flat(place: Any, high: int, width: int) -> Any:
+    """The pixel of a place in the walk, -1 of -1."""
+    if place < 0:
+        return -1
+    v, u = pixel_at(place, high, width)
+    return v * width + u
+
+
+@compiled
+def _next_of_run(
+    first: Any, end: Any, high: int, shown: Any, depth: Any, inverse: Any, known: Any, marks: Any,
+    covered: Any, cosine: Any, levels: Any, turned: Any, grazing: Any, quantiles: Any, reach: int,
+    numbers: Any, torn: Any, smooth: Any, patchy: Any, tears: Any, white: Any, at: Any, past: Any,
+    beside: int,
+) -> Any:  # fmt: skip
+    """The next place of a run that is reported, and its depth, as `sampling` chooses it; or -1."""
+    height, width = inverse.shape
+    one = np.empty((2, 1), np.float32)
+    tries = 0
+    for place in range(first, end):
+        v, u = pixel_at(place, high, width)
+        if v >= height or not (shown[v, u] and inverse[v, u] > np.float32(0.0)):
+            continue
+        near = distance_at(marks, reach, v, u) if reach > 0 else np.uint8(0)
+        here = slice(u, u + 1)
+        level_row(
+            inverse[v, here], cosine[v, here], levels, turned, grazing, quantiles, one[0], one[1]
+        )
+        level_recorded(known[v, here], one[0], one[1])
+        z = _one(
+            depth, inverse, known, covered, numbers, torn, smooth, patchy, tears, white, at, past,
+            near, one[0, 0], one[1, 0], beside, v, u,
+        )  # fmt: skip
+        if z == z:  # not NaN
+            return place, z
+        tries += 1
+        if tries == TRIES:
+            break
+    return -1, np.float32(np.nan)
+
+
+@compiled
 def _report_plain(
-    starts: Any, depth: Any, inverse: Any, known: Any, marks: Any, busy: Any, covered: Any,
+    pixels: Any, depth: Any, inverse: Any, known: Any, marks: Any, busy: Any, covered: Any,
     cosine: Any, levels: Any, turned: Any, grazing: Any, quantiles: Any, reach: int, numbers: Any,
     smooth: Any, at: Any, past: Any, beside: int, out: Any,
 ) -> None:  # fmt: skip
-    """Report the first pixel of each run where nothing special can happen to it, else 0.
+    """Report pixels (N,) to which nothing special can happen, of the others 0.
 
     These pixels are far apart in memory: what is known of them is fetched in loops of their own, so
     that the processor waits for many at a time.
@@ -148,11 +201,11 @@ def _report_plain(
     for first in range(0, out.shape[0], _BATCH):
         count = min(_BATCH, out.shape[0] - first)
         for i in range(count):
-            pixel = starts[first + i]
+            pixel = pixels[first + i]
             rows[i] = pixel // width
             columns[i] = pixel - rows[i] * width
         for i in range(count):
-            w[i] = flat[starts[first + i]]
+            w[i] = flat[pixels[first + i]]
         for i in range(count):
             kind[i] = known[rows[i], columns[i]]
         if turns:
@@ -172,7 +225,7 @@ def _report_plain(
                     or distance_at(marks, reach, v, u) == 0
                 )
         for i in range(count):
-            pixel = starts[first + i]
+            pixel = pixels[first + i]
             for shift in range(-beside, beside + 1):
                 # Beyond the end of a row there is another row's: no harm, only less to be gained.
                 other = min(max(pixel + shift, 0), flat.shape[0] - 1)
@@ -201,7 +254,7 @@ def _report_plain(
             good = plain[i] & (w[i] > zero) & (value > zero)
             out[first + i] = one / value if good else zero
             if good and kind[i] == RAW:
-                out[first + i] = clean[starts[first + i]]
+                out[first + i] = clean[pixels[first + i]]
 
 
 @compiled

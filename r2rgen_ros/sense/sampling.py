@@ -59,8 +59,9 @@ def shown_pixels(
 ) -> NDArray[np.int32]:
     """Return pixels that show something, spread evenly over the image.
 
-    The pixels that show something are cut into as many runs as are wanted, of which each gives its
-    first that the camera has reported. Where it has reported none of a run, the others give more.
+    The pixels that show something are cut into as many runs as are wanted, see `even_runs`, of
+    which each gives its first that the camera has reported. Where that is none of the first `TRIES`
+    others give more: the next one of each of as many runs, spread as evenly.
 
     Args:
         depth: (H, W) metres, NaN where there is none.
@@ -70,38 +71,58 @@ def shown_pixels(
             it if None.
 
     Returns:
-        (N,) flat indices, rising.
+        (N,) flat indices; rising where these are all that there are.
 
     """
-    if reported is not None and wanted == 0:
-        depth = reported
-    starts = even_starts(depth, label, wanted)
-    if reported is None or wanted == 0:
-        return starts[:-1]
-    flat = reported.reshape(-1)
-    index = starts[:-1].copy()
-    _first_reported(starts, label.reshape(-1), flat, index)
-    return _filled_up(index, np.isfinite(flat) & (label.reshape(-1) != UNSEEN))
+    shown = label.reshape(-1) != UNSEEN
+    if wanted == 0:
+        known = np.isfinite((depth if reported is None else reported).reshape(-1))
+        return np.flatnonzero(known & shown).astype(np.int32)
+    starts, high = even_runs(depth, label, wanted)
+    index = np.empty(len(starts) - 1, dtype=np.int32)
+    if reported is None:
+        _first_pixels(starts, high, depth.shape[1], index)
+        return index
+    _first_reported(starts, high, depth, label, reported, index)
+    return _filled_up(index, np.isfinite(reported.reshape(-1)) & shown)
 
 
-def even_starts(
+def even_runs(
     depth: NDArray[np.float32], label: NDArray[np.uint8], wanted: int
-) -> NDArray[np.int32]:
-    """Where runs (N + 1,) of equally many pixels that show something begin, and the image's end.
+) -> tuple[NDArray[np.int32], int]:
+    """Cut the pixels that show something into runs of about as many.
 
-    As many runs as are wanted, or as there are such pixels; see `shown_pixels`.
+    An image is walked through in bands, and in each column by column, see `pixel_at`, so that a run
+    is about a square. Each begins anywhere within its share (jittered sampling: Cook, "Stochastic
+    sampling in computer graphics", 1986): what begins at equal distances lies on lines.
+
+    Args:
+        depth: (H, W) metres, NaN where there is none.
+        label: (H, W) UNSEEN where nothing is seen.
+        wanted: How many runs, above 0; fewer where fewer pixels show something.
+
+    Returns:
+        (N + 1,) places in the walk where runs begin, each a pixel that shows something, and the
+        walk's end; and how many rows a band has.
+
     """
-    out = np.empty((min(wanted, depth.size) or depth.size) + 1, dtype=np.int32)
-    count = _even_starts(depth.reshape(-1), label.reshape(-1), wanted, out)
-    out[count] = depth.size
-    return out[: count + 1]
+    height, width = depth.shape
+    edge = np.sqrt(depth.size / wanted)
+    high = _WORD * min(max(round(float(edge) / _WORD), 1), _MOST_WORDS)
+    bands = (height + high - 1) // high
+    eights = np.zeros(bands * width * (high // _WORD), dtype=np.uint64)
+    _mark_shown(depth, label, high, eights)
+    out = np.empty(min(wanted, depth.size) + 1, dtype=np.int32)
+    count = _even_starts(eights, eights.view(np.uint8), wanted, out)
+    out[count] = _WORD * len(eights)
+    return out[: count + 1], high
 
 
 def _filled_up(index: NDArray[np.int32], usable: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Replace entries that are -1 by other usable pixels (H * W,), evenly; as far as there are any.
 
     Args:
-        index: (N,) flat indices, rising, or -1.
+        index: (N,) flat indices, or -1.
         usable: Which pixels may be taken.
 
     """
@@ -115,32 +136,78 @@ def _filled_up(index: NDArray[np.int32], usable: NDArray[np.bool_]) -> NDArray[n
     more = min(short, len(others))
     # From the middles of as many parts, lest they come to lie beside those that are kept.
     taken = others[(2 * np.arange(more) + 1) * len(others) // (2 * max(more, 1))]
-    return np.sort(np.concatenate([kept, taken]))
+    return np.concatenate([kept, taken])
 
 
+TRIES = 8
+"""Of so many pixels of a run is asked whether they are reported; in holes that would be long."""
+
+_WORD, _MOST_WORDS = 8, 16
 _EIGHT_ONES = np.uint64(0x0101010101010101)
+_GOLDEN, _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 
 
 @compiled
-def _mark_shown(depth: Any, label: Any, out: Any) -> None:
+def pixel_at(place: Any, high: int, width: int) -> Any:
+    """Row and column of a place in the walk; of the last band some rows may not be there."""
+    whole = high * width
+    band = place // whole
+    rest = place - band * whole
+    u = rest // high
+    return band * high + rest - u * high, u
+
+
+@compiled
+def _mark_shown(depth: Any, label: Any, high: int, eights: Any) -> None:
+    """Write a byte for each place of the walk, eight rows of a column in a word."""
+    height, width = depth.shape
+    words = high // _WORD
+    for v in range(height):
+        band = v // high
+        inside = v - band * high
+        here = eights[band * width * words : (band + 1) * width * words]
+        shift = np.uint64(_WORD * (inside % _WORD))
+        if words == 1:
+            _mark_row(depth[v], label[v], shift, here)
+        else:
+            _mark_row(depth[v], label[v], shift, here[inside // _WORD :: words])
+
+
+@compiled
+def _mark_row(depth: Any, label: Any, shift: Any, out: Any) -> None:
     far = np.float32(np.inf)
     for u in range(depth.shape[0]):
-        out[u] = np.uint8((np.abs(depth[u]) < far) & (label[u] != np.uint8(UNSEEN)))
+        known = (np.abs(depth[u]) < far) & (label[u] != np.uint8(UNSEEN))
+        out[u] |= np.uint64(known) << shift
 
 
 @compiled
-def _even_starts(depth: Any, label: Any, wanted: int, out: Any) -> int:
-    """Find the pixels of even numbers among those that are shown, eight at a time."""
-    size = depth.shape[0]
-    shown = np.zeros((size + 7) // 8 * 8, np.uint8)
-    _mark_shown(depth, label, shown)
-    eights = shown.view(np.uint64)
+def _number(place: Any, count: Any, total: Any) -> Any:
+    """Which of all pixels a run begins with: one by chance (SplitMix64) of its equal share.
+
+    The first run begins with the first, so that every pixel is in one.
+    """
+    if place == 0:
+        return np.int64(0)
+    first = (place * total) // count
+    share = ((place + 1) * total) // count - first
+    mixed = np.uint64(place + 1) * _GOLDEN
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX
+    return first + np.int64((mixed >> np.uint64(33)) % np.uint64(max(share, 1)))
+
+
+@compiled
+def _even_starts(eights: Any, shown: Any, wanted: int, out: Any) -> int:
+    """Find where runs begin, eight places at a time."""
     total: Any = np.int64(0)
     for k in range(eights.shape[0]):
         total += np.int64((eights[k] * _EIGHT_ONES) >> np.uint64(56))
-    count = total if wanted == 0 else min(wanted, total)
+    count = min(wanted, total)
+    if count == 0:
+        return 0
     place: Any = np.int64(0)
-    passed, following = place, place
+    passed: Any = place
+    following = _number(place, count, total)
     for k in range(eights.shape[0]):
         if place == count:
             break
@@ -148,23 +215,80 @@ def _even_starts(depth: Any, label: Any, wanted: int, out: Any) -> int:
         if passed + inside <= following:
             passed += inside
             continue
-        for at in range(8 * k, 8 * k + 8):
+        for at in range(_WORD * k, _WORD * (k + 1)):
             if shown[at] == 0:
                 continue
             if passed == following and place < count:
                 out[place] = at
                 place += 1
-                following = (place * total) // count
+                following = _number(place, count, total)
             passed += 1
     return int(count)
 
 
 @compiled
-def _first_reported(starts: Any, label: Any, reported: Any, index: Any) -> None:
-    """Move each start on to the first pixel of its run that is reported; -1 where none is."""
-    for place in range(index.shape[0]):
-        index[place] = -1
-        for at in range(starts[place], starts[place + 1]):
-            if np.isfinite(reported[at]) and label[at] != UNSEEN:
-                index[place] = at
-                break
+def _first_pixels(starts: Any, high: int, width: int, index: Any) -> None:
+    """Pixels with which runs begin."""
+    for i in range(index.shape[0]):
+        v, u = pixel_at(starts[i], high, width)
+        index[i] = v * width + u
+
+
+@compiled
+def _first_reported(
+    starts: Any, high: int, depth: Any, label: Any, reported: Any, index: Any
+) -> None:
+    """Find a pixel for each run; -1 where too few are reported. See `shown_pixels`."""
+    count, width = index.shape[0], label.shape[1]
+    following = np.empty(count, np.int32)  # where each run goes on
+    short = 0
+    for i in range(count):
+        place = _next_reported(starts[i], starts[i + 1], high, depth, label, reported)
+        index[i] = place
+        following[i] = place + 1
+        short += int(place < 0)
+    helpers = np.flatnonzero(index >= 0)
+    done = 0
+    for i in range(count):
+        if index[i] < 0:
+            helper = helper_of(done, short, len(helpers))
+            done += 1
+            for _ in helpers:
+                run = helpers[helper]
+                place = _next_reported(
+                    following[run], starts[run + 1], high, depth, label, reported
+                )
+                following[run] = place + 1 if place >= 0 else starts[run + 1]
+                if place >= 0:
+                    index[i] = place
+                    break
+                helper = (helper + 1) % len(helpers)
+            if index[i] < 0:
+                break  # there are no more
+    for i in range(count):
+        if index[i] >= 0:
+            v, u = pixel_at(index[i], high, width)
+            index[i] = v * width + u
+
+
+@compiled
+def helper_of(number: Any, short: Any, count: Any) -> Any:
+    """Which of the runs that gave one is asked first for what one of the others is short of."""
+    return ((2 * number + 1) * count) // (2 * short)
+
+
+@compiled
+def _next_reported(first: Any, end: Any, high: int, depth: Any, label: Any, reported: Any) -> Any:
+    """The next place of a part of the walk that is reported, among the first few; -1 for none."""
+    height, width = label.shape
+    tries = 0
+    for place in range(first, end):
+        v, u = pixel_at(place, high, width)
+        if v >= height or label[v, u] == UNSEEN or not np.isfinite(depth[v, u]):
+            continue
+        if np.isfinite(reported[v, u]):
+            return place
+        tries += 1
+        if tries == TRIES:
+            break
+    return -1

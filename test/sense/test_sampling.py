@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import distance_transform_edt
 
 from r2rgen_ros.model.scene import UNSEEN
-from r2rgen_ros.sense.sampling import farthest_points, shown_pixels
+from r2rgen_ros.sense.sampling import TRIES, even_runs, farthest_points, pixel_at, shown_pixels
 
 
 def plain(points, count):
@@ -62,46 +63,95 @@ def test_points_that_repeat_are_chosen_last():
 
 
 @pytest.mark.parametrize('wanted', [0, 1, 7, 30, 500])
-def test_pixels_that_show_something_are_spread_evenly(wanted):
+def test_as_many_pixels_that_show_something_are_taken_as_are_wanted(wanted):
+    depth, label, shown = speckled()
+    index = shown_pixels(depth, label, wanted)
+    assert len(index) == len(set(index)) == (min(wanted, len(shown)) or len(shown))
+    assert np.isin(index, shown).all()
+    if wanted in (0, 500):
+        assert set(index) == set(shown)
+
+
+def speckled():
+    """A small image with gaps: depth, label, and the pixels that show something."""
     rng = np.random.default_rng(0)
     depth = np.where(rng.random((9, 11)) < 0.3, np.nan, 1.0).astype(np.float32)
     label = np.where(rng.random((9, 11)) < 0.2, UNSEEN, 0).astype(np.uint8)
-    shown = np.flatnonzero(np.isfinite(depth) & (label != UNSEEN))
+    return depth, label, np.flatnonzero(np.isfinite(depth) & (label != UNSEEN))
 
+
+# Some of these have a row hold about a whole number of equal shares, which once gave lines.
+@pytest.mark.parametrize('shape', [(480, 640), (477, 639), (720, 1280), (60, 80), (200, 30)])
+@pytest.mark.parametrize('wanted', [100, 1024, 4096, 4320, 8192, 32768])
+@pytest.mark.parametrize('masked', [False, True])
+def test_they_are_spread_evenly_over_the_image(shape, wanted, masked):
+    depth, label = np.ones(shape, np.float32), np.zeros(shape, np.uint8)
+    if masked:
+        label[shape[0] // 3 : shape[0] // 2, shape[1] // 4 : shape[1] // 2] = UNSEEN
+    share = float((label != UNSEEN).sum()) / wanted  # pixels for each
+    if share < 2.0:
+        pytest.skip('nearly all of them')
     index = shown_pixels(depth, label, wanted)
+    chosen = np.zeros(shape, bool)
+    chosen.reshape(-1)[index] = True
+    far = distance_transform_edt(~chosen)[label != UNSEEN]
+    assert far.max() <= 3.0 * np.sqrt(share) + 1.0
+    assert far.mean() <= 0.6 * np.sqrt(share) + 0.5  # of a square grid 0.38, of lines far more
+    # Larger parts have their shares, wherever they are.
+    edge = max(8, int(4.0 * np.sqrt(share)))
+    for top in range(0, shape[0] - edge, edge):
+        for left in range(0, shape[1] - edge, edge):
+            part = slice(top, top + edge), slice(left, left + edge)
+            usual = (label[part] != UNSEEN).sum() / share
+            assert abs(chosen[part].sum() - usual) <= 4.0 + 0.5 * usual
 
-    count = len(shown) if wanted == 0 else min(wanted, len(shown))
-    assert np.array_equal(index, shown[np.arange(count) * len(shown) // count])
+
+def test_what_a_hole_has_none_of_others_have_more_of():
+    depth, label = np.ones((480, 640), np.float32), np.zeros((480, 640), np.uint8)
+    reported = depth.copy()
+    reported[100:300, 200:500] = np.nan
+    index = shown_pixels(depth, label, 4096, reported)
+    assert len(index) == len(set(index)) == 4096
+    chosen = np.zeros(depth.shape, bool)
+    chosen.reshape(-1)[index] = True
+    assert not chosen[100:300, 200:500].any()
+    parts, rows = (slice(0, 96), slice(304, 400), slice(400, 480)), (96, 96, 80)
+    counts = [chosen[part].sum() for part in parts]
+    usual = 4096 * 640 / (480 * 640 - 200 * 300)  # pixels of a row
+    assert all(abs(n - usual * k) < 0.12 * usual * k for n, k in zip(counts, rows, strict=True))
 
 
 def test_pixels_that_fill_up_keep_away_from_those_that_were_chosen():
     depth, label = np.ones((60, 80), np.float32), np.zeros((60, 80), np.uint8)
     reported = depth.copy()
     reported[:30] = np.nan
-    index = shown_pixels(depth, label, 240, reported)
-    assert len(index) == 240
-    assert np.diff(index).min() >= 5  # of 10 on average
+    index = np.sort(shown_pixels(depth, label, 240, reported))
+    assert len(index) == len(set(index)) == 240
+    counts = np.histogram2d(*np.divmod(index, 80), bins=(3, 4), range=((30, 60), (0, 80)))[0]
+    assert (np.abs(counts - 20) <= 8).all()
 
 
 @pytest.mark.parametrize('lost', [0.0, 0.3, 0.95, 1.0])
 @pytest.mark.parametrize('wanted', [0, 1, 7, 30, 500])
 def test_each_run_of_pixels_gives_the_first_that_is_reported(wanted, lost):
-    rng = np.random.default_rng(0)
-    depth = np.where(rng.random((9, 11)) < 0.3, np.nan, 1.0).astype(np.float32)
-    label = np.where(rng.random((9, 11)) < 0.2, UNSEEN, 0).astype(np.uint8)
-    reported = np.where(rng.random((9, 11)) < lost, np.nan, depth).astype(np.float32)
-    shown = np.flatnonzero(np.isfinite(depth) & (label != UNSEEN))
+    depth, label, shown = speckled()
+    gone = np.random.default_rng(1).random(depth.shape) < lost
+    reported = np.where(gone, np.float32(np.nan), depth)
     good = np.isfinite(reported).reshape(-1)
 
     index = shown_pixels(depth, label, wanted, reported)
 
     left = int(good[shown].sum())
-    assert len(index) == (min(wanted, left) if wanted else left)
-    assert (np.diff(index) > 0).all()
+    assert len(index) == len(set(index)) == (min(wanted, left) if wanted else left)
     assert good[index].all()
     assert np.isin(index, shown).all()
-    runs = min(wanted, len(shown)) or len(shown)
-    starts = np.append(np.arange(runs) * len(shown) // runs, len(shown))
-    for first, end in itertools.pairwise(starts):
-        run = shown[first:end]
-        assert not good[run].any() or run[good[run]][0] in index
+    if wanted == 0:
+        return
+    starts, high = even_runs(depth, label, wanted)
+    for first, end in itertools.pairwise(starts.tolist()):
+        places = (pixel_at(place, high, depth.shape[1]) for place in range(first, end))
+        run = [v * depth.shape[1] + u for v, u in places if v < depth.shape[0]]
+        asked = [pixel for pixel in run if pixel in shown][:TRIES]
+        found = [pixel for pixel in asked if good[pixel]]
+        assert run[0] in shown
+        assert not found or found[0] in index
