@@ -20,7 +20,7 @@ from r2rgen_ros.report.bases import draw_bases
 from r2rgen_ros.report.coverage import SkillMoves, as_rows, draw_coverage
 from r2rgen_ros.report.filmstrips import Strip, draw_filmstrip
 from r2rgen_ros.report.page import Page, Section, write_page
-from r2rgen_ros.report.paths import HandPath, draw_paths
+from r2rgen_ros.report.paths import HandPath, draw_paths, skills_of
 from r2rgen_ros.report.placements import draw_placements
 from r2rgen_ros.report.rejections import draw_rejections, summary
 from r2rgen_ros.report.style import pretty
@@ -267,9 +267,7 @@ class _Reporter:
         places = np.array([[point.x, point.y, point.z] for point in points]).reshape(-1, 3)
         skill: NDArray[np.int16] = np.full(len(places), -1, dtype=np.int16)
         if episode is not None and len(episode) == len(places):
-            own = [item.arm == arm for item in self.scene.annotation.skills]
-            at = episode.skill
-            skill = np.where((at >= 0) & np.array([*own, False])[at], at, -1).astype(np.int16)
+            skill = skills_of(self.scene.annotation, arm, episode.source)
         return [HandPath(places, skill)]
 
     def _rejections(self) -> Section:

@@ -60,15 +60,15 @@ def moments(annotation: Annotation, frames: int) -> list[int]:
     return [ordered[place] for place in chosen]
 
 
-def caption(annotation: Annotation, frame: int) -> str:
-    """Say what happens at a source frame."""
+def caption(annotation: Annotation, frame: int, frames: int) -> str:
+    """Say what happens at a source frame, of so many."""
     if frame == 0:
         return 'beginning'
     for skill in annotation.skills:
         if skill.first <= frame <= skill.last:
             where = {skill.first: ' begins', skill.last: ' ends'}.get(frame, '')
             return f'{style.pretty(skill.name)}{where}'
-    return 'motion'
+    return 'end' if frame == frames - 1 else 'motion'
 
 
 def _shortened(text: str, width: int) -> str:
@@ -129,5 +129,5 @@ def _draw(
     for ax, at in zip(axes[0], columns, strict=True):
         # A column is as wide as so many letters of this size.
         width = max(12, _LETTERS // len(columns))
-        title = _shortened(caption(annotation, at), width)
+        title = _shortened(caption(annotation, at, len(strips[0].source)), width)
         ax.set_title(f'{title}\nframe {at}', fontsize=8.5, fontweight='normal')

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from r2rgen_ros.model.annotation import Annotation
     from r2rgen_ros.model.scene import Scene
 
 _MOST = 200
@@ -42,14 +43,30 @@ class HandPath:
 
 def source_paths(scene: Scene) -> list[HandPath]:
     """Return the recorded path of every arm."""
-    paths = []
-    for arm in scene.demo.arms:
-        skill = np.full(len(scene.demo), -1, dtype=np.int16)
-        for place, item in enumerate(scene.annotation.skills):
-            if item.arm == arm.name:
-                skill[item.first : item.last + 1] = place
-        paths.append(HandPath(arm.ee2base[:, :3, 3], skill))
-    return paths
+    frames = np.arange(len(scene.demo), dtype=np.float64)
+    return [
+        HandPath(arm.ee2base[:, :3, 3], skills_of(scene.annotation, arm.name, frames))
+        for arm in scene.demo.arms
+    ]
+
+
+def skills_of(annotation: Annotation, arm: str, frames: NDArray[np.float64]) -> NDArray[np.int16]:
+    """Return which skill an arm is at; another arm may be at another one meanwhile.
+
+    Args:
+        annotation: Gives the skills.
+        arm: Name of the arm.
+        frames: (M,) source frames.
+
+    Returns:
+        (M,) index of the skill, -1 for motion.
+
+    """
+    skill = np.full(len(frames), -1, dtype=np.int16)
+    for place, item in enumerate(annotation.skills):
+        if item.arm == arm:
+            skill[(item.first <= frames) & (frames <= item.last)] = place
+    return skill
 
 
 def draw_paths(scene: Scene, generated: Sequence[HandPath], path: Path) -> Path:
@@ -163,4 +180,6 @@ def _draw_legend(figure: Figure, scene: Scene, count: int) -> None:
         style.mark('skill begins', 'o', style.INK),
         style.mark('skill ends', 's', style.INK),
     ]
-    style.legend(figure, keys, f'{count} generated paths over the recorded one')
+    arms = len(scene.demo.arms)
+    recorded = 'one' if arms == 1 else f'{arms}'
+    style.legend(figure, keys, f'{count} generated paths over the recorded {recorded}')

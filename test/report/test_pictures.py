@@ -15,12 +15,13 @@ from PIL import Image
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.config import GenerateConfig
 from r2rgen_ros.generate.sampling import Sampler
+from r2rgen_ros.model.annotation import Annotation, ObjectNote, Prompt, Skill
 from r2rgen_ros.model.episode import Episode, PlanarMove, Reason
 from r2rgen_ros.report import style
 from r2rgen_ros.report.annotation import draw_annotation
 from r2rgen_ros.report.coverage import CELLS, UNREACHED, SkillMoves, as_rows, draw_coverage
 from r2rgen_ros.report.filmstrips import COLUMNS, Strip, caption, draw_filmstrip, moments
-from r2rgen_ros.report.paths import HandPath, draw_paths, source_paths
+from r2rgen_ros.report.paths import HandPath, draw_paths, skills_of, source_paths
 from r2rgen_ros.report.placements import draw_placements
 from r2rgen_ros.report.plans import footprint, on_page
 from r2rgen_ros.report.rejections import draw_rejections, summary, worst
@@ -114,6 +115,17 @@ def test_placements_and_paths_are_drawn_with_and_without_episodes(
     assert _drawn(full) > 1.1 * _drawn(empty)
 
 
+def test_arms_are_at_skills_of_their_own_at_the_same_time():
+    said = Annotation(
+        (ObjectNote('a', Prompt(0, pixel=(1, 1))),),
+        (Skill('one', 2, 5, ('a',), arm='left'), Skill('two', 3, 6, ('a',), arm='right')),
+    )
+    frames = np.arange(8, dtype=float)
+    assert skills_of(said, 'left', frames).tolist() == [-1, -1, 0, 0, 0, 0, -1, -1]
+    assert skills_of(said, 'right', frames).tolist() == [-1, -1, -1, 1, 1, 1, 1, -1]
+    assert skills_of(said, 'right', np.array([2.9, 3.0, 6.0, 6.1])).tolist() == [-1, 1, 1, -1]
+
+
 def test_source_path_knows_its_skills(scene: Scene):
     (path,) = source_paths(scene)
     first = scene.annotation.skills[0]
@@ -196,8 +208,11 @@ def test_moments_begin_and_end_with_the_demonstration(scene: Scene):
     assert frames[-1] == len(scene.demo) - 1
     assert frames == sorted(set(frames))
     assert len(frames) <= COLUMNS
-    assert caption(scene.annotation, 10) == 'pick block'
-    assert caption(scene.annotation, 15) == 'motion'
+    count = len(scene.demo)
+    assert caption(scene.annotation, 10, count) == 'pick block'
+    assert caption(scene.annotation, 15, count) == 'motion'
+    assert caption(scene.annotation, 0, count) == 'beginning'
+    assert caption(scene.annotation, count - 1, count) == 'end'
 
 
 def test_filmstrip_has_a_row_per_episode(scene: Scene, tmp_path: Path):
