@@ -24,7 +24,7 @@ from r2rgen_ros.sense.noise_rows import (
     mix,
     special_one,
 )
-from r2rgen_ros.sense.sampling import TRIES, helper_of, pixel_at
+from r2rgen_ros.sense.sampling import TRIES, helper_of, next_helper, pixel_at
 
 _MASK = SIDE - 1
 _BATCH = 256
@@ -110,24 +110,26 @@ def spoil_some(
         following[i] = place + 1
         short += int(place < 0)
     helpers = np.flatnonzero(index >= 0)
-    done = 0
+    after = np.arange(len(helpers))
+    left, done = len(helpers), 0
     for i in range(count):
         if index[i] >= 0:
             continue
         helper = helper_of(done, short, len(helpers))
         done += 1
-        for _ in helpers:
+        while index[i] < 0 and left > 0:
+            helper = next_helper(after, helper)
             run = helpers[helper]
             place, out[i] = _next_of_run(
                 following[run], starts[run + 1], high, shown, depth, inverse, known, marks,
                 covered, cosine, levels, turned, grazing, quantiles, reach, numbers, torn, smooth,
                 patchy, tears, white, at, past, beside,
             )  # fmt: skip
-            following[run] = place + 1 if place >= 0 else starts[run + 1]
-            if place >= 0:
-                index[i] = _flat(place, high, width)
-                break
-            helper = (helper + 1) % len(helpers)
+            index[i] = _flat(place, high, width)
+            following[run] = place + 1
+            if place < 0:
+                after[helper] = (helper + 1) % len(helpers)
+                left -= 1
         if index[i] < 0:
             return False
     return True

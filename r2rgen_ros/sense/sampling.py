@@ -60,8 +60,8 @@ def shown_pixels(
     """Return pixels that show something, spread evenly over the image.
 
     The pixels that show something are cut into as many runs as are wanted, see `even_runs`, of
-    which each gives its first that the camera has reported. Where that is none of the first `TRIES`
-    others give more: the next one of each of as many runs, spread as evenly.
+    which each gives the first of its first `TRIES` that the camera has reported. Where none of
+    these is, others give more: the next one of each of as many runs, spread as evenly.
 
     Args:
         depth: (H, W) metres, NaN where there is none.
@@ -71,7 +71,7 @@ def shown_pixels(
             it if None.
 
     Returns:
-        (N,) flat indices; rising where these are all that there are.
+        (N,) flat indices; rising if all are wanted.
 
     """
     shown = label.reshape(-1) != UNSEEN
@@ -175,9 +175,9 @@ def _mark_shown(depth: Any, label: Any, high: int, eights: Any) -> None:
 
 @compiled
 def _mark_row(depth: Any, label: Any, shift: Any, out: Any) -> None:
-    far = np.float32(np.inf)
+    zero, far = np.float32(0.0), np.float32(np.inf)
     for u in range(depth.shape[0]):
-        known = (np.abs(depth[u]) < far) & (label[u] != np.uint8(UNSEEN))
+        known = (zero < depth[u]) & (depth[u] < far) & (label[u] != np.uint8(UNSEEN))
         out[u] |= np.uint64(known) << shift
 
 
@@ -248,23 +248,21 @@ def _first_reported(
         following[i] = place + 1
         short += int(place < 0)
     helpers = np.flatnonzero(index >= 0)
-    done = 0
+    after = np.arange(len(helpers))
+    left, done = len(helpers), 0
     for i in range(count):
-        if index[i] < 0:
-            helper = helper_of(done, short, len(helpers))
-            done += 1
-            for _ in helpers:
-                run = helpers[helper]
-                place = _next_reported(
-                    following[run], starts[run + 1], high, depth, label, reported
-                )
-                following[run] = place + 1 if place >= 0 else starts[run + 1]
-                if place >= 0:
-                    index[i] = place
-                    break
-                helper = (helper + 1) % len(helpers)
+        if index[i] >= 0:
+            continue
+        helper = helper_of(done, short, len(helpers))
+        done += 1
+        while index[i] < 0 and left > 0:
+            helper = next_helper(after, helper)
+            run = helpers[helper]
+            index[i] = _next_reported(following[run], starts[run + 1], high, depth, label, reported)
+            following[run] = index[i] + 1
             if index[i] < 0:
-                break  # there are no more
+                after[helper] = (helper + 1) % len(helpers)
+                left -= 1
     for i in range(count):
         if index[i] >= 0:
             v, u = pixel_at(index[i], high, width)
@@ -278,13 +276,29 @@ def helper_of(number: Any, short: Any, count: Any) -> Any:
 
 
 @compiled
+def next_helper(after: Any, helper: Any) -> Any:
+    """The first from one on, around, that has more to give.
+
+    Args:
+        after: (N,) for each that has nothing more one that comes later, itself for the others, of
+            which there is one. Ways are made shorter (path halving: Tarjan and van Leeuwen, 1984).
+        helper: Where to begin.
+
+    """
+    while after[helper] != helper:
+        after[helper] = after[after[helper]]
+        helper = after[helper]
+    return helper
+
+
+@compiled
 def _next_reported(first: Any, end: Any, high: int, depth: Any, label: Any, reported: Any) -> Any:
     """The next place of a part of the walk that is reported, among the first few; -1 for none."""
     height, width = label.shape
     tries = 0
     for place in range(first, end):
         v, u = pixel_at(place, high, width)
-        if v >= height or label[v, u] == UNSEEN or not np.isfinite(depth[v, u]):
+        if v >= height or label[v, u] == UNSEEN or not 0.0 < depth[v, u] < np.inf:
             continue
         if np.isfinite(reported[v, u]):
             return place

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
 from r2rgen_ros.model.scene import UNSEEN
-from r2rgen_ros.sense.sampling import TRIES, even_runs, farthest_points, pixel_at, shown_pixels
+from r2rgen_ros.sense.sampling import (
+    TRIES,
+    even_runs,
+    farthest_points,
+    next_helper,
+    pixel_at,
+    shown_pixels,
+)
 
 
 def plain(points, count):
@@ -129,6 +136,15 @@ def test_pixels_that_fill_up_keep_away_from_those_that_were_chosen():
     assert len(index) == len(set(index)) == 240
     counts = np.histogram2d(*np.divmod(index, 80), bins=(3, 4), range=((30, 60), (0, 80)))[0]
     assert (np.abs(counts - 20) <= 8).all()
+
+
+def test_those_that_have_nothing_more_are_passed_over():
+    after, live = np.arange(40), np.ones(40, bool)
+    for gone in np.random.default_rng(2).permutation(40)[:-1]:
+        after[gone], live[gone] = (gone + 1) % 40, False
+        for start in range(40):
+            around = (start + np.arange(40)) % 40
+            assert next_helper(after, start) == around[live[around]][0]
 
 
 @pytest.mark.parametrize('lost', [0.0, 0.3, 0.95, 1.0])
