@@ -333,7 +333,7 @@ class BagReader:
 
     def _lone_storage(self) -> Path:
         files = sorted(p for p in self.path.iterdir() if p.suffix in STORAGE_SUFFIXES)
-        if not files:
+        if not any({*STORAGE_SUFFIXES} & {*p.suffixes} for p in self.path.iterdir()):
             is_dataset = (self.path / 'dataset.yaml').exists()
             raise R2RGenError(
                 f'{self.path} is a dataset' if is_dataset else f'{self.path} holds no recording',

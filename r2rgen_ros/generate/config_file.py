@@ -56,8 +56,8 @@ def read_config(path: Path) -> GenerateConfig:
     config = parse_config(YamlSection.read(path))
     if config.robot and config.robot not in preset_names():
         # A path in a file counts from that file; a mere name without a file is that of a preset.
-        place = _beside(path, config.robot)
-        if Path(place).exists() or Path(config.robot).suffix or '/' in config.robot:
+        place, said = _beside(path, config.robot), Path(config.robot)
+        if Path(place).exists() or said.exists() or said.suffix or len(said.parts) > 1:
             config = replace(config, robot=place)
     wanted = config.camera.render_for
     if wanted and wanted not in camera_names():

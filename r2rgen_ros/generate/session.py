@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,8 +34,19 @@ if TYPE_CHECKING:
 
 
 def annotation_path(demo: Path) -> Path:
-    """Where the annotation of a demonstration lies: in its folder, or beside its file."""
-    return demo / FILE_NAME if demo.is_dir() else demo.with_name(f'{demo.stem}.{FILE_NAME}')
+    """Where the annotation of a demonstration lies: in its folder, or beside its file.
+
+    Of a folder that holds one bag it may lie in the folder or in the bag; the folder's goes before.
+    """
+    if not demo.is_dir():
+        return demo.with_name(f'{demo.stem}.{FILE_NAME}')
+    path = demo / FILE_NAME
+    if not path.exists():
+        with suppress(R2RGenError):  # there are several bags
+            bag = bag_path(demo)
+            own = path if bag == demo else annotation_path(bag)
+            path = own if own.exists() else path
+    return path
 
 
 def find_annotation(demo: Path, given: Path | None = None) -> tuple[Annotation, Path]:
@@ -57,7 +69,7 @@ def find_annotation(demo: Path, given: Path | None = None) -> tuple[Annotation, 
         raise R2RGenError(f'there is no annotation {given}', 'a YAML file')
     path = given or annotation_path(demo)
     if not path.exists():
-        path = annotation_path(bag_path(demo))  # of the one bag in a folder
+        bag_path(demo)  # says so where a folder holds several bags
     require(
         path.exists() or not (demo / INFO_NAME).exists(),
         f'{demo} is a dataset', 'a demonstration',

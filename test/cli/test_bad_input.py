@@ -272,10 +272,29 @@ def test_a_dataset_is_no_demonstration(r2rgen, table_demo, tmp_path, tree, verb)
     assert tree(tmp_path) == before
 
 
-def test_the_annotation_of_the_one_recording_in_a_folder_is_found(r2rgen, table_demo, tmp_path):
-    (tmp_path / 'demos').mkdir()
-    shutil.copytree(table_demo, tmp_path / 'demos' / 'mine')
-    assert r2rgen('generate', tmp_path / 'demos', '-o', tmp_path / 'out', *GENERATE).status == 0
+def test_the_annotation_of_the_one_recording_in_a_folder_is_that_of_the_folder(
+    r2rgen, table_demo, tmp_path, tree
+):
+    demos = tmp_path / 'demos'
+    demos.mkdir()
+    shutil.copytree(table_demo, demos / 'mine')
+    before = tree(demos)
+
+    result = r2rgen('annotate', demos, '--auto')
+
+    assert result.is_refusal()
+    assert f'{demos / "mine" / "annotation.yaml"} exists already' in result.err
+    assert tree(demos) == before
+    assert r2rgen('generate', demos, '-o', tmp_path / 'out', *GENERATE).status == 0
+
+
+def test_a_compressed_recording_without_metadata_is_told(r2rgen, table_demo, tmp_path):
+    (tmp_path / 'bag').mkdir()
+    (tmp_path / 'bag' / 'bag_0.mcap.zstd').write_bytes(b'compressed')
+    result = r2rgen('inspect', tmp_path / 'bag')
+    assert result.is_refusal()
+    assert 'holds no metadata.yaml' in result.err
+    assert 'ros2 bag reindex' in result.err
 
 
 def test_two_objects_of_one_name_are_told(r2rgen, table_demo):
