@@ -43,8 +43,8 @@ class Engine(Protocol):
             indices: The attempts; those at the end may never be asked for.
 
         Returns:
-            A context with the results in the order of the indices. When it ends, what is under way
-            is stopped.
+            A context with the results in the order of the indices. What is under way when it ends
+            is stopped, at the latest when the engine ends.
 
         Raises:
             R2RGenError: From the iterator: an attempt failed, or its workers were lost again and

@@ -55,7 +55,7 @@ except ImportError:
     ) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -70,6 +70,8 @@ _COUNT_S = 2.0
 _LEAVE_S = 600  # a busy machine takes its time to leave a lost cluster
 _ASK_S = 2.0
 _AGAIN_S = 10.0
+_DOUBT_S = 60.0
+_ANSWER_S = 120.0
 _NOT_THERE = 'failed to import'
 
 
@@ -130,13 +132,13 @@ class RayEngine:
     @contextlib.contextmanager
     def results(self, maker: Maker, pending: Path, indices: range) -> Iterator[Iterator[Result]]:
         """Make attempts; see `Engine`."""
-        head = _Head()
         with Interrupts() as interrupts:
-            with _told_if_lost(head):
+            head = _Head(interrupts)
+            with head.told_if_lost():
                 order = _Order(_parcel_of(maker), None if self._is_own else self._workers, head)
             # What is still under way then ends with the connection. It is not cancelled: where a
             # task ends just then, Ray 2.60 aborts this process ("task that was not pending").
-            yield order.results(pending, indices, interrupts)
+            yield order.results(pending, indices)
 
 
 def _fix_connection() -> str:
@@ -169,12 +171,20 @@ def _reach(address: str) -> None:
 class _Head:
     """The process that knows of the whole cluster: without it Ray ends this one after a while."""
 
-    def __init__(self) -> None:
+    def __init__(self, interrupts: Interrupts) -> None:
         self.address = str(ray.get_runtime_context().gcs_address)
+        self._interrupts = interrupts
         self._asked = time.monotonic()
 
     def check(self) -> None:
-        """Ask now and then whether it is there; see `ask`."""
+        """Ask now and then whether it is there; to be called while waiting for anything.
+
+        Raises:
+            R2RGenError: It is gone.
+            KeyboardInterrupt: Ctrl-C has been pressed.
+
+        """
+        self._interrupts.check()
         if time.monotonic() - self._asked > _ASK_S:
             self.ask()
 
@@ -196,7 +206,8 @@ class _Head:
         """Ask Ray what only the head knows: where it is gone meanwhile, Ray would wait for it.
 
         Raises:
-            R2RGenError: It is gone.
+            R2RGenError: It is gone, or does not answer.
+            KeyboardInterrupt: Ctrl-C has been pressed.
 
         """
         answered: Future[Answer] = Future()
@@ -209,9 +220,13 @@ class _Head:
 
         self.ask()
         threading.Thread(target=put, daemon=True).start()
-        while not wait([answered], _ASK_S).done:
-            self.ask()
-        return answered.result()
+        until = time.monotonic() + _ANSWER_S
+        while not wait([answered], WATCH_S).done:
+            self.check()
+            if time.monotonic() > until:
+                raise self.lost(TimeoutError('it does not answer'))
+        with self.told_if_lost():
+            return answered.result()
 
     def lost(self, error: BaseException) -> R2RGenError:
         """What to say of it."""
@@ -221,14 +236,13 @@ class _Head:
             'start it again, and go on with --resume: what is in the dataset stays',
         )
 
-
-@contextlib.contextmanager
-def _told_if_lost(head: _Head) -> Iterator[None]:
-    """Turn what Ray raises where it cannot reach its own parts into one message."""
-    try:
-        yield
-    except (RayError, ConnectionError) as error:
-        raise head.lost(error) from error
+    @contextlib.contextmanager
+    def told_if_lost(self) -> Iterator[None]:
+        """Turn what Ray raises where it cannot reach its own parts into one message."""
+        try:
+            yield
+        except (RayError, ConnectionError) as error:
+            raise self.lost(error) from error
 
 
 @dataclass(frozen=True)
@@ -275,6 +289,7 @@ class _Order:
         self._pending: deque[_Pending] = deque()
         self._cores, self._counted = 1, 0.0
         self._machines, self._looked = head.answer(_machines), time.monotonic()
+        self._lost = -math.inf
 
     def _room(self) -> int:
         """How many attempts may be under way; machines come and go."""
@@ -286,31 +301,44 @@ class _Order:
         # Results wait for their turn; of what somebody limits, no more than that is under way.
         return AHEAD * cores if self._workers is None else min(self._workers, AHEAD * cores)
 
-    def results(self, pending: Path, indices: range, interrupts: Interrupts) -> Iterator[Result]:
+    def results(self, pending: Path, indices: range) -> Iterator[Result]:
         """Yield the results; bags are written below the pending folder."""
         following = iter(indices)
         while True:
             for index in islice(following, max(0, self._room() - len(self._pending))):
-                self._pending.append(_Pending(index, [self._begin(index)]))
+                self._pending.append(_Pending(index, [self._begin(index)], again=self._doubted()))
             if not self._pending:
                 return
             first = self._pending[0]
-            interrupts.check()
-            while (done := first.done(WATCH_S)) is None:
-                interrupts.check()
-                self._head.check()
-                self._watch_machines()
-            entry, files, seconds = _result_of(first.index, done)
+            entry, files, seconds = self._wait_for(first)
             self._pending.popleft()
             bag = None
             if files is not None:
                 bag = pending / episode_name(first.index)
                 write_bag(bag, files)
-            del files, first, done  # the object store may forget them
+            del files, first  # the object store may forget them
             yield entry, bag, seconds
 
     def _begin(self, index: int) -> Any:
         return self._task.remote(self._parcel, index)
+
+    def _wait_for(self, first: _Pending) -> Made:
+        while True:
+            self._head.check()
+            while (done := first.done(WATCH_S)) is None:
+                self._head.check()
+                self._watch_machines()
+            if len(first.tasks) == 1 or not _is_lost(done):
+                return _result_of(first.index, done)
+            first.tasks.remove(done)
+
+    def _doubted(self) -> float:
+        """When to begin once more what is begun now.
+
+        Some time after a machine was lost: others may have heard of it too late, and sent it there.
+        """
+        now = time.monotonic()
+        return now + _AGAIN_S if now < self._lost + _DOUBT_S else math.inf
 
     def _watch_machines(self) -> None:
         """Begin what is under way once more where a machine was lost.
@@ -323,22 +351,20 @@ class _Order:
             return
         self._looked = now
         before, self._machines = self._machines, self._head.answer(_machines)
-        if not before <= self._machines:
-            self._begin_again(self._pending, now)
-        elif self._pending[0].again <= now:
-            # Other machines may have heard of the loss too late, and sent it on to there.
-            self._begin_again([self._pending[0]], now)
-
-    def _begin_again(self, some: Iterable[_Pending], now: float) -> None:
-        """Begin attempts once more."""
         # Ray asks for no more workers than there are tasks of one kind, and those that it asked a
         # silent machine for count; tasks of another kind do not wait for them.
-        self._task = _task()
-        for each in some:
-            if each.done(0.0) is None:
-                each.wait *= 2
+        if not before <= self._machines:
+            self._lost, self._task = now, _task()
+            for each in self._pending:
                 each.again = now + each.wait
-                each.tasks.append(self._begin(each.index))
+                if not each.is_made():
+                    each.tasks.append(self._begin(each.index))
+        first = self._pending[0]
+        if first.again <= now:
+            self._task = _task()
+            first.wait *= 2
+            first.again = now + first.wait
+            first.tasks.append(self._begin(first.index))
 
 
 @dataclass
@@ -348,19 +374,23 @@ class _Pending:
     Attributes:
         index: Its number.
         tasks: Of which any result will do: they make the same bytes.
-        wait: How long to wait before it is begun once more, where a machine was lost; grows.
-        again: When to do that.
+        again: When to begin it once more if it is waited for, where a machine was lost.
+        wait: How long that is from now on; grows.
 
     """
 
     index: int
     tasks: list[Any]
-    wait: float = _AGAIN_S / 2
     again: float = math.inf
+    wait: float = _AGAIN_S
 
     def done(self, timeout: float) -> Any:
-        """The first of its tasks that has ended; None where none has after so many seconds."""
+        """The first of its tasks whose result is here; None where none is after so many seconds."""
         return next(iter(ray.wait(self.tasks, timeout=timeout)[0]), None)
+
+    def is_made(self) -> bool:
+        """Whether there is a result somewhere, as far as Ray knows."""
+        return bool(ray.wait(self.tasks, timeout=0.0, fetch_local=False)[0])
 
 
 def _task() -> Any:
@@ -375,6 +405,17 @@ def _machines() -> set[str]:
 
 def _resources() -> dict[str, float]:
     return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
+
+
+def _is_lost(task: Any) -> bool:
+    """Whether a task that has ended gave nothing, not even what an attempt raised."""
+    try:
+        ray.get(task)
+    except RayTaskError:
+        return False
+    except RayError:
+        return True
+    return False
 
 
 def _result_of(index: int, task: Any) -> Made:
