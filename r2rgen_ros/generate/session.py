@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from r2rgen_ros.bags.source import bag_path, read_source
 from r2rgen_ros.bags.streams import StreamSelection
 from r2rgen_ros.generate.config import GenerateConfig
 from r2rgen_ros.generate.config_file import parse_config
-from r2rgen_ros.generate.dataset import INFO_NAME, Dataset, fingerprint
+from r2rgen_ros.generate.dataset import INFO_NAME, Dataset, fingerprint, is_dataset
 from r2rgen_ros.model.annotation_file import FILE_NAME, parse_annotation, read_annotation
 from r2rgen_ros.model.errors import R2RGenError, require
 from r2rgen_ros.model.yaml_file import YamlSection
@@ -37,16 +36,18 @@ def annotation_path(demo: Path) -> Path:
     """Where the annotation of a demonstration lies: in its folder, or beside its file.
 
     Of a folder that holds one bag it may lie in the folder or in the bag; the folder's goes before.
+
+    Raises:
+        R2RGenError: The folder holds several bags, and no annotation.
+
     """
     if not demo.is_dir():
         return demo.with_name(f'{demo.stem}.{FILE_NAME}')
     path = demo / FILE_NAME
-    if not path.exists():
-        with suppress(R2RGenError):  # there are several bags
-            bag = bag_path(demo)
-            own = path if bag == demo else annotation_path(bag)
-            path = own if own.exists() else path
-    return path
+    if path.exists() or (bag := bag_path(demo)) == demo:
+        return path
+    own = annotation_path(bag)
+    return own if own.exists() else path
 
 
 def find_annotation(demo: Path, given: Path | None = None) -> tuple[Annotation, Path]:
@@ -68,10 +69,8 @@ def find_annotation(demo: Path, given: Path | None = None) -> tuple[Annotation, 
     if given is not None and not given.is_file():
         raise R2RGenError(f'there is no annotation {given}', 'a YAML file')
     path = given or annotation_path(demo)
-    if not path.exists():
-        bag_path(demo)  # says so where a folder holds several bags
     require(
-        path.exists() or not (demo / INFO_NAME).exists(),
+        path.exists() or not is_dataset(demo),
         f'{demo} is a dataset', 'a demonstration',
         'name the recording that it was made of, or one of its episodes',
     )  # fmt: skip

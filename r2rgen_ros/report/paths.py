@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.collections import LineCollection
 
+from r2rgen_ros.generate.course import skills_at
 from r2rgen_ros.report import plans, style
 
 if TYPE_CHECKING:
@@ -62,11 +63,11 @@ def skills_of(annotation: Annotation, arm: str, frames: NDArray[np.float64]) -> 
         (M,) index of the skill, -1 for motion.
 
     """
-    skill = np.full(len(frames), -1, dtype=np.int16)
-    for place, item in enumerate(annotation.skills):
-        if item.arm == arm:
-            skill[(item.first <= frames) & (frames <= item.last)] = place
-    return skill
+    never = 1, 0
+    return skills_at(
+        frames,
+        [(item.first, item.last) if item.arm == arm else never for item in annotation.skills],
+    )
 
 
 def draw_paths(scene: Scene, generated: Sequence[HandPath], path: Path) -> Path:
