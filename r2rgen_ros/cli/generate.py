@@ -102,6 +102,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         return _run(args, engine)
 
 
+def exit_status(result: dict[str, Any]) -> int:
+    """Exit status: 1 where there is no episode at all, for scripts that would go on with them."""
+    return 0 if result['accepted'] else 1
+
+
 def _run(args: argparse.Namespace, engine: Engine | None) -> dict[str, Any]:
     from r2rgen_ros.bags.failures import DiskFullError
     from r2rgen_ros.generate.config import GenerateConfig
@@ -200,17 +205,19 @@ def _resume_command(args: argparse.Namespace) -> str:
 
 
 def _describe(status: Status, folder: Path) -> None:
+    from r2rgen_ros.generate.verdict import shortfall
+
     rejected = status.attempts - status.accepted
     reasons = ', '.join(f'{count} {name}' for name, count in sorted(status.reasons.items()))
     why = f' ({reasons})' if rejected else ''
     console.say(
         f'{status.accepted} of {status.attempts} attempts accepted, {rejected} rejected{why}'
     )
-    if status.accepted < status.wanted:
-        console.say(
-            f'fewer than the {status.wanted} asked for: narrow the ranges in the configuration, '
-            'or allow more attempts_per_episode'
-        )
+    lacking = shortfall(status)
+    if lacking:
+        console.say(lacking)
+    if status.accepted > status.wanted:
+        console.say(f'that is more than the {status.wanted} asked for: there was nothing to do')
     console.say(f'dataset: {folder}')
 
 

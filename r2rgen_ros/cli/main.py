@@ -31,7 +31,7 @@ VERBS = {
     'report': 'report',
     'view': 'view',
 }
-OK, STOPPED, WRONG = 0, 130, 2
+OK, WRONG, STOPPED = 0, 2, 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -70,7 +70,11 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
         child.add_argument(
             '--json', action='store_true', help='print the result as JSON, for programs'
         )
-        child.set_defaults(run=module.run)
+        child.set_defaults(run=module.run, exit_status=getattr(module, 'exit_status', _done))
+
+
+def _done(_result: dict[str, Any]) -> int:
+    return OK
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after the command's name; those of the process if None.
 
     Returns:
-        Exit status: 0 done, 2 something that the user can mend, 130 stopped by Ctrl-C.
+        Exit status: 0 done, 1 done but without a single episode, 2 something that the user can
+        mend, 130 stopped by Ctrl-C.
 
     """
     try:
@@ -118,10 +123,12 @@ def perform(args: argparse.Namespace) -> int:
         return WRONG
     except console.ReaderGoneError:
         console.forget_standard_output()
+        return OK
     except KeyboardInterrupt as stop:
         console.complain(f'{name}: stopped{stop}')
         return STOPPED
-    return OK
+    status: int = args.exit_status(result)
+    return status
 
 
 if __name__ == '__main__':

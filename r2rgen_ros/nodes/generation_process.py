@@ -159,6 +159,7 @@ class _Work:
     def _finish(self, job: Job, status: Status) -> tuple[str, ...]:
         """Draw the report if asked for, and return what a person should know."""
         from r2rgen_ros.generate.dataset import Dataset
+        from r2rgen_ros.generate.verdict import shortfall
 
         dataset = Dataset.open(self.request.dataset)
         if self.request.report:
@@ -167,12 +168,8 @@ class _Work:
             self.enter(REPORTING)
             write_report(dataset, job.scene, job.config)
         notes = [f'not written: {topic}' for topic in dataset.info.get('left_out', [])]
-        if status.accepted < status.wanted:
-            notes.append(
-                f'fewer than the {status.wanted} asked for: narrow the ranges in the '
-                'configuration, or allow more attempts_per_episode'
-            )
-        return (*job.assembler.unchecked, *notes, *filter(None, [job.repeats(status.attempts)]))
+        notes += filter(None, [shortfall(status), job.repeats(status.attempts)])
+        return (*job.assembler.unchecked, *notes)
 
     def _failed(self, error: R2RGenError | OSError, found: str) -> Ended:
         if isinstance(error.__context__, BrokenProcessPool):

@@ -54,7 +54,7 @@ def draw_annotation(scene: Scene, path: Path) -> Path:
     rows = [
         0.25 + 0.3 * _height(scene),
         1.5,
-        0.6 + max(5.0 * min(high / wide, 1.0), 6.4 * view.shape[0] / view.shape[1]),
+        0.4 + max(0.6 + 4.5 * min(high / wide, 1.0), 5.65 * view.shape[0] / view.shape[1]),
     ]
     return style.picture(
         path, (12.0, 1.1 + sum(rows)), lambda figure: _draw(figure, scene, view, seen, rows)
@@ -80,7 +80,8 @@ def _draw(
     view = figure.add_subplot(grid[2, 1])
     style.bare(view)
     view.set_anchor('NW')
-    view.set_title('From the camera, first frame')
+    has_camera = scene.demo.sensor is not None or scene.demo.frames[0].colour is not None
+    view.set_title(f'From the {"camera" if has_camera else "side"}, first frame')
     view.imshow(picture)
     figure.suptitle(
         f'{style.pretty(scene.demo.name)}: '

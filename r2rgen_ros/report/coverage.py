@@ -34,6 +34,7 @@ _MOST_UNEQUAL = 2.5
 _REACH_CM = 0.5
 """A plan shows at least this far around the middle of the range."""
 UNREACHED = '#b9b4ab'
+_SAME = 1e-9
 _LETTERS = 44
 """Letters that fit over a plan."""
 
@@ -51,6 +52,8 @@ class SkillMoves:
         spread: Reach of the perturbations beyond the range: x and y in metres, yaw in radians.
         reach: (X, Y) share of the turns with which the arm reaches the cells that the range is cut
             into; None where that is not known.
+        given: (K, 3) the moves asked for where they were listed, so that there is no range; else
+            None.
 
     """
 
@@ -61,6 +64,24 @@ class SkillMoves:
     rejected: NDArray[np.float64]
     spread: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     reach: NDArray[np.float64] | None = None
+    given: NDArray[np.float64] | None = None
+
+    @property
+    def summary(self) -> str:
+        """How much of what was asked for gave an episode."""
+        if self.given is None:
+            return f'{self.cells_reached} of {style.counted(self.cells, "cell")} reached'
+        count = style.counted(len(self.given), 'given move')
+        return f'{self._given_accepted} of {count} accepted'
+
+    @property
+    def _given_accepted(self) -> int:
+        """How many of the given moves, perturbed or not, were accepted."""
+        if self.given is None:
+            return 0
+        gaps = np.abs(self.given[:, None] - self.accepted[None])
+        hit = np.all(gaps <= self.spread + _SAME, axis=2)
+        return int(np.count_nonzero(np.any(hit, axis=1)))
 
     @property
     def cells_reached(self) -> int:
@@ -115,8 +136,11 @@ def _draw(figure: Figure, skills: Sequence[SkillMoves]) -> None:
     keys: list[Line2D | Patch] = [
         style.mark('accepted', 'o', style.ACCEPTED, style.ACCEPTED),
         style.mark('rejected', 'x', style.REJECTED),
-        style.stroke('range asked for', style.INK, 1.0),
     ]
+    if any(skill.given is None for skill in skills):
+        keys.append(style.stroke('range asked for', style.INK, 1.0))
+    if any(skill.given is not None for skill in skills):
+        keys.append(style.mark('given', 's', style.INK))
     if any(skill.spread.any() for skill in skills):
         keys.append(style.dashes('with perturbations', style.FAINT))
     if any(skill.reach is not None and skill.reach.min() < 1.0 for skill in skills):
@@ -128,29 +152,27 @@ def _draw_plane(axes: Axes, skill: SkillMoves) -> None:
     """Draw the moves over their range, x up the page and y to the left, as in all plans."""
     low, high = 100.0 * skill.low[1::-1], 100.0 * skill.high[1::-1]
     spread = 100.0 * skill.spread[1::-1]
-    title = (
-        f'{textwrap.shorten(style.pretty(skill.name), _LETTERS, placeholder=" …")}\n'
-        f'{skill.cells_reached} of {style.counted(skill.cells, "cell")} reached'
-    )
+    name = textwrap.shorten(style.pretty(skill.name), _LETTERS, placeholder=' …')
+    title = f'{name}\n{skill.summary}'
     style.plan(axes, title)
     axes.grid(visible=False)
     axes.update_datalim(0.5 * (low + high) + _REACH_CM * np.array([[-1.0], [1.0]]))
-    axes.add_patch(
-        Rectangle(tuple(low), *(high - low), facecolor=style.TABLE, edgecolor=style.INK, lw=1.0)
-    )
-    if skill.reach is not None:
-        _shade(axes, low, high, skill.reach)
-    if spread.any():
-        axes.add_patch(
-            Rectangle(
-                tuple(low - spread), *(high - low + 2.0 * spread), facecolor='none',
-                edgecolor=style.FAINT, lw=0.8, linestyle=(0, (4, 3)),
-            )
-        )  # fmt: skip
-    for share in np.arange(1, CELLS) / CELLS:
-        across, up = low + share * (high - low)
-        axes.plot([across, across], [low[1], high[1]], color=style.HAIRLINE, lw=0.6, zorder=1)
-        axes.plot([low[0], high[0]], [up, up], color=style.HAIRLINE, lw=0.6, zorder=1)
+    if skill.given is None:
+        _draw_range(axes, skill, low, high)
+        _draw_spread(axes, low, high, spread)
+    else:
+        places = 100.0 * skill.given[:, 1::-1]
+        axes.scatter(
+            places[:, 0],
+            places[:, 1],
+            s=36,
+            marker='s',
+            facecolors='none',
+            edgecolors=style.INK,
+            lw=0.8,
+        )
+        for place in places:
+            _draw_spread(axes, place, place, spread)
     rejected, accepted = 100.0 * skill.rejected[:, 1::-1], 100.0 * skill.accepted[:, 1::-1]
     axes.scatter(
         rejected[:, 0],
@@ -170,6 +192,34 @@ def _draw_plane(axes: Axes, skill: SkillMoves) -> None:
         axes.set_title(f'{title}, not to scale')
     axes.set_xlabel('move along y [cm]; ticks show the yaw', loc='left')
     axes.set_ylabel('move along x [cm]')
+
+
+def _draw_range(
+    axes: Axes, skill: SkillMoves, low: NDArray[np.float64], high: NDArray[np.float64]
+) -> None:
+    """Draw the range, the cells in which accepted moves are counted, and where the arm reaches."""
+    axes.add_patch(
+        Rectangle(tuple(low), *(high - low), facecolor=style.TABLE, edgecolor=style.INK, lw=1.0)
+    )
+    if skill.reach is not None:
+        _shade(axes, low, high, skill.reach)
+    for share in np.arange(1, CELLS) / CELLS:
+        across, up = low + share * (high - low)
+        axes.plot([across, across], [low[1], high[1]], color=style.HAIRLINE, lw=0.6, zorder=1)
+        axes.plot([low[0], high[0]], [up, up], color=style.HAIRLINE, lw=0.6, zorder=1)
+
+
+def _draw_spread(
+    axes: Axes, low: NDArray[np.float64], high: NDArray[np.float64], spread: NDArray[np.float64]
+) -> None:
+    """Draw how far perturbations lead beyond what is asked for."""
+    if spread.any():
+        axes.add_patch(
+            Rectangle(
+                tuple(low - spread), *(high - low + 2.0 * spread), facecolor='none',
+                edgecolor=style.FAINT, lw=0.8, linestyle=(0, (4, 3)),
+            )
+        )  # fmt: skip
 
 
 def _shade(
@@ -205,8 +255,10 @@ def _draw_yaw(axes: Axes, skill: SkillMoves) -> None:
         color=[style.ACCEPTED, style.REJECTED],
         rwidth=0.88,
     )
-    axes.axvspan(low, high, color=style.TABLE, zorder=0)
-    for end in (low, high):
+    if skill.given is None:
+        axes.axvspan(low, high, color=style.TABLE, zorder=0)
+    ends = (low, high) if skill.given is None else np.unique(np.rad2deg(skill.given[:, 2]))
+    for end in ends:
         axes.axvline(end, color=style.INK, linewidth=1.0)
     axes.set_title('Yaw')
     axes.set_xlabel('yaw [°]')

@@ -15,14 +15,15 @@ from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.bags.reader import BagReader
 from r2rgen_ros.generate.assemble import Assembler
 from r2rgen_ros.generate.sampling import Sampler
-from r2rgen_ros.model.episode import Episode, Reason, Variation
+from r2rgen_ros.generate.verdict import summary
+from r2rgen_ros.model.episode import Episode, PlanarMove, Reason, Variation
 from r2rgen_ros.report.bases import draw_bases
 from r2rgen_ros.report.coverage import SkillMoves, as_rows, draw_coverage
 from r2rgen_ros.report.filmstrips import Strip, draw_filmstrip
 from r2rgen_ros.report.page import Page, Section, write_page
 from r2rgen_ros.report.paths import HandPath, draw_paths, skills_of
 from r2rgen_ros.report.placements import draw_placements
-from r2rgen_ros.report.rejections import draw_rejections, summary
+from r2rgen_ros.report.rejections import draw_rejections
 from r2rgen_ros.report.style import pretty
 from r2rgen_ros.report.unseen import draw_unseen
 
@@ -199,7 +200,8 @@ class _Reporter:
         spread = np.array(reach if small.count > 1 else [0.0, 0.0, 0.0])
         skills = []
         for place in self.sampler.free_skills:
-            low, high = self._range(names[place])
+            given = self._given(names[place])
+            low, high = self._range(names[place], given)
             skills.append(
                 SkillMoves(
                     names[place],
@@ -209,20 +211,29 @@ class _Reporter:
                     _moves(self.rejected, place),
                     spread,
                     self.sampler.reach(place),
+                    given,
                 )
             )
         path = draw_coverage(skills, self.folder / 'coverage.png')
-        text = 'Every attempt as the move that it asked of a skill, over the range asked for.'
+        text = 'Every attempt as the move that it asked of a skill, over what was asked for.'
         if any(skill.reach is not None and skill.reach.min() < 1.0 for skill in skills):
             text += ' What is shaded was not drawn from: the arm does not reach it.'
         return Section('How the ranges were covered', text, path)
 
-    def _range(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _given(self, name: str) -> NDArray[np.float64] | None:
+        """The different moves that are listed for a skill; None where it has a range."""
+        sampling = self.config.sampling
+        if sampling.mode != 'given':
+            return None
+        moves = as_rows([moves.get(name, PlanarMove()) for moves in sampling.given])
+        return np.asarray(np.unique(moves, axis=0))
+
+    def _range(
+        self, name: str, given: NDArray[np.float64] | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Lower and upper ends of what a skill was asked to move by."""
         sampling = self.config.sampling
-        if sampling.mode == 'given':
-            given = as_rows([moves[name] for moves in sampling.given if name in moves])
-            given = np.concatenate([given, np.zeros((1, 3))])
+        if given is not None:
             return given.min(axis=0), given.max(axis=0)
         bound = sampling.skills.get(name, sampling.ranges)
         ends = np.array([bound.x_m, bound.y_m, np.deg2rad(bound.yaw_deg)])

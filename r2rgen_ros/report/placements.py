@@ -74,8 +74,9 @@ def _draw(
         style.plan(ax, title)
         plans.look_at(ax, seen)
         plans.draw_support(ax, scene.support)
-        for place in range(len(scene.objects)):
-            _draw_object(ax, scene, place, frame, [change[place, frame] for change in changes])
+        for layer, place in enumerate(_upwards(scene, frame)):
+            moved = [change[place, frame] for change in changes]
+            _draw_object(ax, scene, place, frame, moved, layer)
     axes[1].set_ylabel('')
     keys: list[Artist] = [
         style.swatch(style.pretty(item.name), style.object_colour(place))
@@ -89,8 +90,22 @@ def _draw(
     style.legend(figure, keys)
 
 
+def _upwards(scene: Scene, frame: int) -> list[int]:
+    """Objects from the lowest to the highest in a frame: what lies on another is seen on it."""
+    heights = [
+        float(scene.support.height(se3.apply(item.object2base[frame], item.cloud.points)).mean())
+        for item in scene.objects
+    ]
+    return sorted(range(len(heights)), key=lambda place: heights[place])
+
+
 def _draw_object(
-    axes: Axes, scene: Scene, place: int, frame: int, changes: list[NDArray[np.float64]]
+    axes: Axes,
+    scene: Scene,
+    place: int,
+    frame: int,
+    changes: list[NDArray[np.float64]],
+    layer: int,
 ) -> None:
     """Draw the recorded footprint as a line, and the generated ones as areas and centres."""
     item, colour = scene.objects[place], style.object_colour(place)
@@ -98,10 +113,18 @@ def _draw_object(
     strong = float(np.clip(4.0 / max(len(changes), 1), 0.05, 0.3))
     for change in changes:
         outline = plans.footprint(scene.support, item, change, frame)
-        plans.draw_footprint(axes, outline, colour, filled=True, strong=strong)
+        plans.draw_footprint(axes, outline, colour, filled=True, strong=strong, layer=layer)
     if changes:
         middle = item.cloud.points.mean(axis=0)[None]
         poses = np.stack([change @ item.object2base[frame] for change in changes])
         flat = plans.on_page(scene.support, se3.apply(poses, middle)[:, 0])
-        axes.scatter(flat[:, 0], flat[:, 1], s=9, color=colour, linewidths=0, zorder=4)
-    plans.draw_footprint(axes, recorded, colour, filled=False)
+        axes.scatter(
+            flat[:, 0],
+            flat[:, 1],
+            s=14,
+            color=colour,
+            edgecolors=style.PAPER,
+            linewidths=0.6,
+            zorder=layer + 2.5,
+        )
+    plans.draw_footprint(axes, recorded, colour, filled=False, layer=layer)

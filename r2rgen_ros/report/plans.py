@@ -168,9 +168,15 @@ def footprint(
 
 
 def draw_footprint(
-    axes: Axes, outline: NDArray[np.float64], colour: str, *, filled: bool, strong: float = 1.0
+    axes: Axes,
+    outline: NDArray[np.float64],
+    colour: str,
+    *,
+    filled: bool,
+    strong: float = 1.0,
+    layer: int = 0,
 ) -> None:
-    """Draw what an object covers, as an area or as a line."""
+    """Draw what an object covers, as an area or as a line; higher layers lie on lower ones."""
     axes.add_patch(
         Polygon(
             outline,
@@ -178,6 +184,6 @@ def draw_footprint(
             edgecolor='none' if filled else colour,
             alpha=strong,
             linewidth=1.4,
-            zorder=2.0 if filled else 3.0,
+            zorder=layer + (2.0 if filled else 2.8),
         )
     )

@@ -44,7 +44,8 @@ REJECTED = '#c1432e'
 # Okabe and Ito's palette ("Color Universal Design", 2008), told apart by colour-blind readers;
 # objects take the strong half, skills the other, so that the two are never confused.
 OBJECT_COLOURS = ('#d55e00', '#0072b2', '#009e73', '#cc79a7', '#8c6d1f', '#5b4ba0')
-SKILL_COLOURS = ('#e8a33d', '#56b4e9', '#8fbf5a', '#d98cb3', '#b9a441', '#8f86c9')
+# Their order keeps likely neighbours of one hue apart: the first objects are orange and blue.
+SKILL_COLOURS = ('#8fbf5a', '#a99fe0', '#e8b84a', '#7cc7ef', '#d98cb3', '#b9a441')
 
 DOTS_PER_INCH = 130
 

@@ -24,7 +24,7 @@ from r2rgen_ros.report.filmstrips import COLUMNS, Strip, caption, draw_filmstrip
 from r2rgen_ros.report.paths import HandPath, draw_paths, skills_of, source_paths
 from r2rgen_ros.report.placements import draw_placements
 from r2rgen_ros.report.plans import footprint, on_page
-from r2rgen_ros.report.rejections import draw_rejections, summary, worst
+from r2rgen_ros.report.rejections import draw_rejections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,6 +167,22 @@ def test_coverage_shades_what_the_arm_does_not_reach(tmp_path: Path):
     assert (all_of_it - none) / (part - none) == pytest.approx(2.0, rel=0.05)
 
 
+def test_coverage_counts_given_moves_that_gave_an_episode_however_they_were_perturbed(
+    tmp_path: Path,
+):
+    given = as_rows([PlanarMove(0.1, 0.0), PlanarMove(0.0, 0.1, 0.5), PlanarMove()])
+    spread = np.array([0.01, 0.01, 0.1])
+    accepted = given[[0, 0, 1]] + [[0.009, -0.009, 0.09], [0.0, 0.0, 0.0], [0.0, 0.0, 0.11]]
+    ends = given.min(axis=0), given.max(axis=0)
+
+    moves = SkillMoves('pick cup', *ends, accepted, given[2:], spread, None, given)
+
+    assert moves.summary == '1 of 3 given moves accepted'
+    path = draw_coverage([moves], tmp_path / 'given.png')
+    assert _ink(path, style.TABLE) == 0  # there is no range
+    assert _ink(path, style.ACCEPTED) > 100
+
+
 @pytest.mark.parametrize('along', [0, 1])
 def test_coverage_of_a_narrow_range_is_drawn_as_large_as_that_of_a_square(
     tmp_path: Path, along: int
@@ -190,16 +206,6 @@ def test_rejections_are_drawn_also_when_nothing_was_accepted(tmp_path: Path):
     assert _ink(path, style.ACCEPTED) == 0
     assert _ink(path, style.REJECTED) > 1000
     assert draw_rejections(0, {}, tmp_path / 'nothing.png').is_file()
-
-
-def test_summary_says_how_many_and_what_to_change():
-    assert summary(5, {}) == '5 of 5 attempts gave an episode.'
-    counts = {Reason.OVERLAP: 3, Reason.OUT_OF_VIEW: 7}
-    assert worst(counts) is Reason.OUT_OF_VIEW
-    text = summary(0, counts)
-    assert text.startswith('0 of 10 attempts')
-    assert 'the camera would not see an object' in text
-    assert 'lower the shares under feasibility' in text
 
 
 def test_moments_begin_and_end_with_the_demonstration(scene: Scene):
