@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _MOST_FRAMES = 60
 _THREADS = 2
+_MOSTLY = 0.5
 _SAME_M = 0.003  # the foot of an object is nearly as far as what it stands on
 _STRIDE = 8
 _FLAT_M = 0.006  # what is nearer to the plane than this is the table, as the camera sees it
@@ -48,7 +49,8 @@ class Background:
         depth: (H, W) float32 metres, NaN where never seen.
         colour: (H, W, 3) uint8.
         noise: Standard deviation of a single depth at 1 m; it grows with the square of the depth.
-        hidden: (H, W) where the robot was in the way whenever there was depth; None for nowhere.
+        hidden: (H, W) where there was no depth but the robot's, mostly as it was in the way; None
+            for nowhere.
 
     """
 
@@ -94,7 +96,7 @@ def _read(
     shape = demo.sensor.camera.height, demo.sensor.camera.width
     depths = np.empty((len(chosen), *shape), dtype=np.float32)
     colours = np.full((len(chosen), *shape, 3), 128, dtype=np.uint8)
-    hidden = np.zeros(shape, dtype=bool)
+    covered = np.zeros(shape, dtype=np.int64)
     if view is not None:
         _ = view.tolerance  # learnt once, not in each thread
     masks = []
@@ -109,7 +111,9 @@ def _read(
                 masks.append(pool.submit(view.mask, index, frame.depth))
         for place, mask in enumerate(masks):
             depths[place][mask.result()] = np.nan
-            hidden |= mask.result()
+            covered += mask.result()
+    # What gives no depth in the many frames in which nothing is in the way gives none at all.
+    hidden = covered > _MOSTLY * len(chosen)
     hidden &= ~np.isfinite(depths).any(axis=0)
     return depths, colours, hidden
 

@@ -19,16 +19,20 @@ _ROWS = 16
 _CHANCE = 0.04  # this share of all readings may be flying pixels behind everything
 _SAME_M = 0.003  # the foot of an object is nearly as far as what it stands on
 _SIGMAS = 3.0
+_LIT = 0.2  # a place that is lit in this share of the frames is lit
+_SHADE = 0.85  # what is darker than this share of the light is shaded
+_SAME_GREY = 12
 
 
 def farthest(
     depths: NDArray[np.float32], colours: NDArray[np.uint8], noise: float
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Find the farthest repeated depth of pixels, and the median colour they had there.
+    """Find the farthest repeated depth of pixels, and the median colour they had there when lit.
 
     A single far reading may be a flying pixel: the farthest few must agree. A mean of colours would
-    show every shadow half. Where no depth is ever valid the colour is the median of all frames, so
-    that the backdrop keeps its own.
+    show every shadow half; the shadow of an arm that returns to where it started would stay in the
+    median, so frames in which a place is much darker than at its brightest do not count. Where no
+    depth is ever valid the colour is the median of all frames, so that the backdrop keeps its own.
 
     Args:
         depths: (F, H, W) metres, NaN where invalid.
@@ -70,6 +74,8 @@ def _fill(
         for u in range(width):
             far = _ranked(depths[:, v, u], top)
             depth[v, u] = _mean_near(depths[:, v, u], far, noise, near)
+            if np.isfinite(depth[v, u]):
+                _leave_lit(colours[:, v, u], near, histogram)
             for channel in range(3):
                 colour[v, u, channel] = _median(colours[:, v, u, channel], near, histogram)
 
@@ -112,6 +118,33 @@ def _mean_near(
         near[:] = True
         return np.nan
     return far + total / hits
+
+
+@compiled
+def _leave_lit(
+    colours: NDArray[np.uint8], chosen: NDArray[np.bool_], histogram: NDArray[np.int32]
+) -> None:
+    """Leave among the chosen frames those in which no shadow falls, if there are enough."""
+    histogram[:] = 0
+    count = 0
+    for k in range(len(chosen)):
+        if chosen[k]:
+            histogram[_brightness(colours[k])] += 1
+            count += 1
+    # Brighter than this are so few that it may be a reflection.
+    bright, above = 255, 0
+    while above + histogram[bright] <= _LIT * count:
+        above += histogram[bright]
+        bright -= 1
+    least = min(_SHADE * bright, bright - _SAME_GREY)
+    for k in range(len(chosen)):
+        chosen[k] = chosen[k] and _brightness(colours[k]) > least
+
+
+@compiled
+def _brightness(colour: NDArray[np.uint8]) -> int:
+    total = int(colour[0]) + int(colour[1]) + int(colour[2])
+    return total // 3
 
 
 @compiled

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
 _SAME_M = 0.01
 _FEWEST = 30
 _LEAST_NOISE = 1e-4
+_LOW_M = 0.004
 _HIGH_M = 0.02
+_MOST = 0.5
 _CARRIED_FRAMES = 60
 _RADIUS_M = 0.0025
 _THREADS = 2
@@ -210,7 +213,8 @@ class ImageParser:
         """Take carried objects out of the environment.
 
         Where the robot was in the way nearly always, an object that was carried past is the
-        farthest that was ever seen.
+        farthest that was ever seen; where an object is set down over the place that it was taken
+        from, it is itself.
         """
         background, sensor = self.ground.background, self.ground.demo.sensor
         assert sensor is not None
@@ -221,17 +225,18 @@ class ImageParser:
         points = se3.apply(
             sensor.camera2base[0], sensor.camera.unproject(background.depth).reshape(-1, 3)
         )
-        with np.errstate(invalid='ignore'):
-            high = self.ground.support.height(points).reshape(background.depth.shape) > _HIGH_M
-        found = np.zeros_like(high)
+        height = self.ground.support.height(points).reshape(background.depth.shape)
+        # A low floor of what was set down is near to the table: it has to fit better.
+        limit = np.where(height > _HIGH_M, _SAME_M, _LOW_M)
+        found = np.zeros(height.shape, dtype=bool)
         for path, surface in zip(paths, surfaces, strict=True):
-            carried = np.flatnonzero(path.carrier >= 0)
-            few = carried[:: max(1, len(carried) // _CARRIED_FRAMES)]
-            for frame in few.tolist():
+            for frame in _telling_poses(path):
                 at = [path.poses[frame]]
                 drawn = drawing(sensor, frame, [surface.points], at, _RADIUS_M)
                 with np.errstate(invalid='ignore'):
-                    found |= high & (np.abs(drawn.depth - background.depth) < _SAME_M)
+                    same = np.abs(drawn.depth - background.depth) < limit
+                    found |= (height > _LOW_M) & same
+        found = _with_rests(found, height)
         if found.any():
             covered = self._covered() | found
             self.behind = complete_behind(
@@ -369,6 +374,23 @@ def spans(frames: NDArray[np.int64], least: int = 1) -> str:
         if len(run) >= least:
             runs.append(str(run[0]) if len(run) == 1 else f'{run[0]}-{run[-1]}')
     return ', '.join(runs)
+
+
+def _with_rests(found: NDArray[np.bool_], height: Floats) -> NDArray[np.bool_]:
+    """Add (H, W) the rest of what stands above the support, where most of it was found."""
+    with np.errstate(invalid='ignore'):
+        part, count = ndimage.label(height > _LOW_M)
+    shares = ndimage.mean(found, part, np.arange(count + 1))
+    shares[0] = 0.0
+    return np.asarray(found | (shares > _MOST)[part])
+
+
+def _telling_poses(path: ObjectPath) -> list[int]:
+    """Frames of some poses in which an object was carried, and of those in which it rested."""
+    carried = np.flatnonzero(path.carrier >= 0)
+    few = carried[:: max(1, len(carried) // _CARRIED_FRAMES)].tolist()
+    ends = np.flatnonzero(np.diff(path.carrier >= 0)).tolist()
+    return sorted({*few, *ends, len(path.carrier) - 1} if few else set())
 
 
 def _carried(path: ObjectPath, held: NDArray[np.int8]) -> NDArray[np.bool_]:

@@ -40,6 +40,25 @@ def test_what_moves_is_not_in_the_background(table):
     assert (found.colour == TABLE_GREY).all()
 
 
+@pytest.mark.parametrize(('lit', 'shade', 'kept'), [(4, 0.6, 90), (1, 0.6, 54), (4, 0.95, 86)])
+def test_a_shadow_that_falls_on_a_place_most_of_the_time_is_not_in_its_colour(
+    table, lit, shade, kept
+):
+    frames = []
+    for k, frame in enumerate(sweep(table)):
+        colour = paint(np.ones(frame.depth.shape, dtype=int))
+        if k >= lit:
+            colour[10:14, 20:25] = (shade * TABLE_GREY).astype(np.uint8)
+        depth, _ = table.draw(table.camera, table.pose, [])
+        frames.append(Frame(depth, colour))
+
+    found = find_background(table.make_demo(frames))
+
+    # Once is a reflection, and a little darker is the noise of the colours.
+    assert found.colour[10:14, 20:25, 0] == pytest.approx(kept, abs=1)
+    assert (found.colour[:10] == TABLE_GREY).all()
+
+
 def test_what_stands_still_stays_in_the_background(table):
     still = ((0.1, 0.15, 0.0), (0.2, 0.25, 0.05))
     found = find_background(table.make_demo(sweep(table, still=[still])))
@@ -72,6 +91,40 @@ def test_a_hole_stays_a_hole_but_keeps_its_colour(table):
     assert hole[10:14, 20:25].all()
     assert hole.sum() == 20
     assert (found.colour[hole] == TABLE_GREY).all()
+
+
+class Masks:
+    """Knows where the robot is from the truth, as RobotView does from its joints."""
+
+    tolerance = None
+
+    def __init__(self, masks):
+        self.masks = masks
+
+    def mask(self, index, depth):
+        del depth
+        return self.masks[index]
+
+
+@pytest.mark.parametrize(('frames_covered', 'is_hidden'), [(12, True), (9, True), (2, False)])
+def test_what_the_robot_passes_before_a_backdrop_without_depth_is_not_hidden_by_it(
+    table, frames_covered, is_hidden
+):
+    truth, _ = table.draw(table.camera, table.pose, [])
+    frames, masks = [], []
+    for k in range(12):
+        depth, mask = truth.copy(), np.zeros(truth.shape, dtype=bool)
+        mask[10:14, 20:25] = k < frames_covered
+        depth[10:14, 20:25] = np.nan
+        depth[mask] = 0.5
+        frames.append(Frame(depth, None))
+        masks.append(mask)
+
+    found = find_background(table.make_demo(frames), Masks(masks))
+
+    assert np.isnan(found.depth[10:14, 20:25]).all()
+    assert found.hidden[10:14, 20:25].all() == is_hidden
+    assert found.hidden.sum() == (20 if is_hidden else 0)
 
 
 def test_depth_alone_gives_a_grey_background(table):

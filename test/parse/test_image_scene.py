@@ -54,6 +54,29 @@ def test_a_block_that_a_known_robot_carries(staged):
     assert (np.abs(heights) < 0.004).mean() > 0.99
 
 
+def test_a_low_tray_set_down_where_nothing_else_was_ever_seen_is_not_the_environment(staged):
+    at = staged.at
+    hand = staged.between(
+        (0, at(-0.12, 0, 0.3)), (6, at(-0.12, 0, 0.07)), (10, at(-0.12, 0, 0.07)),
+        (14, at(-0.12, 0, 0.15)), (21, at(0.12, 0.05, 0.15, 10)), (24, at(0.12, 0.05, 0.07, 10)),
+        (27, at(0.12, 0.05, 0.07, 10)), (29, at(0.12, 0.05, 0.3, 10)),
+    )  # fmt: skip
+    path = np.tile(at(-0.12, 0, 0.007), (30, 1, 1))
+    path[8:27] = hand[8:27] @ se3.inverse(hand[8]) @ path[8]
+    path[27:] = path[26]
+    screen = np.tile(at(0.06, -0.2, 0.27), (30, 1, 1))  # before the place where the tray goes
+    screen[27:] = at(0.0, 0.0, 3.0)
+    tray = staged.Block((0.12, 0.1, 0.014), path)
+    extras = [staged.Block((0.06, 0.02, 0.05), screen)]
+    stage = staged.Stage([tray], hand, extras, robot='known')
+
+    scene = parse(stage, grasps=HOLD)
+
+    check(staged, scene, stage, slice(None))
+    heights = scene.environment.points[:, 2]
+    assert not ((heights > 0.009) & (heights < 0.019)).any()
+
+
 def test_without_a_urdf_the_hand_is_what_moves_and_is_no_object(staged):
     stage = staged.carried(robot='seen')
     scene = parse(stage, grasps=HOLD)
