@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter
+from scipy.ndimage import (
+    binary_dilation,
+    binary_opening,
+    distance_transform_edt,
+    gaussian_filter,
+    minimum_filter,
+)
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
@@ -34,6 +40,11 @@ if TYPE_CHECKING:
 _MOST_FRAMES = 60
 _THREADS = 2
 _MOSTLY = 0.5
+_BESIDE_PX = 3
+_AGREE_M = 0.03
+_EDGE_PX = 2  # of an image between two surfaces, which shows neither
+_BEFORE_M = 0.05
+_WIDE_PX = 7  # narrower holes are noise, and the shadows of edges
 _SAME_M = 0.003  # the foot of an object is nearly as far as what it stands on
 _STRIDE = 8
 _FLAT_M = 0.006  # what is nearer to the plane than this is the table, as the camera sees it
@@ -82,24 +93,36 @@ def find_background(demo: Demo, view: RobotView | None = None) -> Background:
             'use an external one',
         )
     chosen = np.unique(np.linspace(0, len(demo) - 1, min(_MOST_FRAMES, len(demo))).astype(int))
-    depths, colours, hidden = _read(demo, view, chosen.tolist())
+    depths, colours, covered = _read(demo, view, chosen.tolist())
     noise = noise_growth(depths[:, ::_STRIDE, ::_STRIDE])
-    depth, colour = farthest(depths, colours, noise)
+    depth, colour = farthest(depths, colours, covered, noise)
+    # What gives no depth in the many frames in which nothing is in the way gives none at all.
+    hidden = np.isnan(depth) & (covered.mean(axis=0) > _MOSTLY)
     return Background(depth, colour, noise, hidden)
 
 
 def _read(
     demo: Demo, view: RobotView | None, chosen: list[int]
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]]:
-    """Read depths (F, H, W) without the robot, colours (F, H, W, 3), and what it always hides."""
+    """Read depths (F, H, W) without the robot, colours (F, H, W, 3), and where it is (F, H, W)."""
     assert demo.sensor is not None
     shape = demo.sensor.camera.height, demo.sensor.camera.width
     depths = np.empty((len(chosen), *shape), dtype=np.float32)
     colours = np.full((len(chosen), *shape, 3), 128, dtype=np.uint8)
-    covered = np.zeros(shape, dtype=np.int64)
+    covered = np.zeros((len(chosen), *shape), dtype=bool)
     if view is not None:
         _ = view.tolerance  # learnt once, not in each thread
-    masks = []
+
+    def take_away(place: int, index: int) -> None:
+        assert view is not None
+        mask = view.mask(index, depths[place])
+        drawn = view.drawing(index).depth
+        near = minimum_filter(np.where(np.isfinite(drawn), drawn, np.inf), 2 * _BESIDE_PX + 1)
+        covered[place] = mask | np.isfinite(near)
+        # Nothing is seen through the robot; what stands before it may be a part of the scene.
+        depths[place][mask | (depths[place] > near - _BEFORE_M)] = np.nan
+
+    tasks = []
     with ThreadPoolExecutor(_THREADS) as pool:
         for place, index in enumerate(chosen):
             frame = demo.frames[index]
@@ -108,14 +131,10 @@ def _read(
             if frame.colour is not None:
                 colours[place] = frame.colour
             if view is not None:
-                masks.append(pool.submit(view.mask, index, frame.depth))
-        for place, mask in enumerate(masks):
-            depths[place][mask.result()] = np.nan
-            covered += mask.result()
-    # What gives no depth in the many frames in which nothing is in the way gives none at all.
-    hidden = covered > _MOSTLY * len(chosen)
-    hidden &= ~np.isfinite(depths).any(axis=0)
-    return depths, colours, hidden
+                tasks.append(pool.submit(take_away, place, index))
+        for task in tasks:
+            task.result()
+    return depths, colours, covered
 
 
 def noise_growth(depths: NDArray[np.float32]) -> float:
@@ -150,8 +169,9 @@ def complete_behind(
 
     Returns:
         The background with the plane's depth where the line of sight meets the plane within its
-        outline, also in holes; elsewhere with what is around the objects bridged. What objects
-        covered has the colour of the nearest uncovered pixel.
+        outline, also in holes; elsewhere with what is around the objects bridged, but for what is
+        nearer to a backdrop without depth, which goes on without. What objects covered has the
+        colour of the nearest uncovered pixel.
 
     """
     assert demo.sensor is not None
@@ -169,10 +189,33 @@ def complete_behind(
     # Beside an object that never moves lies its stereo shadow, which is never seen.
     lost = on_plane & (np.isnan(depth) | (hidden & ~rim))
     depth[lost] = plane[lost]
-    depth = _bridged(depth, hidden & ~on_plane)
-    source = distance_transform_edt(hidden, return_distances=False, return_indices=True)
-    colour[hidden] = background.colour[source[0][hidden], source[1][hidden]]
+    # The plane ends where its outline does, so it says nothing of what is beyond.
+    with np.errstate(invalid='ignore'):
+        table = on_plane & (hidden | ~(np.abs(background.depth - plane) > _FLAT_M))
+    table = binary_dilation(table, iterations=_EDGE_PX)
+    beyond = hidden & ~on_plane
+    depth = _bridged_beside(depth, beyond, table)
+    depth[beyond & _beside_nothing(background.depth, hidden | table)] = np.nan
+    for part, lends in ((beyond, ~hidden & ~table), (hidden & on_plane, ~hidden & on_plane)):
+        source = _nearest(lends if lends.any() else ~hidden)
+        colour[part] = background.colour[source[0][part], source[1][part]]
     return Background(depth, colour, background.noise)
+
+
+def _beside_nothing(depth: NDArray[np.float32], hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether what is nearest in the image (H, W) and not hidden is a backdrop without depth."""
+    nothing = np.isnan(depth) & ~hidden
+    nothing = binary_opening(nothing, np.ones((_WIDE_PX, _WIDE_PX), dtype=bool))
+    known = nothing | (np.isfinite(depth) & ~hidden)
+    if not known.any():
+        return np.zeros_like(hidden)
+    source = _nearest(known)
+    return np.asarray(nothing[source[0], source[1]])
+
+
+def _nearest(chosen: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Row and column (2, H, W) of the nearest of the chosen pixels."""
+    return np.asarray(distance_transform_edt(~chosen, return_distances=False, return_indices=True))
 
 
 def _plane_seen(
@@ -197,6 +240,21 @@ def _plane_seen(
     reach = plane.shape[1] / _EVEN
     off = gaussian_filter(off, reach) / (gaussian_filter(flat.astype(np.float64), reach) + _PRIOR)
     return np.asarray(1.0 / (1.0 / plane + off), dtype=np.float32)
+
+
+def _bridged_beside(
+    depth: NDArray[np.float32], holes: NDArray[np.bool_], table: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Fill holes (H, W) from what is around them, but not from a table that ends before them.
+
+    It ends where what is around beside it goes on elsewhere.
+    """
+    out = _bridged(depth, holes)
+    beside = _bridged(np.where(table, np.float32(np.nan), depth), holes)
+    with np.errstate(invalid='ignore'):
+        ends = holes & (np.abs(beside - out) > _AGREE_M)
+    out[ends] = beside[ends]
+    return out
 
 
 def _bridged(depth: NDArray[np.float32], holes: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -25,18 +25,23 @@ _SAME_GREY = 12
 
 
 def farthest(
-    depths: NDArray[np.float32], colours: NDArray[np.uint8], noise: float
+    depths: NDArray[np.float32],
+    colours: NDArray[np.uint8],
+    covered: NDArray[np.bool_],
+    noise: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Find the farthest repeated depth of pixels, and the median colour they had there when lit.
 
     A single far reading may be a flying pixel: the farthest few must agree. A mean of colours would
     show every shadow half; the shadow of an arm that returns to where it started would stay in the
     median, so frames in which a place is much darker than at its brightest do not count. Where no
-    depth is ever valid the colour is the median of all frames, so that the backdrop keeps its own.
+    depth is ever valid the colour is the median of the frames in which nothing covers it, so that
+    the backdrop keeps its own; of all where there are none.
 
     Args:
         depths: (F, H, W) metres, NaN where invalid.
         colours: (F, H, W, 3).
+        covered: (F, H, W) where something is in the way, or close to that in the image.
         noise: Standard deviation of a depth at 1 m; it grows with the square of the depth.
 
     Returns:
@@ -50,7 +55,8 @@ def farthest(
 
     def fill(row: int) -> None:
         rows = slice(row, row + _ROWS)
-        _fill(depths[:, rows], colours[:, rows], rank, noise, depth[rows], colour[rows])
+        seen = depths[:, rows], colours[:, rows], covered[:, rows]
+        _fill(*seen, rank, noise, depth[rows], colour[rows])
 
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(fill, range(0, height, _ROWS)))
@@ -61,6 +67,7 @@ def farthest(
 def _fill(
     depths: NDArray[np.float32],
     colours: NDArray[np.uint8],
+    covered: NDArray[np.bool_],
     rank: int,
     noise: float,
     depth: NDArray[np.float32],
@@ -76,6 +83,8 @@ def _fill(
             depth[v, u] = _mean_near(depths[:, v, u], far, noise, near)
             if np.isfinite(depth[v, u]):
                 _leave_lit(colours[:, v, u], near, histogram)
+            elif not covered[:, v, u].all():
+                near[:] = ~covered[:, v, u]
             for channel in range(3):
                 colour[v, u, channel] = _median(colours[:, v, u, channel], near, histogram)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.geometry.tiles import copy_row, copy_windows, grown, whole
@@ -217,6 +218,8 @@ class DepthCamera:
                 border = unseen
             tints = self._fill_border(fill, border, plane, allowed, tints)
         self._keep_still(tints)
+        if border is not None and shown is not None:
+            self._colour_gaps(tints)
 
     def _keep_still(self, tints: NDArray[np.uint32]) -> None:
         """Keep what of the images does not change: the environment alone, in colours (N,)."""
@@ -230,6 +233,23 @@ class DepthCamera:
         outside[_part(self._window)] = False
         depth[outside], colour[outside], label[outside] = np.nan, 0, UNSEEN
         self._alone = depth, colour, label
+
+    def _colour_gaps(self, tints: NDArray[np.uint32]) -> None:
+        """Give the backdrop colours everywhere, those of what is beside where nothing is known.
+
+        Gaps that open behind near things, and what things hide without being seen there, have no
+        depth, as nobody knows what is there; but no camera sees black there.
+        """
+        _, colour, label = self._alone
+        seen = packed(colour.reshape(-1, 3)).reshape(self._shape)
+        lends = (label != UNSEEN) | (self._backdrop != 0)
+        inside = np.zeros(lends.shape, dtype=bool)
+        inside[_part(self._window)] = True
+        lends &= inside
+        if lends.any():
+            near = distance_transform_edt(~lends, return_distances=False, return_indices=True)
+            self._backdrop = np.where(self._backdrop == 0, seen[near[0], near[1]], self._backdrop)
+            self._keep_still(tints)
 
     @property
     def window(self) -> Window:
