@@ -214,6 +214,31 @@ def test_a_moved_slant_is_seen_where_rays_through_the_centres_of_pixels_meet_it(
     assert centres < 1e-3 * points
 
 
+@pytest.mark.parametrize('fill', ['shrink', 'expand', 'none'])
+def test_a_gap_that_opens_behind_something_near_has_no_depth_and_is_not_black(fill):
+    hidden = np.zeros((60, 80), dtype=bool)
+    hidden[20:40, 30:50] = True
+    near = wall(0.5, RED).select(hidden.reshape(-1))
+    scene = Cloud(
+        np.concatenate([wall(1.0).select(~hidden.reshape(-1)).points, near.points]),
+        np.concatenate([wall(1.0).select(~hidden.reshape(-1)).colours, near.colours]),
+    )
+    nothing = np.zeros((60, 80, 3), np.uint8)
+
+    camera = before(scene, moved=True, fill=fill, frame2camera=shift(0.05), far_off=nothing)
+    image = camera.render([])
+
+    gap = np.zeros((60, 80), dtype=bool)
+    gap[22:38, 35:36] = True  # the wall moves by 3.5 pixels, what is near by 7
+    assert np.isnan(image.depth[gap]).all()
+    assert (image.label[gap] == UNSEEN).all()
+    assert (image.colour[gap] == 0).all() == (fill == 'none')
+    if fill != 'none':
+        u0, v0, u1, v1 = camera.window
+        seen = image.colour[v0:v1, u0:u1].reshape(-1, 3)
+        assert {tuple(colour) for colour in np.unique(seen, axis=0).tolist()} == {GREY, RED}
+
+
 def test_without_filling_the_border_stays_empty():
     image = before(wall(), moved=True, frame2camera=shift(0.2)).render([])
     assert (image.label[:, :13] == UNSEEN).all()
