@@ -19,6 +19,7 @@ from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.normals import local_planes
 from r2rgen_ros.model.errors import check_array, require
+from r2rgen_ros.parse.lighting import without_shadows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +147,7 @@ def fuse(views: Sequence[View], growth: float = NOISE_GROWTH) -> Seen:
         The cloud in the object's frame, empty where nothing was seen.
 
     """
-    parts = [_measured(view, growth) for view in views]
+    parts = [_measured(view, growth) for view in without_shadows(views)]
     parts = [part for part in parts if len(part.points)]
     if not parts:
         return Seen(Cloud.empty(), np.zeros((0, 3)))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -321,6 +322,27 @@ def test_a_lying_bottle_is_completed_about_its_own_axis():
     assert 'surface of revolution' in done.how
     assert np.mean(cKDTree(done.cloud.points).query(truth)[0] < 0.005) > 0.85
     assert np.mean(cKDTree(truth).query(done.cloud.points)[0] > 0.005) < 0.05
+
+
+def test_shadows_that_fall_on_a_surface_for_a_while_are_not_in_its_colours():
+    rng = np.random.default_rng(0)
+    views = []
+    for k in range(10):
+        view = look(SHAPES['box'], rng)
+        colour = view.colour.copy()
+        rows, columns = np.nonzero(view.inside)
+        left = columns < np.median(columns)
+        colour[rows[~left], columns[~left]] = (120, 24, 18)  # of its own: it always is so dark
+        if k < 7:
+            colour[rows[left], columns[left]] = (110, 22, 16)
+        views.append(replace(view, colour=colour))
+
+    seen = fuse(views, GROWTH)
+
+    red = np.sort(seen.cloud.colours[:, 0])
+    assert np.median(red[len(red) // 2 :]) == 200
+    assert np.median(red[: len(red) // 2]) == 120
+    assert ((red > 125) & (red < 195)).mean() < 0.15  # only beside the line between the two
 
 
 def test_an_object_that_is_moved_is_fused_in_its_own_frame():
