@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from r2rgen_ros.bags.reader import Topic
+
+_TOPICS = 'depth', 'colour', 'camera_info', 'cloud', 'joint_states'
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,15 @@ def _streams(reader: BagReader, wanted: StreamSelection) -> tuple[Streams, str]:
     try:
         return find_streams(reader, wanted), ''
     except R2RGenError as err:
-        return Streams(), str(err)
+        confusion = str(err)
+    # Names that the bag does not have say nothing of what the topics that it has are.
+    there = {topic.name for topic in reader.topics}
+    known: dict[str, Any] = {k: None for k in _TOPICS if getattr(wanted, k) not in there}
+    known['gripper'] = tuple(name for name in wanted.gripper if name in there)
+    try:
+        return find_streams(reader, replace(wanted, **known)), confusion
+    except R2RGenError:
+        return Streams(), confusion
 
 
 def _frames(

@@ -239,6 +239,19 @@ def test_ambiguity_is_the_obstacle(tmp_path, workshop):
     assert 'no camera_info' in chosen.obstacle
 
 
+@pytest.mark.parametrize('wrong', [{'depth': '/dept'}, {'gripper': ('/grip',)}])
+def test_a_topic_that_is_not_there_hides_nothing_of_those_that_are(tmp_path, workshop, wrong):
+    place = tmp_path / 'bag'
+    workshop.record(place)
+
+    found = inspect_bag(place, StreamSelection(**wrong))
+
+    (name,) = wrong.values()
+    assert (name if isinstance(name, str) else name[0]) in found.obstacle
+    usual = inspect_bag(place)
+    assert [topic.role for topic in found.topics] == [topic.role for topic in usual.topics]
+
+
 @pytest.mark.parametrize(
     'kind',
     [

@@ -137,6 +137,22 @@ def test_what_the_robot_passes_before_a_backdrop_without_depth_is_not_hidden_by_
     assert found.hidden.sum() == hidden  # where it is always, three pixels around it are not told
 
 
+def test_a_backdrop_without_depth_has_none_of_the_colours_of_the_robot_before_it(table):
+    truth, _ = table.draw(table.camera, table.pose, [])
+    frames, masks = [], []
+    for k in range(12):
+        depth, mask = truth.copy(), np.zeros(truth.shape, dtype=bool)
+        mask[10:14, 20:25] = k < 8
+        depth[10:14, 20:25] = np.nan
+        depth[mask] = 0.5
+        frames.append(Frame(depth, paint(np.where(mask, 0, -1))))
+        masks.append(mask)
+
+    found = find_background(table.make_demo(frames), Masks(masks))
+
+    assert (found.colour == TABLE_GREY).all()
+
+
 def test_depth_alone_gives_a_grey_background(table):
     frames = [replace(frame, colour=None) for frame in sweep(table)]
     assert (find_background(table.make_demo(frames)).colour == 128).all()
