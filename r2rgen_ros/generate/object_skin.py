@@ -22,6 +22,7 @@ from r2rgen_ros.geometry.cloud import Cloud
 from r2rgen_ros.geometry.compiled import compiled
 from r2rgen_ros.geometry.surfels import Placed, SurfelImage, Surfels
 from r2rgen_ros.model.scene import FIRST_OBJECT
+from r2rgen_ros.parse.lighting import SAME_HUE, SHADE
 from r2rgen_ros.sense.layers import Drawn, Layer, packed
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ _MOST_M = 0.01
 _NEAR_M = 0.02
 _SAME_M = 0.012  # at one metre; grows with the square of the distance, as noise does
 _POSE_DIGITS = 6
-_SHADE, _SAME_HUE = 0.8, 0.985
 _MOST_HELD = 64 * 2**20
 
 
@@ -237,5 +237,5 @@ def _is_shadow(seen: Any, usual: Any) -> bool:
         both += float(seen[c]) * usual[c]
         one += float(seen[c]) ** 2
         other += float(usual[c]) ** 2
-    darker = one < (_SHADE * _SHADE) * other
-    return bool(darker and both * both > (_SAME_HUE * _SAME_HUE) * one * other)
+    darker = one < (SHADE * SHADE) * other
+    return bool(darker and both * both > (SAME_HUE * SAME_HUE) * one * other)

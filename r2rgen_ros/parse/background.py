@@ -169,9 +169,9 @@ def complete_behind(
 
     Returns:
         The background with the plane's depth where the line of sight meets the plane within its
-        outline, also in holes; elsewhere with what is around the objects bridged, but for what is
-        nearer to a backdrop without depth, which goes on without. What objects covered has the
-        colour of the nearest uncovered pixel.
+        outline, also in holes; elsewhere with what is around the objects bridged, but not from a
+        table that ends before it; beside a backdrop without depth there is none. What objects
+        covered has the colour of the nearest uncovered pixel that is on the plane as well, or not.
 
     """
     assert demo.sensor is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2rgen_ros.geometry.compiled import compiled
+from r2rgen_ros.parse.lighting import LIT, SAME_HUE, SHADE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,8 +20,6 @@ _ROWS = 16
 _CHANCE = 0.04  # this share of all readings may be flying pixels behind everything
 _SAME_M = 0.003  # the foot of an object is nearly as far as what it stands on
 _SIGMAS = 3.0
-_LIT = 0.2  # a place that is lit in this share of the frames is lit
-_SHADE = 0.85  # what is darker than this share of the light is shaded
 _SAME_GREY = 12
 
 
@@ -133,19 +132,32 @@ def _mean_near(
 def _leave_lit(
     colours: NDArray[np.uint8], chosen: NDArray[np.bool_], histogram: NDArray[np.int32]
 ) -> None:
-    """Leave among the chosen frames those in which no shadow falls, if there are enough."""
+    """Leave among the chosen frames those in which no shadow falls, if there are enough.
+
+    What is darker counts as a shadow where it has the same hue.
+    """
     histogram[:] = 0
     count = 0
     for k in range(len(chosen)):
         if chosen[k]:
             histogram[_brightness(colours[k])] += 1
             count += 1
-    # Brighter than this are so few that it may be a reflection.
     bright, above = 255, 0
-    while above + histogram[bright] <= _LIT * count:
+    while above + histogram[bright] <= LIT * count:
         above += histogram[bright]
         bright -= 1
-    least = min(_SHADE * bright, bright - _SAME_GREY)
+    least = min(SHADE * bright, bright - _SAME_GREY)
+    sums = np.zeros((2, 3))
+    for k in range(len(chosen)):
+        if chosen[k]:
+            is_lit = _brightness(colours[k]) > least
+            for channel in range(3):
+                sums[int(is_lit), channel] += colours[k, channel]
+    both, sizes = (sums[0] * sums[1]).sum(), (sums[0] ** 2).sum() * (sums[1] ** 2).sum()
+    if both <= SAME_HUE * np.sqrt(
+        sizes
+    ):  # another thing, beside whose edge depth and colour differ
+        return
     for k in range(len(chosen)):
         chosen[k] = chosen[k] and _brightness(colours[k]) > least
 

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 _FEWEST = 3
 _POSE_DIGITS = 4  # followed objects that rest move by nanometres
-_LIT = 0.2  # a place that is lit in this share of its views is lit
-_SHADE = 0.8
-_SAME_HUE = 0.985  # cosine between colours
+LIT = 0.2
+"""A place that is lit in this share of its views is lit; fewer brighter ones may be reflections."""
+SHADE = 0.8
+"""What is darker than this share of the light is in a shadow, if it has the same hue."""
+SAME_HUE = 0.985
+"""Cosine between colours of one hue."""
 
 
 def without_shadows(views: Sequence[View]) -> list[View]:
@@ -55,7 +58,7 @@ def _lit(views: list[View]) -> list[View]:
     usual, is_lit = _usual(colours, inside)
     both = (colours * usual).sum(axis=3)
     sizes = np.linalg.norm(colours, axis=3) * np.linalg.norm(usual, axis=2)
-    in_shadow = inside & ~is_lit & (both > _SAME_HUE * sizes)
+    in_shadow = inside & ~is_lit & (both > SAME_HUE * sizes)
     out = []
     for view, own in zip(views, in_shadow, strict=True):
         colour = _colour(view).copy()
@@ -67,15 +70,12 @@ def _lit(views: list[View]) -> list[View]:
 def _usual(
     colours: NDArray[np.float32], inside: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Mean colour (h, w, 3) of the views (V, h, w, 3) in which a place is lit, and which these are.
-
-    A few brighter ones may be reflections.
-    """
+    """Mean colour (h, w, 3) of views (V, h, w, 3) in which a place is lit, and which these are."""
     light = np.where(inside, colours.sum(axis=3), -np.inf)
     ranked = -np.sort(-light, axis=0)
-    rank = (_LIT * inside.sum(axis=0)).astype(np.int64)
+    rank = (LIT * inside.sum(axis=0)).astype(np.int64)
     bright = np.take_along_axis(ranked, rank[None], axis=0)
-    is_lit = inside & (light >= _SHADE * bright)
+    is_lit = inside & (light >= SHADE * bright)
     total = np.maximum(is_lit.sum(axis=0), 1)[..., None]
     usual = (colours * is_lit[..., None]).sum(axis=0) / total
     return usual.astype(np.float32), is_lit

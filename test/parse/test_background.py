@@ -66,6 +66,18 @@ def test_a_shadow_that_falls_on_a_place_most_of_the_time_is_not_in_its_colour(
     assert (found.colour[:10] == TABLE_GREY).all()
 
 
+def test_the_colour_of_something_else_beside_an_edge_is_no_light(table):
+    depth, _ = table.draw(table.camera, table.pose, [])
+    frames = []
+    for k in range(12):
+        colour = paint(np.ones(depth.shape, dtype=int))
+        if k < 5:
+            colour[10:14, 20:25] = (80, 120, 220)  # brighter, but blue
+        frames.append(Frame(depth, colour))
+
+    assert (find_background(table.make_demo(frames)).colour == TABLE_GREY).all()
+
+
 def test_what_stands_still_stays_in_the_background(table):
     still = ((0.1, 0.15, 0.0), (0.2, 0.25, 0.05))
     found = find_background(table.make_demo(sweep(table, still=[still])))
