@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Polygon = NDArray[np.float64]
 
-_SAME = 1e-9
+_SAME = 1e-6  # metres; measured planes are no truer
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from scipy.ndimage import (
     binary_opening,
     distance_transform_edt,
     gaussian_filter,
-    minimum_filter,
 )
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.csgraph import connected_components
@@ -41,9 +40,7 @@ _MOST_FRAMES = 60
 _THREADS = 2
 _MOSTLY = 0.5
 _BESIDE_PX = 3
-_AGREE_M = 0.03
 _EDGE_PX = 2  # of an image between two surfaces, which shows neither
-_BEFORE_M = 0.05
 _WIDE_PX = 7  # narrower holes are noise, and the shadows of edges
 _SAME_M = 0.003  # the foot of an object is nearly as far as what it stands on
 _STRIDE = 8
@@ -117,10 +114,8 @@ def _read(
         assert view is not None
         mask = view.mask(index, depths[place])
         drawn = view.drawing(index).depth
-        near = minimum_filter(np.where(np.isfinite(drawn), drawn, np.inf), 2 * _BESIDE_PX + 1)
-        covered[place] = mask | np.isfinite(near)
-        # Nothing is seen through the robot; what stands before it may be a part of the scene.
-        depths[place][mask | (depths[place] > near - _BEFORE_M)] = np.nan
+        covered[place] = mask | binary_dilation(np.isfinite(drawn), iterations=_BESIDE_PX)
+        depths[place][mask] = np.nan
 
     tasks = []
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -169,8 +164,8 @@ def complete_behind(
 
     Returns:
         The background with the plane's depth where the line of sight meets the plane within its
-        outline, also in holes; elsewhere with what is around the objects bridged, but not from a
-        table that ends before it; beside a backdrop without depth there is none. What objects
+        outline, also in holes; elsewhere with what is around the objects bridged; beside a
+        backdrop without depth there is none. What objects
         covered has the colour of the nearest uncovered pixel that is on the plane as well, or not.
 
     """
@@ -189,12 +184,12 @@ def complete_behind(
     # Beside an object that never moves lies its stereo shadow, which is never seen.
     lost = on_plane & (np.isnan(depth) | (hidden & ~rim))
     depth[lost] = plane[lost]
-    # The plane ends where its outline does, so it says nothing of what is beyond.
+    # The plane ends where its outline does, so its colours say nothing of what is beyond.
     with np.errstate(invalid='ignore'):
         table = on_plane & (hidden | ~(np.abs(background.depth - plane) > _FLAT_M))
     table = binary_dilation(table, iterations=_EDGE_PX)
     beyond = hidden & ~on_plane
-    depth = _bridged_beside(depth, beyond, table)
+    depth = _bridged(depth, beyond)
     depth[beyond & _beside_nothing(background.depth, hidden | table)] = np.nan
     for part, lends in ((beyond, ~hidden & ~table), (hidden & on_plane, ~hidden & on_plane)):
         source = _nearest(lends if lends.any() else ~hidden)
@@ -240,21 +235,6 @@ def _plane_seen(
     reach = plane.shape[1] / _EVEN
     off = gaussian_filter(off, reach) / (gaussian_filter(flat.astype(np.float64), reach) + _PRIOR)
     return np.asarray(1.0 / (1.0 / plane + off), dtype=np.float32)
-
-
-def _bridged_beside(
-    depth: NDArray[np.float32], holes: NDArray[np.bool_], table: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """Fill holes (H, W) from what is around them, but not from a table that ends before them.
-
-    It ends where what is around beside it goes on elsewhere.
-    """
-    out = _bridged(depth, holes)
-    beside = _bridged(np.where(table, np.float32(np.nan), depth), holes)
-    with np.errstate(invalid='ignore'):
-        ends = holes & (np.abs(beside - out) > _AGREE_M)
-    out[ends] = beside[ends]
-    return out
 
 
 def _bridged(depth: NDArray[np.float32], holes: NDArray[np.bool_]) -> NDArray[np.float32]:
