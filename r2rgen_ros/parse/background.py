@@ -14,12 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import (
-    binary_dilation,
-    binary_opening,
-    distance_transform_edt,
-    gaussian_filter,
-)
+from scipy.ndimage import binary_dilation, binary_opening, distance_transform_edt, gaussian_filter
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
@@ -38,8 +33,8 @@ if TYPE_CHECKING:
 
 _MOST_FRAMES = 60
 _THREADS = 2
-_MOSTLY = 0.5
-_BESIDE_PX = 3
+_MOSTLY = 0.5  # share of the frames
+_BESIDE_PX = 3  # colours so close to the drawn robot may be its own
 _EDGE_PX = 2  # of an image between two surfaces, which shows neither
 _WIDE_PX = 7  # narrower holes are noise, and the shadows of edges
 _SAME_M = 0.003  # the foot of an object is nearly as far as what it stands on
@@ -164,9 +159,9 @@ def complete_behind(
 
     Returns:
         The background with the plane's depth where the line of sight meets the plane within its
-        outline, also in holes; elsewhere with what is around the objects bridged; beside a
-        backdrop without depth there is none. What objects
-        covered has the colour of the nearest uncovered pixel that is on the plane as well, or not.
+        outline, also in holes; elsewhere with what is around the objects bridged, or without depth
+        beside a backdrop that has none. What objects covered has the colour of the nearest
+        uncovered pixel that is on the plane as well, or not.
 
     """
     assert demo.sensor is not None

@@ -20,7 +20,7 @@ _ROWS = 16
 _CHANCE = 0.04  # this share of all readings may be flying pixels behind everything
 _SAME_M = 0.003  # the foot of an object is nearly as far as what it stands on
 _SIGMAS = 3.0
-_SAME_GREY = 12
+_SAME_GREY = 12  # of 255; less is the noise of colours
 
 
 def farthest(
@@ -154,9 +154,8 @@ def _leave_lit(
             for channel in range(3):
                 sums[int(is_lit), channel] += colours[k, channel]
     both, sizes = (sums[0] * sums[1]).sum(), (sums[0] ** 2).sum() * (sums[1] ** 2).sum()
-    if both <= SAME_HUE * np.sqrt(
-        sizes
-    ):  # another thing, beside whose edge depth and colour differ
+    # Else it is another thing, beside whose edge depth and colour differ.
+    if both <= SAME_HUE * np.sqrt(sizes):
         return
     for k in range(len(chosen)):
         chosen[k] = chosen[k] and _brightness(colours[k]) > least

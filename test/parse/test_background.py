@@ -10,14 +10,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
+from r2rgen_ros.geometry import se3
 from r2rgen_ros.geometry.camera import PinholeCamera
 from r2rgen_ros.model.demo import Frame, Sensor
 from r2rgen_ros.model.errors import R2RGenError
-from r2rgen_ros.parse.background import (
-    _bridged,
-    complete_behind,
-    find_background,
-)
+from r2rgen_ros.parse.background import Background, _bridged, complete_behind, find_background
 
 TABLE_GREY, MOVER_RED = np.array([90, 90, 90], np.uint8), np.array([200, 0, 0], np.uint8)
 
@@ -233,6 +230,33 @@ def test_beyond_the_outline_what_is_around_goes_on_behind_an_object(table):
     truth, _ = table.draw(table.camera, table.pose, [])
     assert np.isfinite(found.depth).all()
     assert np.allclose(found.depth, truth, atol=1e-4)
+
+
+def test_what_hides_a_backdrop_without_depth_leaves_no_surface_there(table):
+    depth, _ = table.draw(table.camera, table.pose, [])
+    small = replace(table.support, outline=table.support.outline * 0.3)
+    points = se3.apply(table.pose, table.camera.unproject(depth).reshape(-1, 3))
+    inside = (np.abs(points[:, :2]) < np.abs(small.outline[:, :2]).max(axis=0)).all(axis=1)
+    inside = inside.reshape(depth.shape)
+    truth = np.where(inside, depth, np.float32(np.nan))
+    colour = np.where(inside[..., None], TABLE_GREY, MOVER_RED).astype(np.uint8)
+    rows, columns = np.nonzero(inside)
+    top, middle = rows.min(), int(np.median(columns))
+    covered = np.zeros(depth.shape, dtype=bool)
+    covered[top - 20 : top + 10, middle - 8 : middle + 8] = True
+    blue = np.where(covered[..., None], np.uint8([0, 0, 200]), colour)
+    shown = Background(np.where(covered, np.float32(0.3), truth), blue)
+
+    found = complete_behind(table.make_demo([Frame(truth, colour)] * 2), shown, covered, small)
+
+    beyond = covered & ~binary_dilation(inside, iterations=2)
+    assert beyond.sum() > 200
+    assert np.isnan(found.depth[beyond]).all()
+    assert (found.colour[beyond] == MOVER_RED).all()
+    assert np.allclose(found.depth[covered & inside], truth[covered & inside], atol=1e-4)
+    assert (
+        found.colour[covered & inside & (np.indices(depth.shape)[0] > top + 3)] == TABLE_GREY
+    ).all()
 
 
 def test_an_object_that_fills_the_image_leaves_only_the_plane(table):
