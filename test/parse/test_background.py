@@ -232,7 +232,8 @@ def test_beyond_the_outline_what_is_around_goes_on_behind_an_object(table):
     assert np.allclose(found.depth, truth, atol=1e-4)
 
 
-def test_what_hides_a_backdrop_without_depth_leaves_no_surface_there(table):
+@pytest.mark.parametrize(('above', 'below', 'half'), [(20, 10, 8), (24, 4, 60), (4, 24, 60)])
+def test_what_hides_a_backdrop_without_depth_leaves_no_surface_there(table, above, below, half):
     depth, _ = table.draw(table.camera, table.pose, [])
     small = replace(table.support, outline=table.support.outline * 0.3)
     points = se3.apply(table.pose, table.camera.unproject(depth).reshape(-1, 3))
@@ -243,7 +244,7 @@ def test_what_hides_a_backdrop_without_depth_leaves_no_surface_there(table):
     rows, columns = np.nonzero(inside)
     top, middle = rows.min(), int(np.median(columns))
     covered = np.zeros(depth.shape, dtype=bool)
-    covered[top - 20 : top + 10, middle - 8 : middle + 8] = True
+    covered[top - above : top + below, middle - half : middle + half] = True
     blue = np.where(covered[..., None], np.uint8([0, 0, 200]), colour)
     shown = Background(np.where(covered, np.float32(0.3), truth), blue)
 
