@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
+
+from r2rgen_ros.geometry.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,5 +65,18 @@ def half_planes(polygon: Polygon) -> tuple[NDArray[np.float64], NDArray[np.float
 def contains(polygon: Polygon, points: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which points (N, 2) lie in a convex polygon or on its edge; NaN lies nowhere."""
     normals, limits = half_planes(polygon)
-    with np.errstate(invalid='ignore'):
-        return np.asarray((points @ normals.T <= limits + 1e-9).all(axis=1))
+    inside = np.empty(len(points), dtype=bool)
+    _find_inside(normals, limits + 1e-9, np.asarray(points, dtype=np.float64), inside)
+    return inside
+
+
+@compiled
+def _find_inside(normals: Any, limits: Any, points: Any, inside: Any) -> None:
+    for i in range(len(points)):
+        x, y = points[i, 0], points[i, 1]
+        within = True
+        for k in range(len(limits)):
+            if not normals[k, 0] * x + normals[k, 1] * y <= limits[k]:
+                within = False
+                break
+        inside[i] = within

@@ -96,6 +96,19 @@ class Surfels:
             cloud.colours,
         )
 
+    def select(self, kept: NDArray[np.bool_] | slice) -> Surfels:
+        """Return some of the discs."""
+        return Surfels(self.points[kept], self.normals[kept], self.radii[kept], self.colours[kept])
+
+    def joined(self, others: Surfels) -> Surfels:
+        """Return these discs and others."""
+        return Surfels(
+            np.concatenate([self.points, others.points]),
+            np.concatenate([self.normals, others.normals]),
+            np.concatenate([self.radii, others.radii]),
+            np.concatenate([self.colours, others.colours]),
+        )
+
     def __len__(self) -> int:
         """Return the number of discs."""
         return len(self.points)
@@ -141,6 +154,20 @@ class SurfelImage:
             black there; and (H, W) uint8 labels, `NOTHING` there.
 
         """
+        label = self._mixed(layers, coloured=True)
+        depth = np.empty(label.shape, dtype=np.float32)
+        colour = np.zeros((*label.shape, 3), dtype=np.uint8)
+        _finish(self._sums, depth, colour)
+        return depth, colour, label
+
+    def draw_depth(self, layers: Sequence[Placed]) -> NDArray[np.float32]:
+        """Draw layers of discs without their colours: the same (H, W) depth, sooner."""
+        self._mixed(layers, coloured=False)
+        with np.errstate(invalid='ignore'):
+            return np.asarray(self._sums[..., 1] / self._sums[..., 0])
+
+    def _mixed(self, layers: Sequence[Placed], *, coloured: bool) -> NDArray[np.uint8]:
+        """Add up weights, depths and colours of the nearest discs, and return labels (H, W)."""
         camera = self.camera
         lens = (camera.fx, camera.fy, camera.cx, camera.cy)
         label = np.full(self._nearest.shape, NOTHING, dtype=np.uint8)
@@ -158,12 +185,9 @@ class SurfelImage:
         for points, normals, layer in placed:
             _mix(
                 points, normals, layer.surfels.radii, layer.surfels.colours, *lens, layer.label,
-                self._nearest, label, self._sums,
+                coloured, self._nearest, label, self._sums,
             )  # fmt: skip
-        depth = np.empty(label.shape, dtype=np.float32)
-        colour = np.zeros((*label.shape, 3), dtype=np.uint8)
-        _finish(self._sums, self._nearest, depth, colour)
-        return depth, colour, label
+        return label
 
 
 @compiled
@@ -238,7 +262,7 @@ def _draw_nearest(
 def _mix(
     points: Any, normals: Any, radii: Any, colours: Any,
     fx: float, fy: float, cx: float, cy: float, name: int,
-    nearest: Any, label: Any, sums: Any,
+    coloured: bool, nearest: Any, label: Any, sums: Any,
 ) -> None:  # fmt: skip
     height, width = nearest.shape
     for i in range(len(points)):
@@ -259,13 +283,14 @@ def _mix(
                 weight = share * share + 1e-6
                 sums[v, u, 0] += weight
                 sums[v, u, 1] += weight * z
-                for k in range(3):
-                    sums[v, u, 2 + k] += weight * colours[i, k]
+                if coloured:
+                    for k in range(3):
+                        sums[v, u, 2 + k] += weight * colours[i, k]
 
 
 @compiled
-def _finish(sums: Any, nearest: Any, depth: Any, colour: Any) -> None:
-    height, width = nearest.shape
+def _finish(sums: Any, depth: Any, colour: Any) -> None:
+    height, width = depth.shape
     for v in range(height):
         for u in range(width):
             weight = sums[v, u, 0]

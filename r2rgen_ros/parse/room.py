@@ -10,6 +10,8 @@ frame is the background of that frame. What always stays covered is the support 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +56,7 @@ _TOUCHED = 20
 _LENDERS = 16
 _BRIDGED_CELLS = 4
 _NOISE_FRAMES = 6
+_SAME_POSE = 6  # decimals: a micrometre, a microradian
 
 
 @dataclass(frozen=True)
@@ -84,25 +87,38 @@ class Room:
     support: SupportPlane | None = None
     _seen: dict[int, Depth] = field(default_factory=dict, repr=False)
     _discs: list[Surfels] = field(default_factory=list, repr=False)
+    _making: Lock = field(default_factory=Lock, repr=False)
 
     def at(self, frame: int) -> Depth:
         """Depth (H, W) of the environment as the camera sees it in a frame, NaN where unknown."""
-        if frame not in self._seen:
-            self._seen[frame] = self._drawn(frame)
-        return self._seen[frame]
+        first = int(self._first_alike[frame])
+        if first not in self._seen:
+            self._seen[first] = self._drawn(first)
+        return self._seen[first]
+
+    @cached_property
+    def _first_alike(self) -> NDArray[np.int64]:
+        """Per frame, the first one that the camera sees from the same place, as a base waits."""
+        poses = np.round(self.sensor.camera2base, _SAME_POSE).reshape(-1, 16)
+        _, first, alike = np.unique(poses, axis=0, return_index=True, return_inverse=True)
+        return np.asarray(first[alike.reshape(-1)])
 
     def _drawn(self, frame: int) -> Depth:
-        if not self._discs:
-            self._discs.append(Surfels.of(self.cloud, planar=_PLANAR, most=_WIDEST_M))
         base2camera = se3.inverse(self.sensor.camera2base[frame])
-        depth = SurfelImage(self.sensor.camera).draw(
-            [Placed(self._discs[0], base2camera, ENVIRONMENT)]
-        )[0]
+        depth = SurfelImage(self.sensor.camera).draw_depth(
+            [Placed(self._surfels(), base2camera, ENVIRONMENT)]
+        )
         if self.support is not None:
             plane = _plane(self.sensor, frame, self.support)
             lost = np.isnan(depth)
             depth[lost] = plane[lost]
         return depth
+
+    def _surfels(self) -> Surfels:
+        with self._making:
+            if not self._discs:
+                self._discs.append(Surfels.of(self.cloud, planar=_PLANAR, most=_WIDEST_M))
+        return self._discs[0]
 
     def without(self, things: Sequence[Floats], support: SupportPlane) -> Room:
         """Return the room without some things that stood in it.
@@ -134,8 +150,20 @@ class Room:
         if len(feet):
             gone |= near_to(feet, points, _FOOT_M) & (np.abs(height) < _NEAR_M)
         left = self.cloud.select(~gone)
-        cloud = Cloud.concatenate([left, _missing(feet, left, support)])
-        return replace(self, cloud=cloud, support=support, _seen={}, _discs=[])
+        missing = _missing(feet, left, support)
+        # The discs of what is left stay: making those of a whole room takes long.
+        discs = self._surfels().select(~gone).joined(_discs_amid(missing, left))
+        cloud = Cloud.concatenate([left, missing])
+        return replace(self, cloud=cloud, support=support, _seen={}, _discs=[discs])
+
+
+def _discs_amid(added: Cloud, around: Cloud) -> Surfels:
+    """Discs of points that are added to a cloud."""
+    near = np.zeros(len(around), dtype=bool)
+    if len(added):
+        near = near_to(added.points.astype(np.float64), around.points.astype(np.float64), _WIDEST_M)
+    both = Cloud.concatenate([added, around.select(near)])
+    return Surfels.of(both, planar=_PLANAR, most=_WIDEST_M).select(slice(len(added)))
 
 
 def near_to(things: Floats, points: Floats, limit: float = _NEAR_M) -> NDArray[np.bool_]:
@@ -299,13 +327,15 @@ def _missing(gone: Floats, left: Cloud, support: SupportPlane) -> Cloud:
     if len(on_plane) < _TOUCHED:
         return Cloud.empty()
     seen = support.to_plane(on_plane.points.astype(np.float64))
-    low = seen.min(axis=0) - 2.0 * _BRIDGED_CELLS * _CELL_M
-    shape = np.ceil((seen.max(axis=0) - low) / _CELL_M).astype(np.int64) + 2 * _BRIDGED_CELLS
+    under = _under(support.to_plane(gone))
+    # What a thing hid behind its foot is between the place under it and what was seen.
+    both = np.concatenate([seen, under])
+    low = both.min(axis=0) - 2.0 * _BRIDGED_CELLS * _CELL_M
+    shape = np.ceil((both.max(axis=0) - low) / _CELL_M).astype(np.int64) + 2 * _BRIDGED_CELLS
     known = np.zeros(shape, dtype=bool)
-    known[tuple(((seen - low) / _CELL_M).astype(np.int64).T)] = True
+    known[tuple(((both - low) / _CELL_M).astype(np.int64).T)] = True
     grid = np.argwhere(_disc_closed(known) & ~known)
-    places = low + (grid + 0.5) * _CELL_M
-    places = np.concatenate([places, _under(support.to_plane(gone))])
+    places = np.concatenate([low + (grid + 0.5) * _CELL_M, under])
     points = places @ support.axes + support.offset * support.normal
     found = cKDTree(on_plane.points).query(points, k=_LENDERS)
     far, index = np.asarray(found[0]), np.asarray(found[1])

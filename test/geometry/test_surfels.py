@@ -82,6 +82,10 @@ def test_what_nobody_saw_is_a_hole_and_what_is_near_hides_what_is_far():
         assert not colour[:, 102:].any()
         assert (label[5:-5, 30:97] == 0).all()
         assert (label[50:70, 2:] != 2).all()
+        alone = image.draw_depth(
+            [Placed(discs, se3.inverse(aside), name) for discs, name in layers]
+        )
+        assert np.array_equal(alone, depth, equal_nan=True)
     depth, _, label = image.draw([Placed(wall, np.eye(4), 0), Placed(board, np.eye(4), 2)])
     assert (label[50:70, 65:95] == 2).all()
     assert depth[50:70, 65:95] == pytest.approx(0.6, abs=1e-4)

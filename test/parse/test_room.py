@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from r2rgen_ros.bags.load import load_demo
 from r2rgen_ros.generate.carried import own_camera
@@ -182,26 +183,65 @@ def test_a_moving_camera_without_the_robots_surface_is_refused(recorded):
         find_room(replace(demo, joints=None), None)
 
 
-def test_what_is_taken_out_of_a_room_leaves_the_plane_in_the_colours_around_it(recorded):
+TABLE = [200.0, 150.0, 100.0]
+PLANE = SupportPlane(
+    np.array([0.0, 0.0, 1.0]),
+    0.0,
+    0.2 * np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]),
+)
+
+
+def block_on_table(hidden=0.0):
+    """A cloud of a block on a table, of which so much around the block was not seen; the block."""
     side = np.arange(-0.2, 0.2, 0.004)
     x, y = (part.reshape(-1) for part in np.meshgrid(side, side))
     flat = np.stack([x, y, np.zeros_like(x)], axis=1)
-    under = (np.abs(x) < 0.03) & (np.abs(y) < 0.03)
-    block = np.concatenate([flat[under] + [0.0, 0.0, h] for h in np.arange(0.004, 0.06, 0.004)])
-    table = np.tile([200.0, 150.0, 100.0], ((~under).sum(), 1))
-    cloud = Cloud.from_arrays(
-        np.concatenate([flat[~under], block]), np.concatenate([table, np.zeros_like(block)])
+    aside = np.maximum(np.abs(x), np.abs(y))
+    block = np.concatenate(
+        [flat[aside < 0.03] + [0.0, 0.0, h] for h in np.arange(0.004, 0.06, 0.004)]
     )
-    plane = SupportPlane(
-        np.array([0.0, 0.0, 1.0]),
-        0.0,
-        0.2 * np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]),
-    )
+    seen = flat[aside > 0.03 + hidden]
+    colours = np.concatenate([np.tile(TABLE, (len(seen), 1)), np.zeros_like(block)])
+    return Cloud.from_arrays(np.concatenate([seen, block]), colours), block
+
+
+@pytest.mark.parametrize('hidden', [0.0, 0.016])
+def test_what_is_taken_out_of_a_room_leaves_the_plane_in_the_colours_around_it(recorded, hidden):
+    cloud, block = block_on_table(hidden)
 
     # Only a half of the block is known; all of it hangs together.
-    left = Room(cloud, recorded[0].sensor).without([block[block[:, 0] < 0.0]], plane).cloud
+    left = Room(cloud, recorded[0].sensor).without([block[block[:, 0] < 0.0]], PLANE).cloud
 
     assert np.abs(left.points[:, 2]).max() < 0.001
-    middle = (np.abs(left.points[:, 0]) < 0.025) & (np.abs(left.points[:, 1]) < 0.025)
+    middle = np.abs(left.points[:, :2]).max(axis=1) < 0.025
     assert middle.sum() > 100
-    assert np.abs(left.colours[middle].astype(int) - [200, 150, 100]).max() <= 1
+    assert np.abs(left.colours[middle].astype(int) - TABLE).max() <= 1
+    everywhere = np.stack(np.meshgrid(*2 * [np.arange(-0.1, 0.1, 0.002)]), axis=-1).reshape(-1, 2)
+    assert cKDTree(left.points[:, :2]).query(everywhere)[0].max() < 0.006
+
+
+def test_a_room_without_a_thing_looks_as_if_it_had_never_been_there(recorded):
+    sensor = recorded[0].sensor
+    down = se3.compose(np.diag([1.0, -1.0, -1.0]), [0.0, 0.0, 0.5])
+    sensor = replace(sensor, camera2base=np.tile(down, (len(sensor.camera2base), 1, 1)))
+    cloud, block = block_on_table()
+
+    left = Room(cloud, sensor).without([block], PLANE)
+
+    afresh = Room(left.cloud, sensor, support=PLANE)
+    assert np.nanmax(np.abs(left.at(0) - afresh.at(0))) < 1e-4
+    v, u = int(sensor.camera.cy), int(sensor.camera.cx)
+    assert left.at(0)[v - 20 : v + 20, u - 20 : u + 20] == pytest.approx(0.5, abs=1e-4)
+
+
+def test_the_same_view_is_drawn_once(recorded):
+    sensor = recorded[0].sensor
+    poses = sensor.camera2base.copy()
+    poses[1:4] = poses[0]
+    poses[2, :3, 3] += 1e-9  # as transforms are interpolated
+    poses[3, :3, 3] += 0.01
+    room = Room(block_on_table()[0], replace(sensor, camera2base=poses))
+
+    assert room.at(1) is room.at(0)
+    assert room.at(2) is room.at(0)
+    assert room.at(3) is not room.at(0)
