@@ -16,7 +16,7 @@ from scipy.ndimage import median_filter
 from scipy.spatial import cKDTree
 
 from r2rgen_ros.geometry import se3
-from r2rgen_ros.model.annotation import Annotation, ObjectNote, Prompt, Skill, Sources
+from r2rgen_ros.model.annotation import Annotation, Skill, Sources
 from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.parse.events import Body, Hold
 from r2rgen_ros.parse.holds import Events
@@ -24,6 +24,7 @@ from r2rgen_ros.parse.prompts import select
 from r2rgen_ros.parse.skills import hold_skills, numbered, push_skills
 from r2rgen_ros.parse.snapshot import Snapshot
 from r2rgen_ros.parse.tracking import track
+from r2rgen_ros.parse.unprompted import find_unprompted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from r2rgen_ros.model.annotation import ObjectNote
     from r2rgen_ros.parse.ground import Ground
 
     Floats = NDArray[np.float64]
@@ -40,9 +42,6 @@ _TOOL_NEAR_M = 0.06
 _TOOL_POINTS = 5
 _STRAY_FRAMES = 3
 _THINNED = 5000
-_SMALLEST_M = 0.015
-_LARGEST_M = 0.5
-_MOST_OBJECTS = 12
 
 
 class TrackedPath(Protocol):
@@ -80,7 +79,7 @@ def propose(
     """
     if paths is not None and len(paths) != len(notes):
         raise R2RGenError(f'{len(paths)} tracked paths for {len(notes)} objects', 'one for each')
-    bodies = _bodies(ground, folder, notes or _standing(ground), paths)
+    bodies = _bodies(ground, folder, notes or find_unprompted(ground), paths)
     found = Events.find(ground, bodies, is_tracked=paths is not None)
     remarks = [*ground.demo.warnings, *found.remarks]
     # What is in the hand from beginning to end is a tool.
@@ -129,39 +128,6 @@ def _bodies(
         local = se3.apply(se3.inverse(poses[frame]), points)
         bodies.append(Body(note, local, poses))
     return bodies
-
-
-def _standing(ground: Ground) -> list[ObjectNote]:
-    """Notes for the clusters of the first frame that have the size of an object."""
-    candidates = ground.candidates(0)
-    points = candidates.snapshot.points
-    sized = []
-    for k in candidates.objects:
-        mine = points[candidates.label == k]
-        extent = np.ptp(mine, axis=0).max()
-        stands = float(ground.support.height(mine).min()) < _TOUCH_M
-        if stands and _SMALLEST_M <= extent <= _LARGEST_M:
-            sized.append(mine)
-    if not sized:
-        raise R2RGenError(
-            'nothing stands on the support in the first frame',
-            'objects in view before the robot covers them',
-            'point at them with --point, --pixel, --box or --mask; or, if the base drives, record '
-            'its odometry on /tf as well',
-        )
-    # Names go from left to right as the base frame's y falls, so that they are easy to tell.
-    sized = sorted(sized[:_MOST_OBJECTS], key=lambda mine: -float(mine[:, 1].mean()))
-    return [
-        ObjectNote(f'object_{place + 1}', Prompt(point=_handle(mine)))
-        for place, mine in enumerate(sized)
-    ]
-
-
-def _handle(points: NDArray[np.float64]) -> tuple[float, float, float]:
-    """The point of a cluster nearest to its centre, as a click would give it."""
-    centre = points.mean(axis=0)
-    x, y, z = points[int(np.linalg.norm(points - centre, axis=1).argmin())]
-    return round(float(x), 4), round(float(y), 4), round(float(z), 4)
 
 
 def _tool_skills(ground: Ground, found: Events) -> list[Skill]:

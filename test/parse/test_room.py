@@ -119,6 +119,24 @@ def test_labels_of_moving_images_are_those_of_the_truth(recorded, scene):
     assert min(right) > 0.95
 
 
+def test_what_a_wrist_only_sees_on_its_way_is_proposed_too(recorded, ground):
+    _, truth, folder = recorded
+
+    found = propose(ground, folder)
+
+    starts = {name: truth.object2base[k, 0, :2, 3] for k, name in enumerate(truth.names)}
+    near = [
+        min(starts, key=lambda name: np.linalg.norm(starts[name] - note.prompt.point[:2]))
+        for note in found.objects
+    ]
+    assert near == ['plate', 'bottle']
+    assert [note.prompt.frame > 0 for note in found.objects] == [False, True]
+    named = dict(zip([note.name for note in found.objects], near, strict=True))
+    skills = [([named[x] for x in s.targets], [named[x] for x in s.in_hand]) for s in found.skills]
+    assert skills == [(['bottle'], []), (['plate'], ['bottle'])]
+    assert not found.notes
+
+
 def test_a_click_on_a_corner_at_the_rim_of_an_image_is_for_the_whole_object(recorded, ground):
     _, truth, folder = recorded
     corner = truth.labels[0] == FIRST_OBJECT
