@@ -56,6 +56,8 @@ _TOUCHED = 20
 _LENDERS = 16
 _BRIDGED_CELLS = 4
 _NOISE_FRAMES = 6
+_BESIDE, _BESIDE_M = 3, 0.02  # so many others are near to a point of a surface
+_SMALL = 100
 _SAME_POSE = 6  # decimals: a micrometre, a microradian
 
 
@@ -144,6 +146,10 @@ class Room:
             # A wall or a large thing is not a part of what touches it.
             touched = np.flatnonzero((counts >= _TOUCHED) & (counts >= 0.3 * sizes))
             gone[high[np.isin(part, touched)]] = True
+            # Its foot may stick out where it was hardly seen: a rim of pixels, around or below it.
+            under = near_to(support.to_plane(thing), support.to_plane(points[high]), _BESIDE_M)
+            counts = np.bincount(part[under], minlength=int(part.max()) + 1)
+            gone[high[np.isin(part, np.flatnonzero((counts > 0) & (sizes < _SMALL)))]] = True
         # A cell at the foot of a thing has something of its colour.
         low = [thing[support.height(thing) < _FOOT_M] for thing in things]
         feet = np.concatenate([points[gone], *low])
@@ -201,8 +207,15 @@ def find_room(demo: Demo, view: RobotView | None = None) -> Room:
             'a camera whose transforms to the base are right',
             'check the hand-eye calibration, and the clocks of camera and robot',
         )
+    room = replace(room, cloud=room.cloud.select(~_alone(room.cloud)))
     few = chosen[:: max(1, len(chosen) // _NOISE_FRAMES)]
     return replace(room, noise=_noise(room, demo, few.tolist(), view))
+
+
+def _alone(cloud: Cloud) -> NDArray[np.bool_]:
+    """Which points (N,) are no surface: a disc of one would hide much where the camera is near."""
+    found = cKDTree(cloud.points).query(cloud.points, k=[_BESIDE + 1])
+    return np.asarray(np.asarray(found[0])[:, 0] > _BESIDE_M)
 
 
 def robotless(demo: Demo, view: RobotView, frame: int) -> Depth:

@@ -21,7 +21,7 @@ from r2rgen_ros.model.errors import R2RGenError
 from r2rgen_ros.model.scene import ENVIRONMENT, FIRST_OBJECT
 from r2rgen_ros.parse.propose import propose
 from r2rgen_ros.parse.robot import robot_of
-from r2rgen_ros.parse.room import Room, find_room
+from r2rgen_ros.parse.room import Room, _alone, find_room
 from r2rgen_ros.parse.scene import build_scene, survey
 from r2rgen_ros.robots.camera_file import load_camera
 from r2rgen_ros.simulate.ground_truth import GroundTruth
@@ -236,6 +236,37 @@ def test_what_is_taken_out_of_a_room_leaves_the_plane_in_the_colours_around_it(r
     assert np.abs(left.colours[middle].astype(int) - TABLE).max() <= 1
     everywhere = np.stack(np.meshgrid(*2 * [np.arange(-0.1, 0.1, 0.002)]), axis=-1).reshape(-1, 2)
     assert cKDTree(left.points[:, :2]).query(everywhere)[0].max() < 0.006
+
+
+def patch(x, y, z, count=(5, 5)):
+    """Points of a small surface at a height."""
+    side = [0.004 * np.arange(n) for n in count]
+    u, v = (part.reshape(-1) for part in np.meshgrid(*side))
+    return np.stack([x + u, y + v, np.full(len(u), z)], axis=1)
+
+
+def test_what_is_left_of_a_foot_goes_with_its_thing_and_other_things_stay(recorded):
+    cloud, block = block_on_table()
+    rim, screw = patch(-0.01, 0.043, 0.008), patch(0.1, 0.1, 0.008)
+    wall = patch(-0.05, -0.09, 0.03, (30, 10))
+    more = np.concatenate([rim, screw, wall])
+    shown = Cloud.from_arrays(
+        np.concatenate([cloud.points, more]), np.concatenate([cloud.colours, 0 * more])
+    )
+
+    left = Room(shown, recorded[0].sensor).without([block], PLANE).cloud.points
+
+    high = left[left[:, 2] > 0.004]
+    assert len(high) == len(screw) + len(wall)
+    assert cKDTree(high).query(np.concatenate([screw, wall]))[0].max() < 1e-6
+
+
+def test_a_point_alone_is_no_surface():
+    alone = [[0.0, 0.0, 0.3], [0.01, 0.0, 0.3], [0.0, 0.0, 0.06]]
+    line = np.stack([np.arange(0.5, 0.7, 0.006), np.zeros(34), np.zeros(34)], axis=1)
+    cloud = Cloud.from_arrays(np.concatenate([alone, patch(0, 0, 0), line]))
+
+    assert _alone(cloud).tolist() == 3 * [True] + 59 * [False]
 
 
 def test_a_room_without_a_thing_looks_as_if_it_had_never_been_there(recorded):
