@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,7 +56,8 @@ _LENDERS = 16
 _BRIDGED_CELLS = 4
 _NOISE_FRAMES = 6
 _BESIDE, _BESIDE_M = 3, 0.02  # so many others are near to a point of a surface
-_SMALL = 100
+_BELOW_M = 0.1  # under what is this low stands its own foot, if anything
+_SMALL = 100  # points
 _SAME_POSE = 6  # decimals: a micrometre, a microradian
 
 
@@ -88,8 +88,7 @@ class Room:
     noise: float = 0.0
     support: SupportPlane | None = None
     _seen: dict[int, Depth] = field(default_factory=dict, repr=False)
-    _discs: list[Surfels] = field(default_factory=list, repr=False)
-    _making: Lock = field(default_factory=Lock, repr=False)
+    _discs: Surfels | None = field(default=None, repr=False)
 
     def at(self, frame: int) -> Depth:
         """Depth (H, W) of the environment as the camera sees it in a frame, NaN where unknown."""
@@ -108,7 +107,7 @@ class Room:
     def _drawn(self, frame: int) -> Depth:
         base2camera = se3.inverse(self.sensor.camera2base[frame])
         depth = SurfelImage(self.sensor.camera).draw_depth(
-            [Placed(self._surfels(), base2camera, ENVIRONMENT)]
+            [Placed(self._surfels, base2camera, ENVIRONMENT)]
         )
         if self.support is not None:
             plane = _plane(self.sensor, frame, self.support)
@@ -116,11 +115,9 @@ class Room:
             depth[lost] = plane[lost]
         return depth
 
+    @cached_property
     def _surfels(self) -> Surfels:
-        with self._making:
-            if not self._discs:
-                self._discs.append(Surfels.of(self.cloud, planar=_PLANAR, most=_WIDEST_M))
-        return self._discs[0]
+        return _discs_of(self.cloud) if self._discs is None else self._discs
 
     def without(self, things: Sequence[Floats], support: SupportPlane) -> Room:
         """Return the room without some things that stood in it.
@@ -141,26 +138,26 @@ class Room:
                 continue
             close = near_to(thing, points)
             gone |= close & (height > 0.5 * RISES_M)
-            counts = np.bincount(part[close[high]], minlength=int(part.max()) + 1)
-            sizes = np.bincount(part, minlength=len(counts))
+            sizes = np.bincount(part)
+            counts = np.bincount(part[close[high]], minlength=len(sizes))
             # A wall or a large thing is not a part of what touches it.
-            touched = np.flatnonzero((counts >= _TOUCHED) & (counts >= 0.3 * sizes))
-            gone[high[np.isin(part, touched)]] = True
+            touched = (counts >= _TOUCHED) & (counts >= 0.3 * sizes)
             # Its foot may stick out where it was hardly seen: a rim of pixels, around or below it.
-            under = near_to(support.to_plane(thing), support.to_plane(points[high]), _BESIDE_M)
-            counts = np.bincount(part[under], minlength=int(part.max()) + 1)
-            gone[high[np.isin(part, np.flatnonzero((counts > 0) & (sizes < _SMALL)))]] = True
+            low = support.to_plane(thing[support.height(thing) < _BELOW_M])
+            beside = near_to(low, support.to_plane(points[high]), _BESIDE_M)
+            touched |= (np.bincount(part[beside], minlength=len(sizes)) > 0) & (sizes < _SMALL)
+            gone[high[touched[part]]] = True
         # A cell at the foot of a thing has something of its colour.
-        low = [thing[support.height(thing) < _FOOT_M] for thing in things]
-        feet = np.concatenate([points[gone], *low])
+        lowest = [thing[support.height(thing) < _FOOT_M] for thing in things]
+        feet = np.concatenate([points[gone], *lowest])
         if len(feet):
             gone |= near_to(feet, points, _FOOT_M) & (np.abs(height) < _NEAR_M)
         left = self.cloud.select(~gone)
         missing = _missing(feet, left, support)
         # The discs of what is left stay: making those of a whole room takes long.
-        discs = self._surfels().select(~gone).joined(_discs_amid(missing, left))
+        discs = self._surfels.select(~gone).joined(_discs_amid(missing, left))
         cloud = Cloud.concatenate([left, missing])
-        return replace(self, cloud=cloud, support=support, _seen={}, _discs=[discs])
+        return replace(self, cloud=cloud, support=support, _seen={}, _discs=discs)
 
 
 def _discs_amid(added: Cloud, around: Cloud) -> Surfels:
@@ -169,7 +166,11 @@ def _discs_amid(added: Cloud, around: Cloud) -> Surfels:
     if len(added):
         near = near_to(added.points.astype(np.float64), around.points.astype(np.float64), _WIDEST_M)
     both = Cloud.concatenate([added, around.select(near)])
-    return Surfels.of(both, planar=_PLANAR, most=_WIDEST_M).select(slice(len(added)))
+    return _discs_of(both).select(slice(len(added)))
+
+
+def _discs_of(cloud: Cloud) -> Surfels:
+    return Surfels.of(cloud, planar=_PLANAR, most=_WIDEST_M)
 
 
 def near_to(things: Floats, points: Floats, limit: float = _NEAR_M) -> NDArray[np.bool_]:
@@ -200,14 +201,15 @@ def find_room(demo: Demo, view: RobotView | None = None) -> Room:
     chosen = np.unique(np.linspace(0, len(demo) - 1, min(_MOST_FRAMES, len(demo))).astype(int))
     views = [_view(demo, view, frame) for frame in chosen.tolist()]
     cloud = _fused(sensor, views)
-    room = Room(cloud.select(_stays(sensor, views, cloud)), sensor)
-    if len(room.cloud) < _TOUCHED:
+    cloud = cloud.select(_stays(sensor, views, cloud))
+    cloud = cloud.select(~_alone(cloud))
+    if len(cloud) < _TOUCHED:
         raise R2RGenError(
             f'the camera of "{demo.name}" moves, and no two frames agree on where the room is',
             'a camera whose transforms to the base are right',
             'check the hand-eye calibration, and the clocks of camera and robot',
         )
-    room = replace(room, cloud=room.cloud.select(~_alone(room.cloud)))
+    room = Room(cloud, sensor, _discs=_discs_of(cloud))
     few = chosen[:: max(1, len(chosen) // _NOISE_FRAMES)]
     return replace(room, noise=_noise(room, demo, few.tolist(), view))
 
